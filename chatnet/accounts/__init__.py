@@ -1,0 +1,1 @@
+"""Who is who: accounts, passwords, and the brakes on guessing them."""

@@ -1,0 +1,1 @@
+"""What is true: names, commands, events, rules, rooms and their logs. Pure; knows no network."""

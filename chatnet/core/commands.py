@@ -1,0 +1,285 @@
+"""What a person may ask for. Every dialect parses its input into these, and nothing else.
+
+Room and person names are as the asker wrote them. An empty ``room`` is the one the asker is in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """Say the server's password."""
+
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nick:
+    """Be called ``name``. A guest of that name who gave the same ``secret`` makes way."""
+
+    name: str
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Make an account called ``name``, and be it."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Be the account called ``name``."""
+
+    name: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePassword:
+    """Replace one's account's password."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """End the session, of which the account was part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Ask for a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """See nothing of what ``name`` says, or, with an empty name, ask who is ignored."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unignore:
+    """See again what ``name`` says."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Speak ``body``; with ``action``, describe what one does."""
+
+    room: str
+    body: str
+    action: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Throw dice where all can see it, written like ``2d6``. The server fills in ``faces``."""
+
+    room: str
+    dice: str = "1d6"
+    faces: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Enter ``room``, creating it if it does not exist.
+
+    Reading starts behind ``since``, a seq; if it is None, with the last ``replay`` messages
+    (None: as many as the server likes, -1: all) before one's arrival. With ``alone``, every other
+    room is left. ``proof`` is the lock that ``password`` opened; the server fills it in.
+    """
+
+    room: str
+    password: str = ""
+    since: int | None = None
+    replay: int | None = None
+    alone: bool = False
+    proof: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Leave ``room``."""
+
+    room: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetTopic:
+    """Say what ``room`` is about; moderators only."""
+
+    room: str
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """Put ``who`` out of ``room``; moderators only."""
+
+    room: str
+    who: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """Put ``who`` out of ``room`` and keep it out for ``seconds`` (0: for good).
+
+    ``target`` is whom it holds against, see ``Actor.target``; the server fills it in.
+    """
+
+    room: str
+    who: str
+    seconds: float = 0
+    reason: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unban:
+    """Let ``who`` into ``room`` again."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Let ``who`` listen in ``room`` but not speak, for ``seconds`` (0: for good)."""
+
+    room: str
+    who: str
+    seconds: float = 0
+    reason: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmute:
+    """Let ``who`` speak in ``room`` again."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """Make ``who`` a moderator of ``room``."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deop:
+    """Make ``who`` an ordinary member of ``room``."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Let only those into ``room`` who know ``password``; the server makes ``lock`` of it."""
+
+    room: str
+    password: str
+    lock: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock:
+    """Let everyone into ``room`` again."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whisper:
+    """Tell ``who`` alone ``body``, ``times`` times."""
+
+    who: str
+    body: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell everyone on the server ``body``; takes an account."""
+
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListMembers:
+    """Ask who is in ``room``; outside any room, who is on the server."""
+
+    room: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRooms:
+    """Ask what rooms there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListBans:
+    """Ask who is banned from ``room``, and who is muted there; moderators only."""
+
+    room: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTopic:
+    """Ask what ``room`` is about."""
+
+    room: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Whois:
+    """Ask who ``who`` is."""
+
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Read the last ``count`` messages of ``room`` again; -1 for all of them."""
+
+    room: str = ""
+    count: int = 50
+
+
+Moderation = Kick | Ban | Unban | Mute | Unmute | Op | Deop | Lock | Unlock | SetTopic
+RoomCommand = Say | Roll | Join | Leave | Moderation  # decided by the rules; changes a room's log
+Telling = Whisper | Announce  # changes the log of a person, or of everybody
+RoomQuery = ListMembers | ListBans | ShowTopic | History
+Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
+SessionCommand = (
+    Password | Nick | Register | Login | ChangePassword | Logout | Quit
+    | Ping | Ignore | Unignore
+)  # fmt: skip
+Command = RoomCommand | Telling | Query | SessionCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command, and the name its sender gave it so as to be able to repeat it safely."""
+
+    command: Command
+    cid: str | None = None

@@ -1,0 +1,207 @@
+"""What happened. A room is the sequence of these, and its state is their sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """``by`` opened the room, and called it ``name``."""
+
+    name: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """``by`` spoke ``body``, or, if it is an ``action``, did it."""
+
+    by: str
+    body: str
+    action: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """``by`` threw ``dice``, and the server saw ``faces``."""
+
+    by: str
+    dice: str
+    faces: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """``who`` entered, with an account of that name or as a guest."""
+
+    who: str
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """``who`` left of their own accord, or, if ``dropped``, lost their connection."""
+
+    who: str
+    dropped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """``old`` is called ``new`` from here on."""
+
+    old: str
+    new: str
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kicked:
+    """``by`` put ``who`` out."""
+
+    who: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Banned:
+    """``by`` put ``who`` out for good, or until ``until`` (UTC seconds since the epoch; 0: never).
+
+    ``target`` is whom it holds against, see ``Actor.target``. It may be an address: no dialect
+    shows it.
+    """
+
+    who: str
+    by: str
+    target: str
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unbanned:
+    """``by`` lifted the ban on ``who``."""
+
+    who: str
+    by: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """``by`` took ``who`` the word, like ``Banned``."""
+
+    who: str
+    by: str
+    target: str
+    until: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unmuted:
+    """``by`` gave ``who`` the word again."""
+
+    who: str
+    by: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """``by`` made ``who`` a moderator."""
+
+    who: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Demoted:
+    """``by`` made ``who`` an ordinary member."""
+
+    who: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSet:
+    """``by`` said what the room is about."""
+
+    by: str
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """``by`` gave the room a password, of which ``lock`` is the verifier: no dialect shows it."""
+
+    by: str
+    lock: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """``by`` took the room's password away."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Whispered:
+    """``by`` told ``to`` alone ``body``. Stands in both people's logs."""
+
+    by: str
+    to: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """``by`` told everyone on the server ``body``."""
+
+    by: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The person whose log it is has read it up to and including ``seq``."""
+
+    seq: int
+
+
+Event = (
+    Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
+    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Seen
+)  # fmt: skip
+
+MESSAGES = (Said, Rolled)  # what a room's history is made of
+OWN = (Said, Joined, Left, Renamed, Whispered, Announced)  # what its author need not be shown
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event at its place in one room's log.
+
+    ``room`` is the room's key. ``seq`` counts its entries from 1, without gaps; ``at`` is UTC
+    seconds since the epoch.
+    """
+
+    room: str
+    seq: int
+    at: float
+    event: Event
+
+
+def speaker(event: Event) -> str:
+    """Return whose words ``event`` carries, or an empty string."""
+    if isinstance(event, Said | Rolled | Whispered | Announced):
+        return event.by
+    return ""
+
+
+def weight(event: Event) -> int:
+    """Return about how many bytes ``event`` takes in memory."""
+    return 200 + (len(event.body) if isinstance(event, Said | Whispered | Announced) else 0)

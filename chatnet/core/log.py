@@ -1,0 +1,70 @@
+"""A room's log: the recent tail in memory, oldest entries forgotten first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatnet.core.events import MESSAGES, Entry, weight
+
+KEEP_ENTRIES = 1024
+KEEP_BYTES = 1024 * 1024
+
+
+class Log:
+    """An append-only sequence of entries, of which the last are in memory.
+
+    At least the last ``keep`` entries are kept, unless they weigh more than ``keep_bytes``.
+    """
+
+    __slots__ = ("_bytes", "_entries", "_keep", "_keep_bytes", "head", "tail")
+
+    def __init__(
+        self, head: int = 0, keep: int = KEEP_ENTRIES, keep_bytes: int = KEEP_BYTES
+    ) -> None:
+        self._entries: list[Entry] = []
+        self._keep = keep
+        self._keep_bytes = keep_bytes
+        self._bytes = 0
+        self.head = head  # seq of the newest entry; 0 when there never was one
+        self.tail = head  # every entry with seq > tail is here
+
+    def extend(self, entries: Sequence[Entry]) -> None:
+        """Add ``entries``, whose ``seq`` go on from ``head`` without a gap."""
+        assert entries[0].seq == self.head + 1, (entries[0].seq, self.head)
+        self._entries += entries
+        self._bytes += sum([weight(entry.event) for entry in entries])
+        self.head = entries[-1].seq
+
+    def forget(self) -> None:
+        """Drop all but the newest entries. Call only after every ready reader was served."""
+        many, heavy = 2 * self._keep, 2 * self._keep_bytes
+        if len(self._entries) < many and self._bytes < heavy:  # amortised: half at a time
+            return
+        drop, left = 0, self._bytes
+        for entry in self._entries:
+            if len(self._entries) - drop <= self._keep and left <= self._keep_bytes:
+                break
+            left -= weight(entry.event)
+            drop += 1
+        del self._entries[:drop]
+        self._bytes = left
+        self.tail += drop
+
+    def between(self, after: int, upto: int) -> Sequence[Entry]:
+        """Return the entries with ``after < seq <= upto``; ``after`` is ``tail`` or later."""
+        assert after >= self.tail, (after, self.tail)
+        return self._entries[after - self.tail : upto - self.tail]
+
+    def back(self, upto: int, count: int) -> int | None:
+        """Return the seq behind which the last ``count`` messages up to ``upto`` begin.
+
+        None if that is further back than what is in memory.
+        """
+        if count <= 0:
+            return upto
+        for entry in reversed(self._entries[: upto - self.tail]):
+            if isinstance(entry.event, MESSAGES):
+                count -= 1
+                if not count:
+                    return entry.seq - 1
+        return 0 if not self.tail else None

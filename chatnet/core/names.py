@@ -1,0 +1,124 @@
+"""What people and rooms may be called, and which names are too alike to exist together."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from confusable_homoglyphs.confusables import confusables_data
+from precis_i18n import get_profile
+
+from chatnet.core.refusals import BadName
+
+SHORTEST_PERSON, LONGEST_PERSON = 3, 32  # characters
+LONGEST_ROOM = 64  # characters
+GUEST = "guest-"  # what the names given to the unnamed begin with
+EVERYBODY = "*"  # the key of the log that everyone reads
+RESERVED = frozenset(("all", "chatnet", "everybody", "everyone", "here", "nobody", "server"))
+
+_precis = get_profile("UsernameCasePreserved")  # RFC 8265 section 3.4
+_PUNCTUATION = frozenset("-_.")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A person's or a room's name.
+
+    ``text`` is how it is shown, ``key`` how it is found, whatever the case. Two names that share
+    any of their ``claims`` are the same, or look the same, and cannot exist together.
+    """
+
+    text: str
+    key: str
+    claims: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def fold(text: str) -> str:
+    """Return the key of ``text``: what is left when case and width do not count."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def skeleton(text: str) -> str:
+    """Return what ``text`` looks like: equal for names that a person could confuse.
+
+    Follows UTS 39 section 4, with each class of confusable characters represented by one of them.
+    """
+    looks = _looks()
+    shape = "".join(looks.get(c, c) for c in unicodedata.normalize("NFD", text))
+    return shape.casefold().replace("0", "o")  # O and 0 are one class; case does not count here
+
+
+@lru_cache(maxsize=4096)
+def person_name(text: str) -> Name:
+    """Return ``text`` as a person's name.
+
+    Raises:
+        BadName: it is too short or long, or holds what a name may not hold.
+    """
+    name = _checked(text, "name", SHORTEST_PERSON, LONGEST_PERSON)
+    if name.key in RESERVED:
+        raise BadName(f"The name {name.text} is reserved. Please choose another one.")
+    if name.key.startswith(GUEST):
+        raise BadName(f'Names that begin with "{GUEST}" are given by the server.')
+    return name
+
+
+def guest_name(digits: str) -> Name:
+    """Return the name of someone who has not chosen one; ``digits`` tell guests apart."""
+    text = GUEST + digits
+    return Name(text, text, frozenset((text,)))
+
+
+@lru_cache(maxsize=4096)
+def room_name(text: str) -> Name:
+    """Return ``text``, with or without ``#``, as a room's name.
+
+    Raises:
+        BadName: as for people.
+    """
+    return _checked(text.removeprefix("#"), "room name", 1, LONGEST_ROOM)
+
+
+def _checked(text: str, what: str, shortest: int, longest: int) -> Name:
+    try:
+        text = str(_precis.enforce(text)) if text else ""
+    except UnicodeEncodeError as error:
+        raise BadName(
+            f"A {what} is made of letters and digits, with - _ . between them."
+        ) from error
+    if not shortest <= len(text) <= longest:
+        raise BadName(f"A {what} has {shortest} to {longest} characters; that has {len(text)}.")
+    if not text[0].isalnum() or not all(
+        c in _PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in text
+    ):
+        raise BadName(f"A {what} is made of letters and digits, with - _ . between them.")
+    key = fold(text)
+    return Name(text, key, frozenset((key, skeleton(text))))
+
+
+@cache
+def _looks() -> dict[str, str]:
+    """Return, for each confusable character, what stands for all that look like it."""
+    parent: dict[str, str] = {}
+
+    def root(c: str) -> str:
+        while parent.setdefault(c, c) != c:
+            c = parent[c]
+        return c
+
+    longer: dict[str, str] = {}
+    for char, alike in confusables_data.items():
+        for other in (entry["c"].strip("\u200e") for entry in alike):
+            if len(char) == len(other) == 1:
+                one, two = sorted((root(char), root(other)))
+                parent[two] = one
+            elif len(char) == 1 and char.isascii() and other.isascii():
+                longer[char] = other  # m and rn
+    looks = {char: root(char) for char in parent}
+    return looks | {
+        char: "".join(looks.get(c, c) for c in other)
+        for char, other in longer.items()
+        if char.isalnum()
+    }

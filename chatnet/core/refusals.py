@@ -1,0 +1,124 @@
+"""The ways chatnet says no.
+
+A ``Refused`` is shown to the person who asked: what, why, and what to do. Anything else that is
+raised is a bug, and is logged.
+"""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A command that cannot be done.
+
+    ``code`` is stable and machine-readable: dialects translate it (IRC numerics, JSON codes).
+    """
+
+    code = "refused"
+
+
+class Malformed(Refused):
+    """The input is not a sentence of this dialect."""
+
+    code = "malformed"
+
+
+class TooLong(Refused):
+    """The message is longer than this server takes."""
+
+    code = "too-long"
+
+
+class BadName(Refused):
+    """Nobody, or no room, can be called that."""
+
+    code = "bad-name"
+
+
+class NameTaken(Refused):
+    """Someone else has that name, or one that looks like it."""
+
+    code = "name-taken"
+
+
+class NoSuchPerson(Refused):
+    """Nobody of that name is known here."""
+
+    code = "no-such-person"
+
+
+class NoSuchRoom(Refused):
+    """There is no room of that name."""
+
+    code = "no-such-room"
+
+
+class NotAMember(Refused):
+    """That needs someone, you or another, to be in the room."""
+
+    code = "not-a-member"
+
+
+class NotAllowed(Refused):
+    """That takes a higher role than yours."""
+
+    code = "not-allowed"
+
+
+class NeedsAccount(Refused):
+    """That takes an account."""
+
+    code = "needs-account"
+
+
+class Banned(Refused):
+    """You were banned from the room."""
+
+    code = "banned"
+
+
+class Muted(Refused):
+    """You may listen in the room, and not speak."""
+
+    code = "muted"
+
+
+class WrongPassword(Refused):
+    """The password is not the right one."""
+
+    code = "wrong-password"
+
+
+class BadPassword(Refused):
+    """That cannot be a password here."""
+
+    code = "bad-password"
+
+
+class PasswordNeeded(Refused):
+    """First say the password."""
+
+    code = "password-needed"
+
+
+class TooManyTries(Refused):
+    """Wait before the next try."""
+
+    code = "too-many-tries"
+
+
+class Closed(Refused):
+    """That is not offered here."""
+
+    code = "closed"
+
+
+class ServerFull(Refused):
+    """There is no place left."""
+
+    code = "server-full"
+
+
+class Unavailable(Refused):
+    """The store did not confirm it; to try again under the same ``cid`` is safe."""
+
+    code = "unavailable"

@@ -1,0 +1,165 @@
+"""A room: its log, and the states that the log adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from chatnet.core import events as e
+from chatnet.core.log import Log
+from chatnet.core.names import fold
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Someone who asks: as whom, and from where."""
+
+    name: str
+    key: str
+    registered: bool = False
+    address: str = ""
+
+    @property
+    def target(self) -> str:
+        """Whom a ban holds against: the account, or a guest's address behind ``~``."""
+        return self.key if self.registered else f"~{self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Someone who is in a room."""
+
+    name: str
+    registered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sanction:
+    """A ban or a mute: of whom, by whom, until when (UTC seconds since the epoch; 0: for good)."""
+
+    who: str
+    by: str
+    until: float
+    reason: str
+
+    def holds(self, now: float) -> bool:
+        """Return whether it is in force at ``now``."""
+        return not self.until or now < self.until
+
+
+@dataclass(slots=True)
+class RoomState:
+    """What is so in a room; a pure function of its log.
+
+    ``members`` and ``moderators`` are by key. An account moderates for good, a guest while it is
+    here. ``bans`` and ``mutes`` are by whom they hold against, see ``Actor.target``.
+    """
+
+    name: str = ""
+    topic: str = ""
+    lock: str = ""  # the verifier of the room's password
+    seen: int = 0  # in a person's own log: how far it was read
+    members: dict[str, Member] = field(default_factory=dict)
+    moderators: dict[str, str] = field(default_factory=dict)
+    bans: dict[str, Sanction] = field(default_factory=dict)
+    mutes: dict[str, Sanction] = field(default_factory=dict)
+
+    def evolve(self, event: e.Event) -> None:
+        """Take ``event`` into account. Total: accepts any event in any state."""
+        match event:
+            case e.Said() | e.Rolled() | e.Whispered() | e.Announced():
+                pass
+            case e.Opened(name):
+                self.name = name
+            case e.Joined(who, registered):
+                if not self.members and not self.moderators:
+                    self.moderators[fold(who)] = who  # whoever opens a room moderates it
+                self.members[fold(who)] = Member(who, registered)
+            case e.Left(who) | e.Kicked(who):
+                self._remove(fold(who))
+            case e.Renamed(old, new, registered):
+                moderator = self.moderators.pop(fold(old), None)
+                self.members.pop(fold(old), None)
+                self.members[fold(new)] = Member(new, registered)
+                if moderator is not None:
+                    self.moderators[fold(new)] = new
+            case e.Banned(who, by, target, until, reason):
+                self.bans[target] = Sanction(who, by, until, reason)
+                self.moderators.pop(fold(who), None)
+                self._remove(fold(who))
+            case e.Unbanned(_, _, target):
+                self.bans.pop(target, None)
+            case e.Muted(who, by, target, until, reason):
+                self.mutes[target] = Sanction(who, by, until, reason)
+            case e.Unmuted(_, _, target):
+                self.mutes.pop(target, None)
+            case e.Promoted(who):
+                self.moderators[fold(who)] = who
+            case e.Demoted(who):
+                self.moderators.pop(fold(who), None)
+            case e.TopicSet(_, topic):
+                self.topic = topic
+            case e.Locked(_, lock):
+                self.lock = lock
+            case e.Unlocked():
+                self.lock = ""
+            case e.Seen(seq):
+                self.seen = max(self.seen, seq)
+            case _:
+                assert_never(event)
+
+    def _remove(self, key: str) -> None:
+        member = self.members.pop(key, None)
+        if member is not None and not member.registered:
+            self.moderators.pop(key, None)
+
+    def copy(self) -> RoomState:
+        """Return an equal state that changes by itself."""
+        return RoomState(
+            self.name,
+            self.topic,
+            self.lock,
+            self.seen,
+            dict(self.members),
+            dict(self.moderators),
+            dict(self.bans),
+            dict(self.mutes),
+        )
+
+
+class Room:
+    """A log with a key, the state it adds up to, and the state once everything decided is in it.
+
+    ``state`` is what people see and queries describe; ``decided`` is what rules decide against.
+    They are equal whenever nothing is on its way to the log. Keys that begin with ``@`` are
+    people's own logs, and ``*`` is everybody's.
+    """
+
+    __slots__ = ("decided", "key", "log", "state")
+
+    def __init__(self, key: str, log: Log | None = None, state: RoomState | None = None) -> None:
+        self.key = key
+        self.log = log or Log()
+        self.state = state or RoomState()
+        self.decided = self.state.copy()
+
+    @property
+    def name(self) -> str:
+        """What the room is called; its key until it was opened."""
+        return self.state.name or self.decided.name or self.key
+
+    def expect(self, events: Iterable[e.Event]) -> None:
+        """Let later decisions see ``events``, which are on their way to the log."""
+        for event in events:
+            self.decided.evolve(event)
+
+    def apply(self, entries: Sequence[e.Entry]) -> None:
+        """Append ``entries`` and bring the state up to date with them."""
+        self.log.extend(entries)
+        for entry in entries:
+            self.state.evolve(entry.event)
+
+    def rewind(self) -> None:
+        """Nothing is on its way any more: decide against what is in the log."""
+        self.decided = self.state.copy()

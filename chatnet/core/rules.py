@@ -1,0 +1,260 @@
+"""The rules: from what is true and what is asked, to what happens. Changes nothing itself."""
+
+from __future__ import annotations
+
+import re
+from typing import assert_never
+
+from chatnet.core import commands as c, events as e
+from chatnet.core.durations import spell_duration
+from chatnet.core.names import fold, room_name
+from chatnet.core.refusals import (
+    Banned,
+    Malformed,
+    Muted,
+    NeedsAccount,
+    NoSuchPerson,
+    NotAllowed,
+    NotAMember,
+    PasswordNeeded,
+    Refused,
+    WrongPassword,
+)
+from chatnet.core.roles import RIGHTS, Role, permits
+from chatnet.core.room import Actor, RoomState, Sanction
+
+LONGEST_TOPIC = LONGEST_REASON = 390  # characters
+LONGEST_LOCK = 128  # characters of a room's password
+MOST_WHISPERS = 10  # of one /spam
+MOST_DICE, MOST_SIDES = 20, 1000
+MOST_SANCTIONS = 200  # bans, and mutes, of one room
+
+_DICE = re.compile(r"(\d{0,3})d(\d{1,4})", re.ASCII | re.IGNORECASE)
+
+
+def role_of(state: RoomState, actor: Actor, now: float) -> Role:
+    """Return what ``actor`` is to the room at ``now``, in UTC seconds since the epoch."""
+    if actor.key in state.moderators:
+        return Role.MODERATOR if actor.key in state.members else Role.OUTSIDER
+    if actor.key in state.members:
+        mute = state.mutes.get(actor.target) if state.mutes else None
+        return Role.MUTED if mute and mute.holds(now) else Role.MEMBER
+    ban = state.bans.get(actor.target) if state.bans else None
+    return Role.BANNED if ban and ban.holds(now) else Role.OUTSIDER
+
+
+def permit(state: RoomState, actor: Actor, verb: type[c.Command], now: float) -> None:
+    """See that ``actor`` may do ``verb`` in the room at ``now``.
+
+    Raises:
+        Refused: not so; the sentence says why.
+    """
+    role = role_of(state, actor, now)
+    if not permits(verb, role, actor.registered):
+        raise _refusal(state, actor, verb, role, now)
+
+
+def permit_person(actor: Actor, verb: type[c.Command]) -> None:
+    """See that ``actor`` may do ``verb``, which is about no room.
+
+    Raises:
+        Refused: not so; the sentence says why.
+    """
+    if not permits(verb, Role.OUTSIDER, actor.registered):
+        raise _refusal(RoomState(), actor, verb, Role.OUTSIDER, 0)
+
+
+def look(state: RoomState, actor: Actor, query: type[c.RoomQuery], now: float) -> None:
+    """See that ``actor`` may ask ``query`` about the room: a locked one shows itself to members.
+
+    Raises:
+        Refused: not so; the sentence says why.
+    """
+    permit(state, actor, query, now)
+    if state.lock and role_of(state, actor, now) < Role.MUTED:
+        raise NotAMember(f"The room {state.name} has a password; only those in it see that.")
+
+
+def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -> list[e.Event]:
+    """Return what happens when ``actor`` asks for ``command`` at ``now``.
+
+    Raises:
+        Refused: the rules do not allow it; nothing happens.
+    """
+    if isinstance(command, c.Say):  # by far the most frequent, and the simplest
+        if actor.key not in state.members or state.mutes:
+            permit(state, actor, c.Say, now)
+        return [e.Said(actor.name, command.body, command.action)]
+    if isinstance(command, c.Join) and actor.key in state.members:
+        return []
+    permit(state, actor, type(command), now)
+    match command:
+        case c.Roll(_, dice, faces):
+            parse_dice(dice)
+            return [e.Rolled(actor.name, dice, faces)]
+        case c.Join():
+            return _join(state, actor, command)
+        case c.Leave():
+            return [e.Left(actor.name)]
+        case c.SetTopic(_, topic):
+            return [e.TopicSet(actor.name, _short(topic, "topic", LONGEST_TOPIC))]
+        case c.Kick(_, who, reason):
+            return [e.Kicked(_member(state, who), actor.name, _reason(reason))]
+        case c.Ban() | c.Mute():
+            return _sanction(state, actor, command, now)
+        case c.Unban(_, who):
+            target, ban = _find(state.bans, who, "banned", now)
+            return [e.Unbanned(ban.who, actor.name, target)]
+        case c.Unmute(_, who):
+            target, mute = _find(state.mutes, who, "muted", now)
+            return [e.Unmuted(mute.who, actor.name, target)]
+        case c.Op(_, who):
+            name = _member(state, who)
+            return [] if fold(name) in state.moderators else [e.Promoted(name, actor.name)]
+        case c.Deop(_, who):
+            return _demote(state, actor, who)
+        case c.Lock(_, _, lock):
+            return [e.Locked(actor.name, lock)]
+        case c.Unlock():
+            if not state.lock:
+                raise NotAllowed(f"The room {state.name} has no password.")
+            return [e.Unlocked(actor.name)]
+        case _:
+            assert_never(command)
+
+
+def parse_dice(dice: str) -> tuple[int, int]:
+    """Return how many dice ``dice`` means, like ``2d6``, and how many sides they have.
+
+    Raises:
+        Malformed: it is not written like that, or too much.
+    """
+    match = _DICE.fullmatch(dice)
+    count, sides = (int(match[1] or 1), int(match[2])) if match else (0, 0)
+    if not 1 <= count <= MOST_DICE or not 2 <= sides <= MOST_SIDES:
+        raise Malformed(
+            f"Dice are written like 2d6: up to {MOST_DICE} dice of 2 to {MOST_SIDES} sides."
+        )
+    return count, sides
+
+
+def whisper(actor: Actor, to: str, command: c.Whisper) -> list[e.Event]:
+    """Return what happens when ``actor`` asks for ``command``, to someone called ``to``.
+
+    Raises:
+        Refused: nothing happens.
+    """
+    permit_person(actor, c.Whisper)
+    if not 1 <= command.times <= MOST_WHISPERS:
+        raise Malformed(f"You can repeat a message 1 to {MOST_WHISPERS} times at once.")
+    return [e.Whispered(actor.name, to, command.body)] * command.times
+
+
+def announce(actor: Actor, command: c.Announce) -> list[e.Event]:
+    """Return what happens when ``actor`` asks for ``command``.
+
+    Raises:
+        Refused: nothing happens.
+    """
+    permit_person(actor, c.Announce)
+    return [e.Announced(actor.name, command.body)]
+
+
+def _join(state: RoomState, actor: Actor, command: c.Join) -> list[e.Event]:
+    if state.lock and command.proof != state.lock and actor.key not in state.moderators:
+        if not command.password:
+            raise PasswordNeeded(
+                f"The room {state.name} has a password: /join {state.name} PASSWORD"
+            )
+        raise WrongPassword(f"That is not the password of {state.name}.")
+    joined = e.Joined(actor.name, actor.registered)
+    if not state.name:
+        return [e.Opened(room_name(command.room).text, actor.name), joined]
+    return [joined]
+
+
+def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: float) -> list[e.Event]:
+    member = state.members.get(fold(command.who))
+    who = member.name if member else command.who
+    verb = "ban" if isinstance(command, c.Ban) else "mute"
+    if fold(who) == actor.key:
+        raise NotAllowed(f"You cannot {verb} yourself.")
+    if fold(who) in state.moderators:
+        raise NotAllowed(f"{who} is a moderator: /deop {who} first.")
+    if not command.target:
+        raise NoSuchPerson(f"Nobody called {command.who} is known here.")
+    until = now + command.seconds if command.seconds else 0.0
+    reason = _reason(command.reason)
+    held = state.bans if isinstance(command, c.Ban) else state.mutes
+    if len(held) >= MOST_SANCTIONS and command.target not in held:
+        raise NotAllowed(f"A room holds {MOST_SANCTIONS} of these. Lift one first: /bans")
+    if isinstance(command, c.Ban):
+        return [e.Banned(who, actor.name, command.target, until, reason)]
+    return [e.Muted(who, actor.name, command.target, until, reason)]
+
+
+def _demote(state: RoomState, actor: Actor, who: str) -> list[e.Event]:
+    key = fold(who)
+    if key not in state.moderators:
+        raise NotAllowed(f"{who} is not a moderator here.")
+    if len(state.moderators) == 1:
+        raise NotAllowed(f"{state.moderators[key]} is the only moderator: /op USER first.")
+    return [e.Demoted(state.moderators[key], actor.name)]
+
+
+def _member(state: RoomState, who: str) -> str:
+    member = state.members.get(fold(who))
+    if member is None:
+        raise NotAMember(f"{who} is not in {state.name}.")
+    return member.name
+
+
+def _find(held: dict[str, Sanction], who: str, what: str, now: float) -> tuple[str, Sanction]:
+    key = fold(who)
+    for target, sanction in held.items():
+        if sanction.holds(now) and (target == key or fold(sanction.who) == key):
+            return target, sanction
+    raise NoSuchPerson(f"{who} is not {what} here. /bans lists who is.")
+
+
+def _reason(reason: str) -> str:
+    return _short(reason, "reason", LONGEST_REASON)
+
+
+def _short(text: str, what: str, longest: int) -> str:
+    if len(text) > longest:
+        raise Malformed(f"A {what} has at most {longest} characters; that has {len(text)}.")
+    return text
+
+
+def _refusal(
+    state: RoomState, actor: Actor, verb: type[c.Command], role: Role, now: float
+) -> Refused:
+    """Return why ``role`` is not enough for ``verb``."""
+    right = RIGHTS[verb]
+    if right.account and not actor.registered:
+        return NeedsAccount("That takes an account: /newuser NAME PASSWORD, or /login")
+    if right.account is False and actor.registered:
+        return NotAllowed(
+            f"You are logged in as {actor.name}, and your account's name is yours to keep."
+            " Come again to be someone else: /logout"
+        )
+    match role:
+        case Role.BANNED:
+            return Banned(_sentence("You are banned from this room", state.bans, actor, now))
+        case Role.OUTSIDER:
+            return NotAMember(f"You are not in {state.name or 'that room'}. /join it first.")
+        case Role.MUTED if right.role is Role.MEMBER:
+            return Muted(_sentence("You are muted in this room", state.mutes, actor, now))
+        case _:
+            names = ", ".join(
+                state.moderators[key] for key in state.members if key in state.moderators
+            )
+            ask = f" Ask one: {names}." if names else " None is here now."
+            return NotAllowed(f"Only a moderator of {state.name} can do that.{ask}")
+
+
+def _sentence(what: str, held: dict[str, Sanction], actor: Actor, now: float) -> str:
+    sanction = held[actor.target]
+    left = f" for another {spell_duration(sanction.until - now)}" if sanction.until else ""
+    return f"{what}{left}" + (f": {sanction.reason}" if sanction.reason else ".")

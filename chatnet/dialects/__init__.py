@@ -1,0 +1,1 @@
+"""What units mean: bytes to commands, entries and replies to bytes. Pure."""

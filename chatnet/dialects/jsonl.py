@@ -1,0 +1,158 @@
+"""The programs' dialect, an early one: a JSON object a line, see docs/protocol.md.
+
+In:  {"do": VERB, ...fields of the command, "cid": ...}
+Out: {"event": KIND, "room", "seq", "at", ...fields}      what happened, in the order of seq
+     {"reply": KIND, ...fields, "cid"}                    what only the asker hears
+     {"ok": CID, "room", "seq"}                           the command is in the log, durably
+     {"error": CODE, "text", "cid"}                       it was refused
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, fields
+from typing import Any, assert_never, get_args, get_type_hints
+
+from zope.interface import implementer
+
+from chatnet.core import commands as c, replies as r
+from chatnet.core.codec import fields_of, kind_of
+from chatnet.core.events import Entry, Said
+from chatnet.core.plain import is_text
+from chatnet.core.refusals import Malformed
+from chatnet.interfaces import IDialect, IStyle
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+VERBS: dict[str, type[c.Command]] = {
+    "password": c.Password, "nick": c.Nick, "register": c.Register, "login": c.Login,
+    "passwd": c.ChangePassword, "logout": c.Logout, "quit": c.Quit, "ping": c.Ping,
+    "ignore": c.Ignore, "unignore": c.Unignore, "say": c.Say, "roll": c.Roll, "join": c.Join,
+    "leave": c.Leave, "topic": c.SetTopic, "kick": c.Kick, "ban": c.Ban, "unban": c.Unban,
+    "mute": c.Mute, "unmute": c.Unmute, "op": c.Op, "deop": c.Deop, "lock": c.Lock,
+    "unlock": c.Unlock, "whisper": c.Whisper, "announce": c.Announce, "who": c.ListMembers,
+    "rooms": c.ListRooms, "bans": c.ListBans, "showtopic": c.ShowTopic, "whois": c.Whois,
+    "history": c.History,
+}  # fmt: skip
+_SERVERS_OWN = frozenset(("proof", "target", "faces", "lock"))  # fields that the server fills in
+_PRIVATE = frozenset(("target", "lock"))  # fields of events that nobody is shown
+_MOST_SECONDS, _MOST_COUNT = 1e9, 2**53
+
+
+def _fields(kind: type[c.Command]) -> dict[str, tuple[Any, bool]]:
+    """Return the type of each field of ``kind`` that a client fills in, and whether it must."""
+    hints = get_type_hints(kind)
+    return {
+        field.name: (hints[field.name], field.default is MISSING)
+        for field in fields(kind)
+        if field.name not in _SERVERS_OWN
+    }
+
+
+_SHAPES = {verb: _fields(kind) for verb, kind in VERBS.items()}
+
+
+@implementer(IStyle)
+class JsonStyle:
+    """One object per entry."""
+
+    def render(self, entry: Entry) -> bytes:
+        event = entry.event
+        head = f'"room":{_dumps(entry.room)},"seq":{entry.seq},"at":{entry.at:.3f}'
+        if type(event) is Said:  # nearly always
+            action = ',"action":true' if event.action else ""
+            text = (
+                f'{{"event":"said",{head},"by":{_dumps(event.by)},'
+                f'"body":{_dumps(event.body)}{action}}}\n'
+            )
+            return text.encode()
+        rest = {name: getattr(event, name) for name in fields_of(event) if name not in _PRIVATE}
+        told = _dumps(rest)[1:] if rest else "}"
+        comma = "," if rest else ""
+        return f'{{"event":"{kind_of(event)}",{head}{comma}{told}\n'.encode()
+
+
+@implementer(IDialect)
+class JsonDialect:
+    """Objects in, objects out."""
+
+    style = past = recall = JsonStyle()
+    echo = True
+    alone = False
+
+    def receive(self, unit: bytes, in_room: bool) -> c.Request | r.Reply | None:
+        if not unit.strip():
+            return None
+        try:
+            asked = json.loads(unit)
+        except (ValueError, RecursionError) as error:
+            raise Malformed("Send one JSON object per line, in UTF-8.") from error
+        if not isinstance(asked, dict):
+            raise Malformed('Send a JSON object, like {"do": "rooms"}.')
+        cid = _cid(asked)
+        return c.Request(_command(asked), cid)
+
+    def reply(self, reply: r.Reply, cid: str | None) -> bytes:
+        match reply:
+            case r.Done(_, room, seq):
+                said: dict[str, Any] = {"ok": reply.cid, "room": room, "seq": seq}
+            case r.Sorry(refusal):
+                said = {"error": refusal.code, "text": str(refusal)}
+            case (
+                r.Welcome() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.Out()
+                | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami() | r.Ignored()
+                | r.Noted() | r.Pong() | r.Bye()
+            ):  # fmt: skip
+                said = {"reply": type(reply).__name__.lower(), **asdict(reply)}
+            case _:
+                assert_never(reply)
+        if cid is not None and not isinstance(reply, r.Done):
+            said["cid"] = cid
+        return _dumps(said).encode(errors="replace") + b"\n"
+
+
+def _cid(asked: dict[str, Any]) -> str | None:
+    cid = asked.get("cid")
+    if cid is not None and not (isinstance(cid, str) and 0 < len(cid) <= 100 and is_text(cid)):
+        raise Malformed("A cid is text of 1 to 100 characters.")
+    return cid
+
+
+def _command(asked: dict[str, Any]) -> c.Command:
+    verb = asked.get("do")
+    if not isinstance(verb, str) or verb not in VERBS:
+        raise Malformed(f'"do" is one of: {", ".join(VERBS)}.')
+    values: dict[str, Any] = {}
+    for name, (hint, required) in _SHAPES[verb].items():
+        if name in asked:
+            values[name] = _checked(name, asked[name], hint)
+        elif required:
+            raise Malformed(f'"{verb}" takes "{name}".')
+    return VERBS[verb](**values)
+
+
+_CHECKS: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    str: (lambda v: isinstance(v, str) and is_text(v), "text"),
+    bool: (lambda v: isinstance(v, bool), "true or false"),
+    int: (
+        lambda v: isinstance(v, int) and not isinstance(v, bool) and -1 <= v <= _MOST_COUNT,
+        "a whole number from -1",
+    ),
+    float: (
+        lambda v: (
+            isinstance(v, int | float) and not isinstance(v, bool) and 0 <= v <= _MOST_SECONDS
+        ),
+        "a number of seconds",
+    ),
+}
+
+
+def _checked(name: str, value: Any, hint: Any) -> Any:
+    if value is None and type(None) in get_args(hint):
+        return None
+    plain = next((one for one in get_args(hint) if one is not type(None)), hint)
+    check, what = _CHECKS[plain]
+    if not check(value):
+        raise Malformed(f'"{name}" is {what}.')
+    return value

@@ -1,0 +1,114 @@
+"""How entries look to people: as they happen, as a room's history, and with the time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import assert_never
+
+from zope.interface import implementer
+
+from chatnet.core import events as e
+from chatnet.core.durations import spell_duration
+from chatnet.core.names import fold
+from chatnet.core.plain import plain, plain_lines
+from chatnet.interfaces import IStyle
+
+_END = "\r\n"
+
+
+@implementer(IStyle)
+class LiveStyle:
+    """What happens, a line each."""
+
+    def render(self, entry: e.Entry) -> bytes:
+        return "".join([line + _END for line in _lines(entry)]).encode(errors="replace")
+
+
+@implementer(IStyle)
+class PastStyle:
+    """What was said, a line each, and nothing else."""
+
+    def render(self, entry: e.Entry) -> bytes:
+        return LIVE.render(entry) if isinstance(entry.event, e.MESSAGES) else b""
+
+
+@implementer(IStyle)
+class DatedStyle:
+    """What was said, and when (UTC)."""
+
+    def render(self, entry: e.Entry) -> bytes:
+        if not isinstance(entry.event, (*e.MESSAGES, e.Whispered)):
+            return b""
+        at = f"[{when(entry.at)}] "
+        return "".join([at + line + _END for line in _lines(entry)]).encode(errors="replace")
+
+
+def when(at: float) -> str:
+    """Return ``at``, UTC seconds since the epoch, as date and time to the minute."""
+    try:
+        return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError):
+        return "the end of time"
+
+
+LIVE, PAST, DATED = LiveStyle(), PastStyle(), DatedStyle()
+
+
+def _lines(entry: e.Entry) -> list[str]:
+    event = entry.event
+    match event:
+        case e.Said(by, body, False):
+            if body.isprintable():
+                return [f"{by}: {body}"]
+            return [f"{by}: {line}" for line in plain_lines(body)]
+        case e.Said(by, body):
+            return [f"* {by} {line}" for line in plain_lines(body)]
+        case e.Rolled(by, dice, faces):
+            thrown = " + ".join(map(str, faces)) + (f" = {sum(faces)}" if len(faces) > 1 else "")
+            return [f"{by} rolled {dice}: {thrown}"]
+        case e.Whispered(by, to, body):
+            if entry.room == f"@{fold(by)}":  # one's own, on another of one's connections
+                return [f"[whisper to {to}] {by}: {line}" for line in plain_lines(body)]
+            return [f"[whisper] {by}: {line}" for line in plain_lines(body)]
+        case e.Announced(by, body):
+            return [f"[all] {by}: {line}" for line in plain_lines(body)]
+        case e.Opened() | e.Seen():
+            return []
+        case e.Joined(who):
+            return [f"{who} has joined the room."]
+        case e.Left(who, dropped):
+            return [f"{who} has {'disconnected' if dropped else 'left the room'}."]
+        case e.Renamed(old, new):
+            return [f"{old} is now known as {new}."] if old != new else []
+        case e.Kicked(who, by, reason):
+            return [f"{who} was kicked by {by}{_why(reason)}"]
+        case e.Banned(who, by, _, until, reason):
+            return [f"{who} was banned by {by}{_for(until, entry.at)}{_why(reason)}"]
+        case e.Unbanned(who, by):
+            return [f"{by} lifted the ban on {who}."]
+        case e.Muted(who, by, _, until, reason):
+            return [f"{who} was muted by {by}{_for(until, entry.at)}{_why(reason)}"]
+        case e.Unmuted(who, by):
+            return [f"{by} let {who} speak again."]
+        case e.Promoted(who, by):
+            return [f"{by} made {who} a moderator."]
+        case e.Demoted(who, by):
+            return [f"{by} took {who}'s moderation away."]
+        case e.TopicSet(by, topic):
+            if not topic:
+                return [f"{by} removed the topic."]
+            return [f"{by} changed the topic to: {plain(topic)}"]
+        case e.Locked(by):
+            return [f"{by} gave the room a password."]
+        case e.Unlocked(by):
+            return [f"{by} removed the room's password."]
+        case _:
+            assert_never(event)
+
+
+def _why(reason: str) -> str:
+    return f": {plain(reason)}" if reason else "."
+
+
+def _for(until: float, at: float) -> str:
+    return f" for {spell_duration(until - at)}" if until else ""

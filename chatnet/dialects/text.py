@@ -1,0 +1,190 @@
+"""The human dialect: what people on ``nc`` and ``telnet`` type and read."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import assert_never
+
+from zope.interface import implementer
+
+from chatnet.core import replies as r
+from chatnet.core.commands import Password, Request, Say
+from chatnet.core.durations import spell_duration
+from chatnet.core.plain import plain, plain_lines
+from chatnet.core.refusals import Malformed
+from chatnet.core.room import Sanction
+from chatnet.dialects.styles import DATED, LIVE, PAST, when
+from chatnet.dialects.telnet import Negotiation
+from chatnet.dialects.verbs import VERBS, help_on, help_text
+from chatnet.interfaces import IDialect
+
+_END = "\r\n"
+
+
+@implementer(IDialect)
+class TextDialect:
+    """Commands begin with ``/``, anything else is speech.
+
+    Outside a room there is nobody to speak to: there, a line that begins with a command's name is
+    that command without its slash.
+    """
+
+    style, past, recall = LIVE, PAST, DATED
+    echo = False
+    alone = True
+
+    def __init__(self, password_first: bool = False) -> None:
+        self._password_first = password_first
+        self._negotiation = Negotiation()
+
+    def receive(self, unit: bytes, in_room: bool) -> Request | r.Reply | None:
+        if b"\xff" in unit or self._negotiation.pending:
+            unit = self._negotiation.strip(unit)
+        try:
+            line = unit.decode()
+        except UnicodeDecodeError as error:
+            raise Malformed(
+                "That line is not UTF-8, so it was not sent. Set your terminal to UTF-8."
+            ) from error
+        if not line.strip() or line.isspace():
+            return None
+        if self._password_first:
+            self._password_first = False
+            return Request(Password(line.strip()))
+        if line.startswith("//"):
+            return self._say(line[1:], in_room)
+        if line.startswith("/"):
+            return self._command(line[1:])
+        if not in_room and line.split(maxsplit=1)[0].lower() in VERBS:
+            return self._command(line)
+        return self._say(line, in_room)
+
+    def _say(self, line: str, in_room: bool) -> Request:
+        if not in_room:
+            raise Malformed(
+                "You are in no room, so nobody hears that."
+                " /join ROOM enters one, /rooms lists them, /help tells more."
+            )
+        return Request(Say("", line))
+
+    def _command(self, line: str) -> Request | r.Reply:
+        word, _, rest = line.strip().partition(" ")
+        verb = VERBS.get(word.lower())
+        if word.lower() in ("help", "?"):
+            return r.Noted(help_on(rest.strip().lower().removeprefix("/")) if rest else help_text())
+        if verb is None:
+            near = get_close_matches(word.lower(), VERBS, 1)
+            hint = f"Did you mean /{near[0]}?" if near else "/help lists them."
+            raise Malformed(f"There is no command /{plain(word[:32])}. {hint}")
+        try:
+            return Request(verb.parse(rest.strip()))
+        except Malformed as error:
+            raise Malformed(str(error) or f"Use it like this: {verb.usage}") from error
+
+    def reply(self, reply: r.Reply, cid: str | None) -> bytes:
+        text = self._words(reply)
+        return (_END.join(text.split("\n")) + _END).encode(errors="replace") if text else b""
+
+    def _words(self, reply: r.Reply) -> str:
+        match reply:
+            case r.Welcome():
+                return _welcome(reply)
+            case r.YouAre(name, registered):
+                return f"You are logged in as {name}." if registered else f"You are now {name}."
+            case r.Entered():
+                return _entered(reply)
+            case r.AlreadyIn(_, name):
+                return f"You are in {name} already."
+            case r.CaughtUp():
+                return "--- end of history ---"
+            case r.Out(_, name, put_out):
+                return f"You are out of {name}." if put_out else f"You left {name}."
+            case r.Members(_, name, people):
+                return _members(name, people)
+            case r.Rooms(rooms, more):
+                return _rooms(rooms, more)
+            case r.Bans(_, name, bans, mutes):
+                return "\n".join(_sanctions(name, "banned from", bans, "muted in", mutes))
+            case r.Topic(_, name, topic):
+                return f"Topic of {name}: {plain(topic)}" if topic else f"{name} has no topic."
+            case r.Whoami():
+                return _whois(reply)
+            case r.Ignored(names):
+                return f"You ignore: {', '.join(names)}" if names else "You ignore nobody."
+            case r.Noted(text):
+                return "\n".join(plain_lines(text))
+            case r.Pong():
+                return "pong"
+            case r.Done():
+                return ""  # no command has a name in this dialect
+            case r.Sorry(refusal):
+                return plain(str(refusal))
+            case r.Bye(text):
+                return plain(text)
+            case _:
+                assert_never(reply)
+
+
+def _welcome(reply: r.Welcome) -> str:
+    if reply.password_needed:
+        return f"{reply.server} has a password. Please type it:"
+    lines = [f"Welcome to {reply.server}! You are {reply.you}."]
+    lines += plain_lines(reply.motd) if reply.motd else []
+    lines.append("/join ROOM enters a room, /rooms lists them, /nick NAME names you, /help helps.")
+    return "\n".join(lines)
+
+
+def _entered(reply: r.Entered) -> str:
+    lines = [
+        f"Welcome to room {reply.name}!",
+        f"Current users: {', '.join(reply.people)}",
+    ]
+    if reply.topic:
+        lines.append(f"Topic: {plain(reply.topic)}")
+    if reply.since < reply.seq:
+        lines.append("--- history ---")
+    return "\n".join(lines)
+
+
+def _members(name: str, people: tuple[r.PersonLine, ...]) -> str:
+    marks = [
+        line.name + (" (moderator)" if line.moderator else "") + (" (muted)" if line.muted else "")
+        for line in people
+    ]
+    where = f"In {name}" if name else "On the server"
+    return f"{where} ({len(people)}): {', '.join(marks)}" if marks else f"{where}: nobody"
+
+
+def _rooms(rooms: tuple[r.RoomLine, ...], more: int) -> str:
+    if not rooms:
+        return "There are no rooms yet. /join ROOM opens one."
+    lines = [
+        f"{line.name} ({line.people} here)"
+        + (" [password]" if line.locked else "")
+        + (f": {plain(line.topic)}" if line.topic else "")
+        for line in rooms
+    ]
+    return "\n".join(["Rooms:", *lines, *([f"... and {more:,} more"] if more else [])])
+
+
+def _sanctions(
+    name: str, banned: str, bans: tuple[Sanction, ...], muted: str, mutes: tuple[Sanction, ...]
+) -> list[str]:
+    lines = []
+    for what, held in ((banned, bans), (muted, mutes)):
+        for one in held:
+            until = f" until {when(one.until)} UTC" if one.until else ""
+            reason = f": {plain(one.reason)}" if one.reason else ""
+            lines.append(f"{one.who} is {what} {name} by {one.by}{until}{reason}")
+    return lines or [f"Nobody is banned from {name}, and nobody is muted there."]
+
+
+def _whois(reply: r.Whoami) -> str:
+    kind = "has an account" if reply.registered else "is a guest"
+    if not reply.online:
+        return f"{reply.name} {kind} and is not here now."
+    rooms = f", in {', '.join(reply.rooms)}" if reply.rooms else ", in no room"
+    return (
+        f"{reply.name} {kind}{rooms}; here for {spell_duration(reply.seconds)},"
+        f" silent for {spell_duration(reply.idle)}; connection {', '.join(reply.sessions)}."
+    )

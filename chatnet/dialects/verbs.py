@@ -1,0 +1,222 @@
+"""The commands of the human dialect: what they are called, how they are used, what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chatnet.core import commands as c
+from chatnet.core.durations import parse_duration
+from chatnet.core.refusals import Malformed
+
+ALL = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One command. ``parse`` takes the rest of the line; it raises an empty ``Malformed`` when
+    that is not how the command is used."""
+
+    name: str
+    usage: str
+    about: str
+    group: str
+    parse: Callable[[str], c.Command]
+    also: tuple[str, ...] = ()
+
+
+def _none(command: Callable[[], c.Command]) -> Callable[[str], c.Command]:
+    def parse(rest: str) -> c.Command:
+        if rest:
+            raise Malformed()
+        return command()
+
+    return parse
+
+
+def _one(command: Callable[[str], c.Command], optional: bool = False) -> Callable[[str], c.Command]:
+    def parse(rest: str) -> c.Command:
+        if len(rest.split()) != 1 and not (optional and not rest):
+            raise Malformed()
+        return command(rest)
+
+    return parse
+
+
+def _two(command: Callable[[str, str], c.Command]) -> Callable[[str], c.Command]:
+    def parse(rest: str) -> c.Command:
+        words = rest.split()
+        if len(words) != 2:
+            raise Malformed()
+        return command(*words)
+
+    return parse
+
+
+def _text(command: Callable[[str], c.Command]) -> Callable[[str], c.Command]:
+    def parse(rest: str) -> c.Command:
+        if not rest:
+            raise Malformed()
+        return command(rest)
+
+    return parse
+
+
+def _whom(rest: str) -> tuple[str, str]:
+    who, _, tail = rest.partition(" ")
+    if not who:
+        raise Malformed()
+    return who, tail.strip()
+
+
+def _whisper(rest: str) -> c.Command:
+    who, body = _whom(rest)
+    if not body:
+        raise Malformed()
+    return c.Whisper(who, body)
+
+
+def _spam(rest: str) -> c.Command:
+    who, tail = _whom(rest)
+    times, _, body = tail.partition(" ")
+    if not (times.isascii() and times.isdigit() and body.strip()):
+        raise Malformed()
+    return c.Whisper(who, body.strip(), int(times[:9]))
+
+
+def _send(rest: str) -> c.Command:
+    who, body = _whom(rest)
+    if not body:
+        raise Malformed()
+    return c.Announce(body) if who.lower() == "all" else c.Whisper(who, body)
+
+
+def _join(rest: str) -> c.Command:
+    words = rest.split()
+    if not 1 <= len(words) <= 2:
+        raise Malformed()
+    return c.Join(words[0], words[1] if len(words) == 2 else "", alone=True)
+
+
+def _history(rest: str) -> c.Command:
+    if rest.lower() == "all":
+        return c.History("", ALL)
+    if not rest:
+        return c.History()
+    if not (rest.isascii() and rest.isdigit() and int(rest[:9]) > 0):
+        raise Malformed()
+    return c.History("", int(rest[:9]))
+
+
+def _topic(rest: str) -> c.Command:
+    return c.SetTopic("", "" if rest == "-" else rest) if rest else c.ShowTopic()
+
+
+def _kick(rest: str) -> c.Command:
+    return c.Kick("", *_whom(rest))
+
+
+def _for_a_while(rest: str) -> tuple[str, float, str]:
+    who, tail = _whom(rest)
+    word, _, reason = tail.partition(" ")
+    seconds = parse_duration(word)
+    return (who, 0, tail) if seconds is None else (who, seconds, reason.strip())
+
+
+def _ban(rest: str) -> c.Command:
+    return c.Ban("", *_for_a_while(rest))
+
+
+def _mute(rest: str) -> c.Command:
+    return c.Mute("", *_for_a_while(rest))
+
+
+def _here(command: Callable[[str, str], c.Command]) -> Callable[[str], c.Command]:
+    return _one(lambda who: command("", who))
+
+
+_GROUPS = ("Rooms", "Talking", "You", "Moderators")
+
+ALL_VERBS = (
+    Verb("join", "/join ROOM [PASSWORD]", "enter a room, or open a new one; you leave the one"
+         " you are in", "Rooms", _join),
+    Verb("leave", "/leave", "leave the room", "Rooms", _none(c.Leave), ("part",)),
+    Verb("rooms", "/rooms", "list the rooms", "Rooms", _none(c.ListRooms), ("list",)),
+    Verb("who", "/who [ROOM]", "list who is in a room; outside a room, who is on the server",
+         "Rooms", _one(c.ListMembers, optional=True), ("names",)),
+    Verb("topic", "/topic [TEXT]", "show what the room is about; moderators change it, and"
+         " remove it with -", "Rooms", _topic),
+    Verb("history", "/history [N|all]", "read the last messages of the room again, with their"
+         " times (UTC)", "Rooms", _history),
+    Verb("whisper", "/whisper USER TEXT", "tell one person alone, now or at their next login",
+         "Talking", _whisper, ("w", "msg", "tell")),
+    Verb("me", "/me TEXT", "say what you do: * ann waves", "Talking",
+         _text(lambda rest: c.Say("", rest, True))),
+    Verb("shout", "/shout TEXT", "SAY IT IN CAPITALS", "Talking",
+         _text(lambda rest: c.Say("", rest.upper()))),
+    Verb("send", "/send USER TEXT, or /send all TEXT", "tell one person, or everyone on the"
+         " server (that takes an account)", "Talking", _send),
+    Verb("spam", "/spam USER TIMES TEXT", "tell one person several times, up to 10", "Talking",
+         _spam),
+    Verb("roll", "/roll [DICE]", "throw dice, like 2d6, where all can see it: the server throws",
+         "Talking", _one(lambda rest: c.Roll("", rest or "1d6"), optional=True), ("dice",)),
+    Verb("nick", "/nick NAME", "be called something else", "You", _one(c.Nick), ("name",)),
+    Verb("newuser", "/newuser ID PASSWORD", "make an account: the name is yours for good",
+         "You", _two(c.Register), ("register",)),
+    Verb("login", "/login ID PASSWORD", "be your account", "You", _two(c.Login)),
+    Verb("passwd", "/passwd OLD NEW", "change your password", "You", _two(c.ChangePassword)),
+    Verb("logout", "/logout", "log out, which closes the connection", "You", _none(c.Logout)),
+    Verb("whois", "/whois USER", "see who someone is", "You", _one(c.Whois)),
+    Verb("ignore", "/ignore [USER]", "see nothing more of what someone says; list whom you"
+         " ignore", "You", _one(c.Ignore, optional=True)),
+    Verb("unignore", "/unignore USER", "see it again", "You", _one(c.Unignore)),
+    Verb("ping", "/ping", "see whether the server answers", "You", _none(c.Ping)),
+    Verb("quit", "/quit", "leave", "You", _none(c.Quit), ("exit", "bye")),
+    Verb("kick", "/kick USER [REASON]", "put someone out of the room", "Moderators", _kick),
+    Verb("ban", "/ban USER [DURATION] [REASON]", "put someone out and keep them out: for good, or"
+         " for 90s, 10m, 2h, 7d, 1w", "Moderators", _ban),
+    Verb("unban", "/unban USER", "let them in again", "Moderators", _here(c.Unban)),
+    Verb("bans", "/bans", "list who is banned or muted", "Moderators", _none(c.ListBans)),
+    Verb("mute", "/mute USER [DURATION] [REASON]", "let someone listen, but not speak",
+         "Moderators", _mute),
+    Verb("unmute", "/unmute USER", "let them speak again", "Moderators", _here(c.Unmute)),
+    Verb("op", "/op USER", "make someone a moderator", "Moderators", _here(c.Op)),
+    Verb("deop", "/deop USER", "make a moderator an ordinary member", "Moderators",
+         _here(c.Deop)),
+    Verb("lock", "/lock PASSWORD", "let only those in who know the password", "Moderators",
+         _one(lambda password: c.Lock("", password))),
+    Verb("unlock", "/unlock", "let everyone in again", "Moderators",
+         _none(lambda: c.Unlock(""))),
+)  # fmt: skip
+
+_HELP = Verb("help", "/help [COMMAND]", "list the commands, or explain one", "You", c.Whois, ("?",))
+
+VERBS: dict[str, Verb] = {
+    name: verb for verb in (*ALL_VERBS, _HELP) for name in (verb.name, *verb.also)
+}
+
+
+def help_text() -> str:
+    """Return the list of all commands."""
+    lines = []
+    for group in _GROUPS:
+        names = [f"/{verb.name}" for verb in ALL_VERBS if verb.group == group]
+        lines.append(f"{group}: {' '.join(names)}")
+    lines += [
+        "/help COMMAND explains one. What does not begin with / is said in the room;",
+        "// begins a message with a slash. Whoever opens a room moderates it.",
+    ]
+    return "\n".join(lines)
+
+
+def help_on(name: str) -> str:
+    """Return what there is to know about the command ``name``.
+
+    Raises:
+        Malformed: there is none.
+    """
+    verb = VERBS.get(name)
+    if verb is None:
+        raise Malformed(f"There is no command /{name[:32]}. /help lists them.")
+    also = f" (also: {', '.join('/' + other for other in verb.also)})" if verb.also else ""
+    return f"{verb.usage} - {verb.about}{also}"

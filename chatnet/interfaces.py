@@ -1,0 +1,251 @@
+"""The seams: everything an operator may swap, each implemented in the package of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ParamSpec, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import Attribute, Interface
+
+from chatnet.core.commands import Request
+from chatnet.core.events import Entry, Event
+from chatnet.core.names import Name
+from chatnet.core.replies import Done, Reply
+from chatnet.core.room import Room, RoomState
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Runs(Protocol):
+    """Something that runs blocking calls elsewhere, in the order they are given."""
+
+    def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Return what ``call`` will return."""
+
+
+class IStyle(Interface):
+    """How entries look. One object for all sessions that read alike: they receive equal bytes."""
+
+    def render(entry: Entry) -> bytes:
+        """Return ``entry`` as complete wire units, or ``b""`` to pass over it."""
+
+
+class IDialect(Interface):
+    """One connection's grammar. Holds parse state only: never writes, never waits."""
+
+    style = Attribute("The L{IStyle} in which this connection reads what is new.")
+    past = Attribute("The L{IStyle} in which it reads the history on joining.")
+    recall = Attribute("The L{IStyle} in which it reads the history it asks for.")
+    echo = Attribute("Whether one's own words come back to oneself.")
+    alone = Attribute("Whether one is in one room at a time.")
+
+    def receive(unit: bytes, in_room: bool) -> Request | Reply | None:
+        """Parse one wire unit (a line or a frame, delimiter removed).
+
+        ``in_room`` is whether plain speech has a room to go to. Returns what is asked for, or
+        what the dialect itself says to it, in its turn; None if it was nothing.
+
+        Raises:
+            Malformed: not a sentence of this dialect. The connection stays usable.
+        """
+
+    def reply(reply: Reply, cid: str | None) -> bytes:
+        """Return ``reply`` to the command named ``cid`` as complete wire units.
+
+        ``b""`` for what is not said here.
+        """
+
+
+class IJournal(Interface):
+    """The ordering point: gives events their places, and shows them once they are durable."""
+
+    def subscribe(
+        deliver: Callable[[Sequence[Entry]], None], rewind: Callable[[Iterable[str]], None]
+    ) -> None:
+        """Say who is told.
+
+        ``deliver`` hears all committed entries, each time some consecutive ones of one room.
+        ``rewind`` hears the keys of rooms whose appends failed, before their askers do.
+        """
+
+    def append(
+        room: str, events: Sequence[Event], origin: str, cid: str | None = None
+    ) -> Deferred[Sequence[Entry]]:
+        """Give ``events`` the next places in the log of ``room``, which is open.
+
+        Fires in the order of calls, over all rooms, once the entries are durable and delivered.
+        If ``cid`` is given, (``origin``, ``cid``) is remembered in the same transaction.
+        Appends that wait together succeed or fail together.
+
+        Errbacks:
+            Unavailable: not known to be durable, like all appends that had not fired. If it is
+                found to be, it is delivered later; to repeat a ``cid`` is always safe.
+        """
+
+    def settle() -> Deferred[None]:
+        """Fire after every append made before: at once if there is none.
+
+        Errbacks:
+            Unavailable: they failed, so what was decided in their light is void as well.
+        """
+
+    def keep(room: str, seq: int, state: RoomState) -> None:
+        """Remember, with the next commit, that ``room`` added up to ``state`` at ``seq``."""
+
+    def discard(room: str) -> None:
+        """Forget ``room``, its entries and its state, with the next commit."""
+
+    def open(room: str) -> Deferred[Room]:
+        """Bring ``room`` into memory. Append to it only afterwards."""
+
+    def close(room: str) -> bool:
+        """Let ``room`` go from memory; return False, and do nothing, if it has appends waiting."""
+
+    def read(room: str, after: int, upto: int) -> Deferred[Sequence[Entry]]:
+        """Return the first page of entries of ``room`` with ``after < seq <= upto``."""
+
+    def back(room: str, upto: int, count: int) -> Deferred[int]:
+        """Return the seq behind which the last ``count`` messages up to ``upto`` begin."""
+
+    def rooms(limit: int) -> Deferred[Mapping[str, RoomState]]:
+        """Return the kept states of up to ``limit`` rooms, the newest first, by key."""
+
+    def answers(origin: str) -> Deferred[Mapping[str, Done]]:
+        """Return what became of the latest named commands of ``origin``, oldest first."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is committed in one transaction."""
+
+    entries: Sequence[Entry]
+    answers: Sequence[tuple[str, Done]] = ()  # with the origin of each
+    states: Mapping[str, tuple[int, RoomState]] = field(default_factory=dict)  # with their seq
+    discards: Sequence[str] = ()  # rooms of which nothing is kept
+
+
+class IStore(Interface):
+    """Remembers. All its methods block, and each instance is used by one thread."""
+
+    def write(batch: Batch) -> None:
+        """Make all of ``batch`` durable, or raise and keep none of it.
+
+        Raises for an entry whose place is taken. Remembers the last thousand answers of an
+        origin or more.
+        """
+
+    def load(room: str) -> tuple[int, RoomState]:
+        """Return the latest state kept of ``room`` and its seq; 0 and an empty state if none."""
+
+    def read(room: str, after: int, upto: int, limit: int) -> Sequence[Entry]:
+        """Return up to ``limit`` entries of ``room`` with ``after < seq <= upto``, in order.
+
+        May return fewer than ``limit`` if they are large, but at least one if there is one.
+        """
+
+    def back(room: str, upto: int, count: int) -> int:
+        """Return the seq behind which the last ``count`` messages up to ``upto`` begin."""
+
+    def rooms(limit: int) -> Mapping[str, RoomState]:
+        """Return the kept states of up to ``limit`` rooms by key, the newest room first.
+
+        Keys that begin with ``@`` or ``*`` are no rooms.
+        """
+
+    def recall(origin: str, limit: int) -> Sequence[Done]:
+        """Return the answers to the last ``limit`` named commands of ``origin``, oldest first."""
+
+    def close() -> None:
+        """Let go of what is held; nothing is called afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A name that belongs to someone. ``verifier`` is the password's hash, in PHC format."""
+
+    name: str
+    key: str
+    verifier: str = field(repr=False)
+
+
+class IAccountStore(Interface):
+    """Remembers accounts. All its methods block."""
+
+    def find(claims: Iterable[str]) -> Account | None:
+        """Return the account that has any of ``claims``."""
+
+    def add(name: Name, verifier: str, at: float) -> bool:
+        """Make an account, durably; return False if one of the claims of ``name`` is taken.
+
+        ``at`` is in UTC seconds since the epoch.
+        """
+
+    def change(key: str, verifier: str) -> None:
+        """Give the account ``key`` another password, durably."""
+
+
+class IAccounts(Interface):
+    """Who is who: made accounts, checked passwords."""
+
+    registration = Attribute("Whether accounts can be made.")
+    password_length = Attribute("The fewest and the most characters of a password.")
+
+    def find(name: Name) -> Deferred[Account | None]:
+        """Return the account whose name is ``name``, or looks like it."""
+
+    def register(name: Name, password: str, address: str) -> Deferred[Account]:
+        """Make an account.
+
+        Errbacks:
+            Closed: no accounts are made here.
+            NameTaken: there is one whose name is or looks like that.
+            BadPassword: the password is too short or too long.
+        """
+
+    def login(name: Name, password: str, address: str) -> Deferred[Account]:
+        """Return the account called ``name`` if ``password`` is its password.
+
+        Errbacks:
+            WrongPassword: it is not, or there is no such account.
+            TooManyTries: from ``address``, or at that account.
+        """
+
+    def change(name: Name, old: str, new: str, address: str) -> Deferred[None]:
+        """Replace a password.
+
+        Errbacks:
+            As for ``register`` and ``login``.
+        """
+
+    def hash(password: str) -> Deferred[str]:
+        """Return a verifier for ``password``, such as a room's."""
+
+    def verify(password: str, verifier: str, address: str) -> Deferred[bool]:
+        """Return whether ``password`` is what ``verifier`` was made of.
+
+        Errbacks:
+            TooManyTries: from ``address``.
+        """
+
+
+class ISession(IPushProducer):
+    """What a wire feeds: one connected person. Produces what the wire writes."""
+
+    def begin() -> None:
+        """The wire is connected."""
+
+    def receive(unit: bytes) -> None:
+        """Obey one unit of input. Holds the wire if the next one must wait."""
+
+    def overlong(limit: int) -> None:
+        """A unit of more than ``limit`` bytes came, and is lost."""
+
+    def finish(cut: bool) -> None:
+        """No more input will come; ``cut`` if the last unit had no end, and is lost."""
+
+    def end() -> None:
+        """The wire is gone."""

@@ -1,0 +1,1 @@
+"""Who is listening: sessions, the network they meet in, and the fan-out."""

@@ -1,0 +1,166 @@
+"""Who someone is: guests take names, people make accounts and log in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chatnet.core import commands as c, rules
+from chatnet.core.names import Name, guest_name, person_name
+from chatnet.core.refusals import NameTaken, NotAllowed, Refused
+from chatnet.core.replies import Noted, Reply, YouAre
+from chatnet.core.room import Actor
+from chatnet.interfaces import Account
+from chatnet.server.audience import Cursor
+from chatnet.server.host import Host
+from chatnet.server.network import Participant, inbox_of
+from chatnet.server.people import Person
+
+if TYPE_CHECKING:
+    from chatnet.server.session import Session
+
+
+def arrive(host: Host, session: Session) -> None:
+    """Let ``session`` be a guest whom nobody else is called like."""
+    while True:
+        name = guest_name(host.entropy(2).hex())
+        person = Person(name, False)
+        try:
+            host.network.people.claim(name, person)
+        except NameTaken:
+            continue
+        break
+    _become(session, person)
+
+
+async def identify(
+    host: Host, session: Session, command: c.Nick | c.Register | c.Login | c.ChangePassword
+) -> Reply:
+    """Do what ``command`` asks for, and return what to say to it.
+
+    The session asks for nothing else meanwhile, and all it asked for before is settled.
+
+    Raises:
+        Refused: not so.
+    """
+    if isinstance(command, c.Login) and session.actor.registered:
+        if person_name(command.name).key == session.actor.key:
+            return YouAre(session.actor.name, True)
+        raise NotAllowed(
+            f"You are logged in as {session.actor.name}. /logout, then come again as someone else."
+        )
+    rules.permit_person(session.actor, type(command))
+    match command:
+        case c.Nick(name, secret):
+            return await _nick(host, session, person_name(name), secret)
+        case c.Register(name, password):
+            return await _register(host, session, person_name(name), password)
+        case c.Login(name, password):
+            account = await host.accounts.login(person_name(name), password, session.actor.address)
+            return await _log_in(host, session, account)
+        case c.ChangePassword(old, new):
+            actor, name_ = session.actor, session.person.name
+            await host.accounts.change(name_, old, new, actor.address)
+            return Noted("Your password is changed.")
+
+
+async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
+    people, person = host.network.people, session.person
+    session.secret = secret
+    account = await host.accounts.find(name)
+    if account is not None:
+        raise NameTaken(
+            f"The name {account.name} belongs to an account."
+            f" If it is yours: /login {account.name} PASSWORD"
+            if account.key == name.key
+            else f"The name {name.text} looks too much like {account.name}, who has an account."
+        )
+    holder = people.holder(name, person)
+    if holder is not None and secret and not holder.registered:
+        before = next((s for s in holder.sessions if s.secret == secret), None)
+        if before is not None:
+            gone = host.network.vacated(holder)
+            before.replaced()
+            await gone
+    old = person.name
+    people.claim(name, person)
+    await _rename(host, session, person, name, False)
+    person.name, person.answers = name, None
+    people.release(old, person, keeping=name)
+    _become(session, person)
+    return YouAre(name.text, False)
+
+
+async def _register(host: Host, session: Session, name: Name, password: str) -> Reply:
+    people, person = host.network.people, session.person
+    people.claim(name, person)  # nobody else takes it while the account is made
+    try:
+        account = await host.accounts.register(name, password, session.actor.address)
+    except Refused:
+        people.release(name, person, keeping=person.name)
+        raise
+    return await _log_in(host, session, account)
+
+
+async def _log_in(host: Host, session: Session, account: Account) -> Reply:
+    network, guest = host.network, session.person
+    name = person_name(account.name)
+    person = network.people.find(name.key)
+    if person is None or not person.registered:
+        person = Person(name, True)
+    network.people.claim(name, person, instead=guest)
+    person.sessions.add(session)
+    try:
+        await _rename(host, session, guest, name, True)
+    except Refused:
+        person.sessions.discard(session)
+        if not person.sessions:
+            network.people.release(name, person)
+        network.people.claim(guest.name, guest)
+        raise
+    guest.sessions.discard(session)
+    network.people.release(guest.name, guest)
+    whispers_to_guest = network.audiences.get(inbox_of(session))
+    if whispers_to_guest is not None:
+        whispers_to_guest.close(session, whispers_to_guest.room.log.head)
+    _become(session, person)
+    await open_inbox(host, session)
+    return YouAre(name.text, True)
+
+
+async def open_inbox(host: Host, session: Participant) -> None:
+    """Let ``session`` read what is told to its person alone: at first what came while it was away.
+
+    Raises:
+        Unavailable: the store cannot be read.
+    """
+    person = session.person
+    audience = await host.network.open(inbox_of(session))
+    room = audience.room
+    if audience.has(session):
+        return
+    first = person.registered and len(person.sessions) == 1
+    seen = min(room.state.seen, room.log.head) if first else room.log.head
+    audience.open(
+        Cursor(session, session.recall, seen, room.log.head),
+        Cursor(session, session.style, room.log.head),
+    )
+    host.turn.ring(audience)
+
+
+async def _rename(host: Host, session: Session, old: Person, new: Name, registered: bool) -> None:
+    try:
+        await host.network.rename(session, old, new, registered)
+    except Refused:
+        if not registered:
+            host.network.people.release(new, old, keeping=old.name)
+        raise
+
+
+def _become(session: Session, person: Person) -> None:
+    person.sessions.add(session)
+    session.person = person
+    address = session.actor.address
+    session.actor = replace(
+        Actor(person.name.text, person.name.key, person.registered), address=address
+    )

@@ -1,0 +1,297 @@
+"""Everyone reading one room, each at their own place in its log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatnet.core.events import Entry, speaker
+from chatnet.core.names import fold
+from chatnet.core.room import Room
+from chatnet.interfaces import IStyle
+
+MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader can make us buffer
+MAX_BYTES = 64 * 1024
+_RUNS = 16  # printed runs remembered while a turn lasts
+
+Read = Callable[[str, int, int], Deferred[Sequence[Entry]]]
+
+
+class Reader(Protocol):
+    """What an audience needs of a session."""
+
+    full: bool  # the wire takes no more for now
+    ignored: set[str]  # keys of those whose words are not shown to it
+
+    @property
+    def style(self) -> IStyle:
+        """How this reader reads what is new."""
+
+    def write(self, data: bytes) -> None:
+        """Pass printed entries to the wire."""
+
+    def reads(self, audience: Audience) -> None:
+        """It reads in ``audience`` from now on, and is to be resumed there when it has room."""
+
+    def finished(self, audience: Audience, put_out: bool) -> None:
+        """It has read its last entry in ``audience``."""
+
+    def part(self, reason: str) -> None:
+        """Close; it may come back and go on where it was."""
+
+
+@dataclass(slots=True, eq=False)
+class Cursor:
+    """A reader's place: everything up to ``after`` has been written to it."""
+
+    reader: Reader
+    style: IStyle
+    after: int
+    upto: int | None = None  # the last entry to read; None: there is no last one yet
+    held: bool = False  # waits until what is said before it is said
+    paging: bool = False  # waits for a page from the store
+    put_out: bool = False  # it ends because others want it to
+    skip: set[int] | None = None  # places of its own words, which it need not be shown
+    closing: bytes = b""  # what is said when ``upto`` is reached
+    then: Cursor | None = None  # where to go on when ``upto`` is reached
+
+
+@dataclass(slots=True)
+class _Run:
+    """Consecutive entries in one style."""
+
+    upto: int
+    entries: Sequence[Entry]
+    pieces: list[bytes]
+    whole: bytes
+
+
+class Audience:
+    """The cursors on one room. Runs of entries are printed once per style, not per reader."""
+
+    _log = Logger()
+
+    def __init__(self, room: Room, read: Read) -> None:
+        self.room = room
+        self.used_at = 0.0  # when it was last needed, on the network's clock
+        self._read = read
+        self._cursors: dict[Reader, Cursor] = {}
+        self._printed: dict[tuple[IStyle, int, int], _Run] = {}
+        self._pages: dict[tuple[int, int], list[Cursor]] = {}  # who waits for which page
+
+    def __len__(self) -> int:
+        return len(self._cursors)
+
+    def has(self, reader: Reader) -> bool:
+        """Return whether ``reader`` reads on."""
+        last = self._last(reader)
+        return last is not None and last.upto is None
+
+    def place_of(self, reader: Reader) -> int:
+        """Return how far ``reader`` has read, in the stretch it is in."""
+        cursor = self._cursors.get(reader)
+        return cursor.after if cursor else self.room.log.head
+
+    def past_of(self, reader: Reader) -> tuple[int, int]:
+        """Return where ``reader``, who has just come, begins to read, and where what is new begins.
+
+        Both are seqs: of the last entry before.
+        """
+        cursor, start, here = self._cursors.get(reader), 0, 0
+        while cursor is not None:
+            start, here, cursor = here, cursor.after, cursor.then
+        return start, here
+
+    def open(self, *stretches: Cursor) -> None:
+        """Let a reader read ``stretches``, one after the other, after what it is reading."""
+        for one, two in pairwise(stretches):
+            one.then = two
+        reader = stretches[0].reader
+        last = self._last(reader)
+        if last is None:
+            self._cursors[reader] = stretches[0]
+            reader.reads(self)
+        else:
+            last.then = stretches[0]
+
+    def insert(self, cursor: Cursor) -> None:
+        """Let a reader read ``cursor``, which has an end, before it goes on."""
+        reader = cursor.reader
+        cursor.then = self._cursors.get(reader)
+        self._cursors[reader] = cursor
+        reader.reads(self)
+
+    def close(self, reader: Reader, upto: int, put_out: bool = False) -> None:
+        """Let ``reader`` read ``upto`` and no further."""
+        last = self._last(reader)
+        if last is not None and last.upto is None:
+            last.upto, last.put_out = upto, put_out
+
+    def drop(self, reader: Reader) -> int:
+        """Forget ``reader``, who can no longer be written to; return how far it read."""
+        cursor = self._cursors.pop(reader, None)
+        return cursor.after if cursor else 0
+
+    def skip(self, reader: Reader, places: Iterable[int]) -> None:
+        """Do not show ``reader`` what is at ``places``."""
+        cursor = self._cursors.get(reader)
+        while cursor is not None:
+            mine = {s for s in places if cursor.after < s and (not cursor.upto or s <= cursor.upto)}
+            if mine:
+                cursor.skip = cursor.skip | mine if cursor.skip else mine
+            cursor = cursor.then
+
+    def release(self, reader: Reader) -> None:
+        """All that is to be said before ``reader`` reads on has been said."""
+        cursor = self._cursors.get(reader)
+        while cursor is not None:
+            cursor.held = False
+            cursor = cursor.then
+        self.resume(reader)
+
+    def drain(self) -> None:
+        """Bring every reader whose wire has room up to date."""
+        after, style, run = -1, None, _Run(0, (), [], b"")
+        for cursor in list(self._cursors.values()):
+            reader = cursor.reader
+            if (
+                cursor.after == after
+                and cursor.style is style
+                and cursor.upto is None
+                and not cursor.skip
+                and not reader.ignored
+            ):
+                if not reader.full:  # like the one before it, and nearly everyone
+                    cursor.after = run.upto
+                    reader.write(run.whole)
+                continue
+            begin = cursor.after
+            self._advance(cursor)
+            head = self.room.log.head
+            if cursor.after == head and self.room.log.tail <= begin < head:
+                printed = self._print(cursor.style, begin, head)
+                if printed.upto == head:
+                    after, style, run = begin, cursor.style, printed
+        self._printed.clear()
+        self.room.log.forget()
+
+    def resume(self, reader: Reader) -> None:
+        """Bring one reader up to date."""
+        if reader in self._cursors:
+            self._advance(self._cursors[reader])
+
+    def _last(self, reader: Reader) -> Cursor | None:
+        cursor = self._cursors.get(reader)
+        while cursor is not None and cursor.then is not None:
+            cursor = cursor.then
+        return cursor
+
+    def _advance(self, cursor: Cursor) -> None:
+        log, reader = self.room.log, cursor.reader
+        last = log.head if cursor.upto is None else cursor.upto
+        while cursor.after < last and not (reader.full or cursor.paging or cursor.held):
+            if cursor.after < log.tail:
+                self._turn_page(cursor, min(last, log.tail))
+            else:
+                self._show(cursor, self._print(cursor.style, cursor.after, last))
+        if cursor.upto is not None and cursor.after >= cursor.upto and not cursor.held:
+            self._finish(cursor)
+
+    def _show(self, cursor: Cursor, run: _Run) -> None:
+        reader, skip, ignored = cursor.reader, cursor.skip, cursor.reader.ignored
+        data = run.whole
+        if skip or ignored:
+            skip = skip or set()
+            data = b"".join(
+                [
+                    piece
+                    for entry, piece in zip(run.entries, run.pieces, strict=True)
+                    if entry.seq not in skip
+                    and not (ignored and fold(speaker(entry.event)) in ignored)
+                ]
+            )
+            cursor.skip = {place for place in skip if place > run.upto} or None
+        cursor.after = run.upto
+        if data:
+            reader.write(data)
+
+    def _finish(self, cursor: Cursor) -> None:
+        reader = cursor.reader
+        if self._cursors.get(reader) is not cursor:
+            return
+        if cursor.closing:
+            reader.write(cursor.closing)
+        del self._cursors[reader]
+        if cursor.then is not None:
+            self._cursors[reader] = cursor.then
+            self._advance(cursor.then)
+        if reader not in self._cursors:
+            reader.finished(self, cursor.put_out)
+
+    def _print(self, style: IStyle, after: int, upto: int) -> _Run:
+        key = (style, after, upto)
+        run = self._printed.get(key)
+        if run is None:
+            run = _render(style, self.room.log.between(after, min(upto, after + MAX_RUN)))
+            if len(self._printed) >= _RUNS:
+                del self._printed[next(iter(self._printed))]
+            self._printed[key] = run
+        return run
+
+    # -- what memory forgot is read from the store, a page at a time ---------------
+
+    def _turn_page(self, cursor: Cursor, upto: int) -> None:
+        cursor.paging = True
+        page = (cursor.after, upto)
+        if page in self._pages:  # one read serves all who wait at the same place
+            self._pages[page].append(cursor)
+            return
+        self._pages[page] = [cursor]
+        self._read(self.room.key, *page).addCallbacks(
+            self._turned, self._torn, callbackArgs=(page,), errbackArgs=(page,)
+        ).addErrback(lambda failure: self._log.failure("could not show a page", failure))
+
+    def _turned(self, entries: Sequence[Entry], page: tuple[int, int]) -> None:
+        if not entries:
+            self._torn(Failure(LookupError(f"no entries behind {page[0]}")), page)
+            return
+        printed: dict[tuple[IStyle, int], _Run] = {}
+        for cursor in self._pages.pop(page):
+            cursor.paging = False
+            # A full reader drops the page and reads it again later: it holds nothing but its place.
+            reader = cursor.reader
+            while (
+                cursor.after < entries[-1].seq
+                and not reader.full
+                and self._cursors.get(reader) is cursor
+            ):
+                place = (cursor.style, cursor.after)
+                if place not in printed:
+                    printed[place] = _render(cursor.style, entries[cursor.after - page[0] :])
+                self._show(cursor, printed[place])
+            self._advance(cursor)
+
+    def _torn(self, failure: Failure, page: tuple[int, int]) -> None:
+        self._log.failure("cannot read {room}", failure, room=self.room.key)
+        for cursor in self._pages.pop(page):
+            cursor.paging = False
+            cursor.reader.part("The history cannot be read now. Please come again.")
+
+
+def _render(style: IStyle, entries: Sequence[Entry]) -> _Run:
+    """Return as many of ``entries`` as make one write, at least one."""
+    pieces, size = [], 0
+    for entry in entries:
+        piece = style.render(entry)
+        pieces.append(piece)
+        size += len(piece)
+        if size >= MAX_BYTES:
+            break
+    done = entries[: len(pieces)]
+    return _Run(done[-1].seq, done, pieces, b"".join(pieces))

@@ -1,0 +1,143 @@
+"""What has to be fetched, resolved or computed before a command can be decided at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chatnet.core import commands as c, events as e, rules
+from chatnet.core.names import EVERYBODY, fold
+from chatnet.core.refusals import BadPassword, Malformed, NotAllowed
+from chatnet.core.replies import Entered, Noted, Out, Reply
+from chatnet.server import arrivals, queries
+from chatnet.server.audience import Audience, Cursor
+from chatnet.server.host import Host
+from chatnet.server.network import Seat, inbox_of
+
+if TYPE_CHECKING:
+    from chatnet.server.session import Session
+
+
+async def prepare(
+    host: Host, session: Session, key: str, command: c.RoomCommand
+) -> tuple[c.RoomCommand, Reply | None]:
+    """Return ``command`` with all in it that deciding takes, and what to say when it is done.
+
+    The room is in memory afterwards.
+
+    Raises:
+        Refused: it can be known already that it cannot be done.
+    """
+    audience = await host.network.open(key)
+    state = audience.room.decided
+    match command:
+        case c.Roll(_, dice):
+            count, sides = rules.parse_dice(dice)
+            faces = tuple(int.from_bytes(host.entropy(8)) % sides + 1 for _ in range(count))
+            return replace(command, faces=faces), None
+        case c.Leave():
+            return command, Out(key, audience.room.name)
+        case c.Op(_, who) if fold(who) in state.moderators and fold(who) in state.members:
+            return command, Noted(f"{who} is a moderator already.")
+        case c.Ban() | c.Mute():
+            rules.permit(state, session.actor, type(command), host.clock.seconds())
+            return replace(command, target=await queries.resolve(host, command.who)), None
+        case c.Lock(_, password):
+            rules.permit(state, session.actor, c.Lock, host.clock.seconds())
+            if not 1 <= len(password) <= rules.LONGEST_LOCK:
+                raise BadPassword(f"A room's password has 1 to {rules.LONGEST_LOCK} characters.")
+            return replace(command, lock=await host.accounts.hash(password)), None
+        case _:
+            return command, None
+
+
+async def prepare_join(
+    host: Host, session: Session, key: str, command: c.Join
+) -> tuple[c.Join, Seat]:
+    """Return ``command`` with the proof of its password, and the seat that it asks for.
+
+    Raises:
+        TooManyTries: at passwords, from the same address.
+    """
+    audience = await host.network.open(key)
+    lock = audience.room.decided.lock
+    if lock and command.password and session.actor.key not in audience.room.decided.moderators:
+        right = await host.accounts.verify(command.password, lock, session.actor.address)
+        command = replace(command, proof=lock if right else "")
+    replay = host.settings.replay if command.replay is None else command.replay
+    seat = Seat(audience, command.since, replay)
+    if command.since is None and replay > 0:
+        seat.back = await _back(host, audience, replay)
+    seat.audience = await host.network.open(key)  # it may have been let go while we waited
+    return command, seat
+
+
+def entered(session: Session, audience: Audience) -> Entered:
+    """Return what to say to ``session``, which has just taken its seat in ``audience``."""
+    state = audience.room.state
+    past = audience.past_of(session)
+    return Entered(
+        audience.room.key,
+        audience.room.name,
+        tuple(member.name for member in state.members.values()),
+        tuple(name for mod, name in state.moderators.items() if mod in state.members),
+        state.topic,
+        bool(state.lock),
+        past[1],
+        past[0],
+    )
+
+
+async def address(
+    host: Host, session: Session, command: c.Telling
+) -> tuple[Sequence[str], Sequence[e.Event], Reply | None]:
+    """Return the logs that ``command`` goes to, open, what goes there, and what to say then.
+
+    Raises:
+        Refused: there is nobody to tell, or it is not allowed.
+    """
+    if isinstance(command, c.Announce):
+        return [EVERYBODY], rules.announce(session.actor, command), None
+    name, person = await queries.addressee(host, command.who)
+    if person is session.person:
+        raise Malformed("That is you.")
+    events = rules.whisper(session.actor, name.text, command)
+    await arrivals.open_inbox(host, session)
+    if person is None:
+        key = f"@{name.key}"
+        await host.network.open(key)
+        note = Noted(f"{name.text} is not here, and will read it at the next login.")
+        return [key, inbox_of(session)], events, note
+    reader = next(iter(person.sessions))
+    for other in list(person.sessions):
+        await arrivals.open_inbox(host, other)
+    return [inbox_of(reader), inbox_of(session)], events, None
+
+
+async def history(host: Host, session: Session, query: c.History) -> tuple[Reply, Audience, Cursor]:
+    """Return what to say before the history that ``query`` asks for, and the stretch to read.
+
+    Raises:
+        Refused: it is not for ``session`` to read.
+    """
+    audience = await queries.existing(host, session, query.room)
+    room = audience.room
+    rules.permit(room.state, session.actor, c.History, host.clock.seconds())
+    if not audience.has(session):
+        raise NotAllowed(f"You do not read {room.name} on this connection.")
+    start = 0 if query.count < 0 else await _back(host, audience, query.count)
+    here = audience.place_of(session)
+    what = "all" if query.count < 0 else f"the last {query.count:,}"
+    cursor = Cursor(session, session.recall, min(start, here), here, held=True)
+    cursor.closing = session.closing(room)
+    return Noted(f"--- {what} messages of {room.name} ---"), audience, cursor
+
+
+async def _back(host: Host, audience: Audience, count: int) -> int:
+    """Return the seq behind which the last ``count`` messages begin."""
+    room = audience.room
+    back = room.log.back(room.log.head, count)
+    if back is None:
+        back = await host.network.journal.back(room.key, room.log.head, count)
+    return back

@@ -1,0 +1,26 @@
+"""The server's own password."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from hmac import compare_digest
+
+from twisted.internet.task import deferLater
+
+from chatnet.server.host import Host
+
+
+async def opens(host: Host, password: str, address: str) -> bool:
+    """Return whether ``password`` is the server's, after as long as tries from ``address`` cost.
+
+    Raises:
+        TooManyTries: the wait would be too long.
+    """
+    wait = host.throttle.take("", address)
+    if wait:
+        await deferLater(host.clock, wait)
+    ours, theirs = host.settings.password.encode(), password.encode()
+    right = compare_digest(sha256(ours).digest(), sha256(theirs).digest())
+    if right:
+        host.throttle.succeeded("", address)
+    return right

@@ -1,0 +1,483 @@
+"""The live network: every room and everyone in it. The only place where truth changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatnet.core import commands as c, events as e, rules
+from chatnet.core.names import EVERYBODY, Name, fold
+from chatnet.core.refusals import Refused, Unavailable
+from chatnet.core.replies import Done
+from chatnet.core.room import Actor, Room
+from chatnet.interfaces import IJournal, IStyle
+from chatnet.server.audience import Audience, Cursor, Reader
+from chatnet.server.people import People, Person
+from chatnet.server.turn import Turn
+
+REMEMBERED = 1000  # named commands per person whose answers can be repeated
+SNAPSHOT = 1000  # entries between two kept states of a room
+RETRY_SECONDS = 1.0  # until a departure that could not be stored is tried again
+GUEST_LOG = "@~"  # what the key of a guest's own log begins with
+SWEEP_SECONDS, IDLE_SECONDS = 60.0, 300.0  # how often idle rooms are looked for; what idle is
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """A session's wish to be in a room, and how it wants to read there.
+
+    Reading starts behind ``since``, or with the last ``replay`` messages (-1: all). ``back`` is
+    where those begin if that is further back than what is in memory.
+    """
+
+    audience: Audience
+    since: int | None = None
+    replay: int = 0
+    back: int = 0
+    answering: bool = True  # the answer to the wish is still to come
+
+
+class Participant(Reader, Protocol):
+    """What the network needs of a session."""
+
+    id: str
+    actor: Actor
+    person: Person
+    rooms: dict[str, Seat]  # all it asked to be in and may still be in
+    quitting: bool  # it leaves of its own accord
+    secret: str  # what its next connection can show to take its name over
+    since: float  # when it came, and when it last was heard, on the network's clock
+    heard_at: float
+
+    @property
+    def past(self) -> IStyle:
+        """How it reads what was before it came."""
+
+    @property
+    def recall(self) -> IStyle:
+        """How it reads what it missed, or asks to read again."""
+
+    @property
+    def echo(self) -> bool:
+        """Whether it wants to be shown its own words."""
+
+    def reading(self) -> Iterable[Audience]:
+        """Return where it reads."""
+
+    def closing(self, room: Room) -> bytes:
+        """Return what to say when it has read the past of ``room``."""
+
+    def replaced(self) -> None:
+        """Make way for the same person on a newer connection."""
+
+
+class Network:
+    """Commands leave through ``submit``; truth arrives through ``_deliver``."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        journal: IJournal,
+        turn: Turn,
+        clock: IReactorTime,
+        transcript: Callable[[Room, e.Entry], None] | None = None,
+    ) -> None:
+        self.audiences: dict[str, Audience] = {}
+        self.people = People()
+        self.journal = journal
+        self.clock = clock
+        self.settle = journal.settle
+        self.closing = False  # the server stops: nobody's departure is noted any more
+        self._transcript = transcript
+        self._vacated: dict[Person, list[Deferred[None]]] = {}
+        self._opening: dict[str, list[Deferred[Audience]]] = {}
+        self._turn = turn
+        journal.subscribe(self._deliver, self._rewind)
+
+    # -- rooms ---------------------------------------------------------------------
+
+    def start(self, everybody: Room) -> None:
+        """Begin: ``everybody`` is the log that all read."""
+        self.audiences[EVERYBODY] = Audience(everybody, self.journal.read)
+        self.clock.callLater(SWEEP_SECONDS, self.sweep)
+
+    def open(self, key: str) -> Deferred[Audience]:
+        """Return the room ``key``, brought into memory if it is not there.
+
+        Errbacks:
+            Unavailable: the store cannot be read.
+        """
+        done: Deferred[Audience] = Deferred()
+        if key in self.audiences:
+            self.audiences[key].used_at = self.clock.seconds()
+            done.callback(self.audiences[key])
+        elif key in self._opening:
+            self._opening[key].append(done)
+        else:
+            self._opening[key] = [done]
+            self.journal.open(key).addBoth(self._opened, key)
+        return done
+
+    def sweep(self) -> None:
+        """Let rooms go that nobody is in and nobody has needed for a while; they stay stored."""
+        self.clock.callLater(SWEEP_SECONDS, self.sweep)
+        long_ago = self.clock.seconds() - IDLE_SECONDS
+        for key, audience in list(self.audiences.items()):
+            if key != EVERYBODY and audience.used_at <= long_ago:
+                self._let_go(key, audience)
+
+    def _let_go(self, key: str, audience: Audience) -> bool:
+        room = audience.room
+        if audience or room.state.members or room.decided.members or not self.journal.close(key):
+            return False
+        if key.startswith(GUEST_LOG):
+            self.journal.discard(key)  # what was whispered to a guest goes with it
+        elif room.log.head:
+            self.journal.keep(key, room.log.head, room.state)
+        del self.audiences[key]
+        return True
+
+    def _opened(self, room: Room | Failure, key: str) -> None:
+        if isinstance(room, Room):
+            audience = self.audiences[key] = Audience(room, self.journal.read)
+            audience.used_at = self.clock.seconds()
+            for member in list(room.state.members.values()):  # they were here when we ended
+                self._part(room, member.name)
+        else:
+            self._log.failure("cannot open {room}", room, room=key)
+        for done in self._opening.pop(key):
+            if isinstance(room, Room):
+                done.callback(self.audiences[key])
+            else:
+                done.errback(Unavailable("That cannot be read now. Please try again later."))
+
+    def _part(self, room: Room, who: str) -> None:
+        """Let ``who`` leave, in whose place nobody is."""
+        events = [e.Left(who, True)]
+        room.expect(events)
+        self.journal.append(room.key, events, "").addErrback(lambda _: None)
+
+    # -- wishes --------------------------------------------------------------------
+
+    def submit(
+        self, session: Participant, key: str, command: c.RoomCommand, cid: str | None = None
+    ) -> Deferred[Any]:
+        """Ask for ``command`` in the open room ``key``, for which all else is prepared too.
+
+        Fires, in the order of calls, once what it caused is durable and delivered here; with
+        ``Done`` if it has a ``cid``. Repeating a ``cid`` gets the first answer and does nothing.
+
+        Errbacks:
+            Refused: the rules say no, or the store does.
+        """
+        audience = self.audiences[key]
+        room = audience.room
+        if cid is not None and cid in (answers := _answers(session)):
+            return self.settle().addCallback(lambda _: answers[cid])
+        try:
+            events = rules.decide(room.decided, session.actor, command, self.clock.seconds())
+        except Refused as refusal:
+            if session.actor.key not in room.decided.members:
+                session.rooms.pop(key, None)
+            return self.refuse(refusal)
+        stays = isinstance(command, c.Leave) and self._others(session, key)
+        if stays:
+            events = []  # one of someone's sessions goes, and someone stays
+        done = self._append(session, audience, events, cid)
+        if stays:
+            session.rooms.pop(key, None)
+            done.addBoth(self._unseat, session, audience)
+        elif isinstance(command, c.Join):
+            done.addBoth(self._answering, session, key)
+        return done
+
+    def take_seat(self, session: Participant, key: str, seat: Seat) -> None:
+        """Note that ``session`` is about to ask to be in ``key``."""
+        session.rooms[key] = seat
+
+    def tell(
+        self, session: Participant, keys: Sequence[str], events: Sequence[e.Event], cid: str | None
+    ) -> Deferred[Any]:
+        """Put ``events``, which the rules allow, into the open logs ``keys``.
+
+        Fires as for ``submit``; a ``Done`` is about the first log.
+        """
+        if cid is not None and cid in (answers := _answers(session)):
+            return self.settle().addCallback(lambda _: answers[cid])
+        first, *others = [
+            self._append(session, self.audiences[key], events, None if at else cid)
+            for at, key in enumerate(keys)
+        ]
+        for done in others:
+            done.addErrback(lambda _: None)
+        return first
+
+    def refuse(self, refusal: Refused) -> Deferred[Any]:
+        """Fail with ``refusal``, in order.
+
+        It may rest on what is not durable yet: then it is told after that, or not at all.
+        """
+        failure = Failure(refusal)
+        return self.settle().addCallback(lambda _: failure)
+
+    def _append(
+        self,
+        session: Participant,
+        audience: Audience,
+        events: Sequence[e.Event],
+        cid: str | None,
+    ) -> Deferred[Any]:
+        room, person = audience.room, session.person
+        room.expect(events)
+        done: Deferred[Any] = self.journal.append(room.key, events, person.origin, cid)
+        if not session.echo:
+            done.addCallback(_skip_own, session, audience)
+        if cid is None:
+            return done
+        _answers(session)[cid] = None
+        return done.addCallbacks(
+            self._answered,
+            self._unanswered,
+            callbackArgs=(person, room, cid),
+            errbackArgs=(person,),
+        )
+
+    def _answered(self, entries: Sequence[e.Entry], person: Person, room: Room, cid: str) -> Done:
+        done = Done(cid, room.key, entries[-1].seq if entries else room.log.head)
+        answers = person.answers
+        if answers is not None:
+            answers[cid] = done
+            if len(answers) > REMEMBERED:
+                del answers[next(iter(answers))]
+        return done
+
+    def _unanswered(self, failure: Failure, person: Person) -> Failure:
+        person.answers = None  # only the store knows; it is asked before the next named command
+        return failure
+
+    async def recall(self, person: Person) -> None:
+        """See that the answers to the named commands of ``person`` are in memory."""
+        if person.answers is None:
+            answers: Mapping[str, Done] = await self.journal.answers(person.origin)
+            if person.answers is None:
+                person.answers = dict(answers)
+
+    # -- coming and going ----------------------------------------------------------
+
+    def begin(self, session: Participant) -> None:
+        """Let ``session`` hear what is told to everybody from now on."""
+        audience = self.audiences[EVERYBODY]
+        audience.open(Cursor(session, session.style, audience.room.log.head))
+
+    def rename(
+        self, session: Participant, old: Person, new: Name, registered: bool
+    ) -> Deferred[None]:
+        """Let ``session``, which was ``old``, be called ``new`` in all its rooms.
+
+        Fires when that is so. Both names belong to it meanwhile, and it asks for nothing.
+        """
+        event = e.Renamed(old.name.text, new.text, registered)
+        for key, seat in session.rooms.items():
+            room = seat.audience.room
+            if old.name.key in room.decided.members:
+                room.expect([event])
+                done: Deferred[Any] = self.journal.append(key, [event], old.origin)
+                if not session.echo:
+                    done.addCallback(_skip_own, session, seat.audience)
+                done.addErrback(lambda _: None)
+        return self.settle()
+
+    def exit(self, session: Participant) -> None:
+        """Let ``session``, which is gone, leave every room; then its name is free again."""
+        person = session.person
+        person.sessions.discard(session)
+        if self.closing:
+            return
+        self.leave_all(session)
+        self.mark_seen(session)
+        self.settle().addCallbacks(
+            self._gone, self._lingers, callbackArgs=(session,), errbackArgs=(session,)
+        )
+
+    def leave_all(self, session: Participant) -> None:
+        """Let ``session`` leave every room that none of its person's other sessions is in."""
+        name = session.person.name
+        for key, seat in session.rooms.items():
+            room = seat.audience.room
+            if name.key in room.decided.members and not self._others(session, key):
+                events = [e.Left(name.text, not session.quitting)]
+                room.expect(events)
+                done: Deferred[Any] = self.journal.append(key, events, "")
+                if not session.echo:
+                    done.addCallback(_skip_own, session, seat.audience)
+                done.addErrback(lambda _: None)
+
+    def vacated(self, person: Person) -> Deferred[None]:
+        """Fire when ``person`` is gone and its name is free."""
+        done: Deferred[None] = Deferred()
+        self._vacated.setdefault(person, []).append(done)
+        return done
+
+    def _gone(self, _: None, session: Participant) -> None:
+        for audience in list(session.reading()):
+            audience.drop(session)
+        person = session.person
+        if person.sessions:
+            return
+        self.people.release(person.name, person)
+        inbox = inbox_of(session)
+        if inbox in self.audiences:
+            self._let_go(inbox, self.audiences[inbox])
+        for vacated in self._vacated.pop(person, ()):
+            vacated.callback(None)
+
+    def _lingers(self, failure: Failure, session: Participant) -> None:
+        self.clock.callLater(RETRY_SECONDS, self.exit, session)
+
+    def mark_seen(self, session: Participant) -> None:
+        """Remember how far an account has read its own log, for when it comes back."""
+        audience = self.audiences.get(inbox_of(session))
+        if audience is None or not session.person.registered:
+            return
+        read, room = audience.drop(session), audience.room
+        if read > room.decided.seen:
+            events = [e.Seen(read)]
+            room.expect(events)
+            self.journal.append(room.key, events, "").addErrback(lambda _: None)
+
+    def _others(self, session: Participant, key: str) -> bool:
+        """Return whether another session of the same person is in ``key``."""
+        return any(key in other.rooms for other in session.person.sessions if other is not session)
+
+    # -- truth ---------------------------------------------------------------------
+
+    def _deliver(self, entries: Sequence[e.Entry]) -> None:
+        audience = self.audiences[entries[0].room]
+        room = audience.room
+        room.apply(entries)
+        audience.used_at = entries[0].at
+        spoke: Counter[str] = Counter()
+        for entry in entries:
+            match entry.event:
+                case e.Said(by):
+                    spoke[by] += 1
+                case e.Joined(who):
+                    self._arrived(audience, who, entry.seq)
+                    self._log.info("{who} joined {room}", who=who, room=room.name)
+                case e.Left(who, dropped):
+                    self._departed(audience, who, entry.seq, False)
+                    how = "lost the connection to" if dropped else "left"
+                    self._log.info("{who} {how} {room}", who=who, how=how, room=room.name)
+                case e.Kicked(who, by) | e.Banned(who, by):
+                    self._departed(audience, who, entry.seq, True)
+                    verb = "kicked" if isinstance(entry.event, e.Kicked) else "banned"
+                    self._log.info(
+                        "{by} {verb} {who}, {room}", by=by, verb=verb, who=who, room=room.name
+                    )
+                case e.Opened(name, by):
+                    self.journal.keep(room.key, room.log.head, room.state)
+                    self._log.info("{by} opened {room}", by=by, room=name)
+        for by, count in spoke.items():
+            if count == 1:
+                self._log.info("{by} spoke in {room}", by=by, room=room.name)
+            else:
+                self._log.info(
+                    "{by} spoke in {room}, {count} times", by=by, room=room.name, count=count
+                )
+        if self._transcript is not None:
+            for entry in entries:
+                self._transcript(room, entry)
+        head = room.log.head
+        if head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT:
+            self.journal.keep(room.key, head, room.state)
+        self._turn.ring(audience)
+
+    def _arrived(self, audience: Audience, who: str, seq: int) -> None:
+        person = self.people.find(fold(who))
+        key = audience.room.key
+        seated = False
+        for session in person.sessions if person else ():
+            if key in session.rooms:
+                self._seat(session, audience, seq)
+                seated = True
+        if not seated and fold(who) in audience.room.decided.members:
+            self._part(audience.room, who)
+
+    def _departed(self, audience: Audience, who: str, seq: int, put_out: bool) -> None:
+        person = self.people.find(fold(who))
+        for session in person.sessions if person else ():
+            audience.close(session, seq, put_out)
+            if fold(who) not in audience.room.decided.members:
+                session.rooms.pop(audience.room.key, None)
+
+    def _seat(self, session: Participant, audience: Audience, seq: int) -> None:
+        """Let ``session``, which is in the room since ``seq``, read as it wished."""
+        if audience.has(session):
+            return
+        seat, log = session.rooms[audience.room.key], audience.room.log
+        here = seq - 1 if session.echo else seq
+        if seat.since is not None:
+            start = max(0, min(seat.since, here))
+        elif seat.replay < 0:
+            start = 0
+        else:
+            back = log.back(min(here, log.head), seat.replay)
+            start = seat.back if back is None else back
+        past = Cursor(session, session.past, start, max(start, here), held=seat.answering)
+        if start < here:
+            past.closing = session.closing(audience.room)
+        audience.open(past, Cursor(session, session.style, max(start, here)))
+
+    def _answering(self, result: Any, session: Participant, key: str) -> Any:
+        """See that who is told that it is in a room reads there, whatever its other sessions did.
+
+        Its arrival may have been in the log before, or be that of another of its sessions.
+        """
+        seat = session.rooms.get(key)
+        if seat is not None:
+            audience = seat.audience
+            if not isinstance(result, Failure) and not any(
+                audience is a for a in session.reading()
+            ):
+                self._seat(session, audience, audience.room.log.head)
+            seat.answering = False
+            self._turn.ring(audience)
+        return result
+
+    def _unseat(self, result: Any, session: Participant, audience: Audience) -> Any:
+        audience.close(session, audience.room.log.head)
+        self._turn.ring(audience)
+        return result
+
+    def _rewind(self, rooms: Iterable[str]) -> None:
+        for key in rooms:
+            self.audiences[key].room.rewind()
+
+
+def inbox_of(session: Participant) -> str:
+    """Return the key of the log of what is told to ``session``'s person alone."""
+    person = session.person
+    return f"@{person.name.key}" if person.registered else f"{GUEST_LOG}{session.id}"
+
+
+def _answers(session: Participant) -> dict[str, Done | None]:
+    answers = session.person.answers
+    assert answers is not None, "not prepared"
+    return answers
+
+
+def _skip_own(
+    entries: Sequence[e.Entry], session: Participant, audience: Audience
+) -> Sequence[e.Entry]:
+    mine = [entry.seq for entry in entries if isinstance(entry.event, e.OWN)]
+    if mine:
+        audience.skip(session, mine)
+    return entries

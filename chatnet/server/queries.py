@@ -1,0 +1,169 @@
+"""What is so: answers from what is shown, or from the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatnet.core import commands as c, rules
+from chatnet.core.names import Name, fold, person_name
+from chatnet.core.refusals import BadName, NoSuchPerson, NoSuchRoom
+from chatnet.core.replies import (
+    Bans,
+    Members,
+    PersonLine,
+    Reply,
+    RoomLine,
+    Rooms,
+    Topic,
+    Whoami,
+)
+from chatnet.core.roles import Role
+from chatnet.core.room import Actor, Room, RoomState
+from chatnet.interfaces import Account
+from chatnet.server.audience import Audience
+from chatnet.server.host import Host
+from chatnet.server.people import Person
+
+if TYPE_CHECKING:
+    from chatnet.server.session import Session
+
+MOST_ROOMS = 200  # in a list
+
+
+async def answer(host: Host, session: Session, query: c.Query) -> Reply:
+    """Return the answer to ``query``, other than about history.
+
+    Raises:
+        Refused: it is not for ``session`` to know, or there is nothing to know.
+    """
+    match query:
+        case c.ListRooms():
+            return await _rooms(host, session)
+        case c.Whois(who):
+            return await _whois(host, session, who)
+        case c.ListMembers("") if not session.here:
+            people = sorted(host.network.people, key=lambda person: person.name.key)
+            lines = (PersonLine(p.name.text, p.registered) for p in people if p.sessions)
+            return Members("", "", tuple(lines))
+    audience = await existing(host, session, query.room)
+    room, now = audience.room, host.clock.seconds()
+    rules.look(room.state, session.actor, type(query), now)
+    match query:
+        case c.ListMembers():
+            return Members(room.key, room.name, _members(room.state, now))
+        case c.ListBans():
+            bans = tuple(ban for ban in room.state.bans.values() if ban.holds(now))
+            mutes = tuple(mute for mute in room.state.mutes.values() if mute.holds(now))
+            return Bans(room.key, room.name, bans, mutes)
+        case _:
+            return Topic(room.key, room.name, room.state.topic)
+
+
+async def existing(host: Host, session: Session, name: str) -> Audience:
+    """Return the room called ``name``, or the one ``session`` is in.
+
+    Raises:
+        NoSuchRoom: nobody ever opened it.
+    """
+    key = session.key_of(name)
+    audience = await host.network.open(key)
+    if not audience.room.state.name:
+        raise NoSuchRoom(f"There is no room called {name}. /join {name} opens it.")
+    return audience
+
+
+def _members(state: RoomState, now: float) -> tuple[PersonLine, ...]:
+    """Return who is in a room, in the order of arrival. A guest's mute is not told apart here."""
+    lines = []
+    for key, member in state.members.items():
+        mute = state.mutes.get(key)
+        muted = member.registered and mute is not None and mute.holds(now)
+        lines.append(PersonLine(member.name, member.registered, key in state.moderators, muted))
+    return tuple(lines)
+
+
+async def _rooms(host: Host, session: Session) -> Reply:
+    kept = await host.network.journal.rooms(MOST_ROOMS)
+    states = dict(kept)
+    for key, audience in host.network.audiences.items():
+        if key[0] not in "@*" and audience.room.state.name:
+            states[key] = audience.room.state
+    lines = [
+        RoomLine(
+            state.name,
+            len(state.members) if key in host.network.audiences else 0,
+            state.topic if _may_look(state, session.actor, host.clock.seconds()) else "",
+            bool(state.lock),
+        )
+        for key, state in states.items()
+    ]
+    lines.sort(key=lambda line: (-line.people, fold(line.name)))
+    return Rooms(tuple(lines[:MOST_ROOMS]), max(0, len(lines) - MOST_ROOMS))
+
+
+def _may_look(state: RoomState, actor: Actor, now: float) -> bool:
+    return not state.lock or rules.role_of(state, actor, now) >= Role.MUTED
+
+
+async def _whois(host: Host, session: Session, who: str) -> Reply:
+    person = host.network.people.find(fold(who))
+    if person is None or not person.sessions:
+        account = await _account(host, who)
+        if account is None:
+            raise NoSuchPerson(f"Nobody called {who} is known here.")
+        return Whoami(account.name, True, False)
+    now = host.clock.seconds()
+    return Whoami(
+        person.name.text,
+        person.registered,
+        True,
+        tuple(sorted(session.id for session in person.sessions)),
+        tuple(sorted(room.name for room in _shared_rooms(host, session, person))),
+        now - min(session.since for session in person.sessions),
+        now - max(session.heard_at for session in person.sessions),
+    )
+
+
+def _shared_rooms(host: Host, session: Session, person: Person) -> list[Room]:
+    """Return the rooms ``person`` is in, without the locked ones that ``session`` is not in."""
+    key, actor, now = person.name.key, session.actor, host.clock.seconds()
+    return [
+        audience.room
+        for audience in host.network.audiences.values()
+        if key in audience.room.state.members and _may_look(audience.room.state, actor, now)
+    ]
+
+
+async def resolve(host: Host, who: str) -> str:
+    """Return whom a ban on ``who`` holds against; empty if nobody of that name is known.
+
+    An account by its name, whether it is here or not; a guest by its address.
+    """
+    person = host.network.people.find(fold(who))
+    if person is not None and person.sessions:
+        return next(iter(person.sessions)).actor.target
+    account = await _account(host, who)
+    return account.key if account is not None else ""
+
+
+async def addressee(host: Host, who: str) -> tuple[Name, Person | None]:
+    """Return the name of ``who``, and the person if it is here.
+
+    Raises:
+        NoSuchPerson: nobody is called that.
+    """
+    person = host.network.people.find(fold(who))
+    if person is not None and person.sessions:
+        return person.name, person
+    account = await _account(host, who)
+    if account is None:
+        raise NoSuchPerson(f"Nobody called {who} is known here. /who lists who is here.")
+    return person_name(account.name), None
+
+
+async def _account(host: Host, who: str) -> Account | None:
+    try:
+        account = await host.accounts.find(person_name(who))
+    except BadName:
+        return None
+    return account if account is not None and account.key == fold(who) else None

@@ -1,0 +1,197 @@
+"""The service: what runs from start to stop."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import resource
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatnet import __version__
+from chatnet.server.factory import ChatFactory
+
+_POLL_SECONDS = 0.05
+
+
+class CannotStart(SystemExit, Exception):
+    """The server cannot start; the sentence says why.
+
+    A ``SystemExit``, so that ``twistd -n`` ends with that sentence and status 1; an
+    ``Exception`` as well, so that a daemon tells it to the shell that started it.
+    """
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class DataFolder:
+    """The folder of all that is kept, for the owner's eyes only, and for one server at a time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._lock: int | None = None
+
+    def prepare(self) -> None:
+        """Make the folder if it is not there.
+
+        Raises:
+            CannotStart: it cannot be made, or not be written to.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise CannotStart(
+                f"chatnet: cannot use {self.path} for data: {error.strerror}"
+            ) from None
+
+    def acquire(self) -> None:
+        """Take the folder.
+
+        Raises:
+            CannotStart: another server has it, or it cannot be written to.
+        """
+        try:
+            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise CannotStart(
+                f"chatnet: another server is using {self.path}. Stop it, or give this one its"
+                " own folder with --data."
+            ) from None
+        except OSError as error:
+            raise CannotStart(
+                f"chatnet: cannot use {self.path} for data: {error.strerror}"
+            ) from None
+
+    def release(self) -> None:
+        """Let the folder go."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+class ChatService(Service):
+    """Listens, and sees that everyone hears when that ends."""
+
+    name = "chatnet"
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        build: Callable[[], tuple[ChatFactory, Callable[[], None]]],
+        folder: DataFolder | None,
+        stop_seconds: float,
+    ) -> None:
+        """Listen on ``endpoints``, each with how the operator wrote it.
+
+        ``build`` opens the store and returns the factory and how to close what it opened.
+        """
+        self._clock = clock
+        self._endpoints = endpoints
+        self._build = build
+        self._folder = folder
+        self._stop_seconds = stop_seconds
+        self._ports: list[IListeningPort] = []
+        self.factory: ChatFactory | None = None
+
+    def privilegedStartService(self) -> None:
+        """Open the store, then listen: nobody is accepted before the reactor runs."""
+        super().privilegedStartService()
+        _allow_many_files()
+        if self._folder is not None:
+            self._folder.acquire()
+        self.factory, self._close = self._build()
+        for written, endpoint in self._endpoints:
+            self._listen(written, endpoint, self.factory)
+        gc.freeze()  # what is here now stays
+        gc.set_threshold(
+            50_000, 20, 100
+        )  # entries form no cycles: looking for them seldom is enough
+
+    def stopService(self) -> Deferred[None]:
+        """Tell everyone, commit what was accepted, then close."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    def _listen(
+        self, written: str, endpoint: IStreamServerEndpoint, factory: ServerFactory
+    ) -> None:
+        failures: list[Failure] = []
+        endpoint.listen(factory).addCallbacks(self._listening, failures.append)
+        if failures:
+            error = failures[0].value
+            inner = getattr(error, "socketError", error)
+            reason = getattr(inner, "strerror", None) or str(inner)
+            hint = " Is another server running there?" if "in use" in reason else ""
+            raise CannotStart(f"chatnet: cannot listen on {written}: {reason}.{hint}")
+
+    def _listening(self, port: IListeningPort) -> None:
+        self._ports.append(port)
+        address: Any = port.getHost()
+        number = getattr(address, "port", None)
+        self._log.info("chatnet {version} listens on {where}", version=__version__, where=address)
+        if number is not None:
+            self._log.info(
+                "connect with:  nc HOST {port}   or:  python -m chatnet.client --host HOST"
+                " --port {port}",
+                port=number,
+            )
+
+    async def _stop(self) -> None:
+        factory = self.factory
+        if factory is None:
+            return
+        await DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
+        sessions = list(factory.sessions.values())
+        network = factory.host.network
+        for session in sessions:
+            session.hush()
+            network.mark_seen(session)
+        network.closing = True
+        await self._settled()
+        self._log.info("telling {count} connections that the server stops", count=len(sessions))
+        factory.say_goodbye("Server is shutting down.")
+        await self._emptied(factory)
+        await self._settled()
+        self._close()
+        if self._folder is not None:
+            self._folder.release()
+        self._log.info("all is stored; goodbye")
+
+    async def _settled(self) -> None:
+        assert self.factory is not None
+        with suppress(Exception):  # refused and told to those who asked
+            await self.factory.host.network.settle()
+        await deferLater(self._clock, 0)  # the turn in which it is shown
+
+    async def _emptied(self, factory: ChatFactory) -> None:
+        """Wait until all connections are gone; cut those that take too long."""
+        deadline = self._clock.seconds() + self._stop_seconds
+        while factory.registry and self._clock.seconds() < deadline:
+            await deferLater(self._clock, _POLL_SECONDS)
+        for door in factory.registry:
+            door.abort()
+
+
+def _allow_many_files() -> None:
+    """Raise the limit on open files to the hard one: every connection is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,28 @@
+"""Everything an operator can set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALL = -1  # as a number of messages to replay
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One server's settings. Sizes are in bytes, times in seconds."""
+
+    name: str = "chatnet"
+    motd: str = ""
+    listen: tuple[str, ...] = ("tcp:8888",)  # Twisted endpoint strings
+    data: str = "chatnet-data"  # the folder of all that is kept
+    store: str = "sqlite:"
+    password: str = ""  # asked for first; empty: none
+    max_clients: int = 10_000
+    max_message: int = 16 * 1024 * 1024  # 0: any length
+    password_length: tuple[int, int] = (4, 128)  # characters
+    replay: int = 50  # messages shown on joining, or ALL
+    registration: bool = True
+    transcript: bool = False
+    stall_seconds: float = 600.0  # without progress, after which a reader is parted with
+    password_seconds: float = 60.0  # to say the server's password
+    stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops

@@ -1,0 +1,1 @@
+"""What is remembered: the journal, its threads, and the stores behind it."""

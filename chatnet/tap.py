@@ -1,0 +1,319 @@
+"""From the command line to a running server: the only place that names concrete classes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.logger import Logger
+from twisted.python import usage
+
+from chatnet import __version__
+from chatnet.accounts.accounts import Accounts
+from chatnet.accounts.throttle import Throttle
+from chatnet.core.events import Entry, Seen, Whispered
+from chatnet.core.names import EVERYBODY
+from chatnet.core.room import Room
+from chatnet.dialects.jsonl import JsonDialect
+from chatnet.dialects.styles import LIVE
+from chatnet.dialects.text import TextDialect
+from chatnet.server.factory import ChatFactory
+from chatnet.server.host import Host
+from chatnet.server.network import Network
+from chatnet.server.service import CannotStart, ChatService, DataFolder
+from chatnet.server.turn import Turn
+from chatnet.settings import ALL, Settings
+from chatnet.stores.journal import Journal
+from chatnet.stores.memory import MemoryStore
+from chatnet.stores.sqlite import SqliteStore
+from chatnet.stores.worker import Worker
+
+HASHERS = 2  # threads for passwords
+_DEFAULTS = Settings()
+_BACKLOG = 1024  # connections that may wait to be accepted
+
+
+class Options(usage.Options):
+    """What ``twistd chatnet`` takes."""
+
+    synopsis = "[options]"
+    longdesc = (
+        f"chatnet {__version__}: a chat network on one port. With no options it listens on"
+        " port 8888 and keeps everything in ./chatnet-data."
+    )
+    optParameters: ClassVar = [
+        ["port", "p", "", "TCP port to listen on; 8888 if neither this nor --listen is given"],
+        ["interface", "i", "", "address to listen on; all if not given"],
+        ["data", "d", _DEFAULTS.data, "folder for all that is kept; made if it is not there"],
+        ["store", "s", _DEFAULTS.store, "sqlite:, sqlite:FILE or memory: (forgets at the end)"],
+        ["password", None, "", "a password for the whole server, asked first"],
+        ["password-file", None, "", "a file whose first line is that password"],
+        ["max-clients", None, "10000", "connections at once"],
+        ["max-message", None, "16777216", "bytes of a message; 0 for any length"],
+        ["password-length", None, "4-128", "fewest and most characters of people's passwords"],
+        ["replay", None, "50", "messages shown on joining a room, or all"],
+        ["registration", None, "open", "open or closed: may people make accounts?"],
+        ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
+        ["name", None, _DEFAULTS.name, "what the server calls itself"],
+        ["motd", None, "", "a message for everyone who connects"],
+        ["config", "c", "", "TOML file with these options; the command line wins"],
+    ]
+    optFlags: ClassVar = [["transcript", "t", "print every message of every room to the log"]]
+    compData = usage.Completions(multiUse={"listen"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+        self._given: set[str] = set()
+        self.settings = _DEFAULTS
+
+    def opt_listen(self, endpoint: str) -> None:
+        """A Twisted endpoint to listen on, like tcp:8888:interface=127.0.0.1; may be repeated.
+
+        Takes the place of --port, unless that is given too.
+        """
+        if "listen" not in self._given:
+            self._given.add("listen")
+            self["listen"] = []
+        self["listen"].append(endpoint)
+
+    def opt_version(self) -> None:
+        """Print chatnet's version."""
+        sys.stdout.write(f"chatnet {__version__}\n")
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Any = None) -> None:
+        """Parse; anything wrong is one line on standard error and exit status 1.
+
+        ``twistd`` itself would print all of the help and exit 0.
+        """
+        words = list(sys.argv[1:] if options is None else options)
+        try:
+            self._read_config(words)
+            super().parseOptions(words)
+        except usage.UsageError as error:
+            raise SystemExit(f"chatnet: {error}. See twistd chatnet --help.") from None
+
+    def postOptions(self) -> None:
+        """Make ``settings`` of what was given.
+
+        Raises:
+            usage.UsageError: it makes no sense; the sentence says what.
+        """
+        self.settings = Settings(
+            name=_text(self["name"], "name"),
+            motd=self["motd"],
+            listen=self._endpoints(),
+            data=os.path.abspath(self["data"]),
+            store=self._store(),
+            password=self._password(),
+            max_clients=_number(self["max-clients"], "max-clients", 1),
+            max_message=_number(self["max-message"], "max-message", 0),
+            password_length=_range(self["password-length"], "password-length"),
+            replay=ALL if self["replay"] == "all" else _number(self["replay"], "replay", 0),
+            registration=_choice(self["registration"], "registration", ("open", "closed")),
+            transcript=bool(self["transcript"]),
+            stall_seconds=_number(self["stall-seconds"], "stall-seconds", 1),
+        )
+
+    def _read_config(self, words: list[str]) -> None:
+        path = ""
+        for at, word in enumerate(words):
+            if word in ("--config", "-c"):
+                path = words[at + 1] if at + 1 < len(words) else ""
+            elif word.startswith("--config="):
+                path = word.partition("=")[2]
+        if not path:
+            return
+        try:
+            with open(path, "rb") as file:
+                config = tomllib.load(file)
+        except OSError as error:
+            raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise usage.UsageError(f"{path} is not TOML: {error}") from None
+        for key, value in config.items():
+            self._take(path, key, value)
+
+    def _take(self, path: str, key: str, value: Any) -> None:
+        if key == "config" or (key not in self and key != "listen"):
+            raise usage.UsageError(f"{path}: there is no option {key}")
+        if key == "listen":
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+                raise usage.UsageError(f"{path}: listen is a list of endpoints")
+            self["listen"] = values
+        elif key == "transcript":
+            if not isinstance(value, bool):
+                raise usage.UsageError(f"{path}: transcript is true or false")
+            self[key] = value
+        elif isinstance(value, str | int) and not isinstance(value, bool):
+            self[key] = str(value)
+        else:
+            raise usage.UsageError(f"{path}: {key} is text or a number")
+
+    def _endpoints(self) -> tuple[str, ...]:
+        port = _number(self["port"] or "8888", "port", 0, 65535)
+        interface = f":interface={self['interface'].replace(':', chr(92) + ':')}"
+        tcp = f"tcp:{port}:backlog={_BACKLOG}" + (interface if self["interface"] else "")
+        listen: list[str] = self["listen"]
+        return (*listen, *([tcp] if self["port"] or not listen else []))
+
+    def _store(self) -> str:
+        store: str = self["store"]
+        scheme = store.partition(":")[0]
+        if ":" not in store or scheme not in ("sqlite", "memory"):
+            raise usage.UsageError(f"--store is sqlite:, sqlite:FILE or memory:, not {store}")
+        if scheme == "memory" and store != "memory:":
+            raise usage.UsageError("--store memory: takes no file")
+        return store
+
+    def _password(self) -> str:
+        path: str = self["password-file"]
+        if not path:
+            return cast(str, self["password"])
+        if self["password"]:
+            raise usage.UsageError("give --password or --password-file, not both")
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise usage.UsageError(f"cannot read {path}: {reason}") from None
+        if not lines or not lines[0].strip():
+            raise usage.UsageError(f"the first line of {path} is empty")
+        return lines[0].strip()
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """Return the server that ``options`` describe.
+
+    Raises:
+        CannotStart: the data folder cannot be used, or a port not be listened on.
+    """
+    if reactor is None:
+        from twisted.internet import reactor as installed  # noqa: TID251 -- the one place that may
+
+        reactor = installed
+    settings = options.settings
+    endpoints = []
+    for written in settings.listen:
+        try:
+            endpoints.append((written, serverFromString(reactor, written)))
+        except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
+            raise CannotStart(f"chatnet: {written} is no endpoint to listen on: {error}") from None
+    folder = None
+    if settings.store != "memory:":
+        folder = DataFolder(settings.data)
+        folder.prepare()
+    return ChatService(
+        cast(IReactorTime, reactor),
+        endpoints,
+        lambda: build(settings, reactor),
+        folder,
+        settings.stop_seconds,
+    )
+
+
+def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], None]]:
+    """Open the store; return the server's factory, and how to close what was opened.
+
+    Raises:
+        CannotStart: the store cannot be opened.
+    """
+    clock = cast(IReactorTime, reactor)
+    threads = cast(IReactorFromThreads, reactor)
+    write, read = _stores(settings)
+    writer = Worker(threads, "chatnet writer")
+    reader = writer if read is write else Worker(threads, "chatnet reader")
+    hasher = Worker(threads, "chatnet passwords", HASHERS)
+    journal = Journal(clock, writer, write, reader, read)
+    turn = Turn(clock)
+    network = Network(journal, turn, clock, _transcript if settings.transcript else None)
+    network.start(journal.open_now(EVERYBODY))
+    accounts = Accounts(
+        clock,
+        write,
+        writer,
+        read,
+        reader,
+        hasher,
+        os.urandom,
+        settings.registration,
+        settings.password_length,
+    )
+    host = Host(settings, network, accounts, turn, clock, os.urandom, Throttle(clock))
+    workers = list(dict.fromkeys((writer, reader, hasher)))
+
+    def close() -> None:
+        for worker in workers:
+            worker.stop()
+        for store in dict.fromkeys((write, read)):
+            store.close()
+
+    return ChatFactory(host, TextDialect, JsonDialect), close
+
+
+def _stores(
+    settings: Settings,
+) -> tuple[MemoryStore | SqliteStore, MemoryStore | SqliteStore]:
+    """Return the store to write to and the one to read from."""
+    scheme, _, name = settings.store.partition(":")
+    if scheme == "memory":
+        memory = MemoryStore()
+        return memory, memory
+    path = os.path.join(settings.data, name or "chatnet.db")
+    try:
+        return SqliteStore(path), SqliteStore(path)
+    except Exception as error:
+        raise CannotStart(f"chatnet: cannot open the store {path}: {error}") from None
+
+
+_log = Logger("chatnet.transcript")
+
+
+def _transcript(room: Room, entry: Entry) -> None:
+    """Log what is shown in rooms. What people whisper is theirs alone."""
+    if isinstance(entry.event, Whispered | Seen):
+        return
+    for line in LIVE.render(entry).decode().splitlines():
+        _log.info("[{room}] {line}", room=room.name, line=line)
+
+
+def _text(value: str, name: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise usage.UsageError(f"--{name} is a line of text")
+    return value.strip()
+
+
+def _number(value: str, name: str, least: int, most: int = 2**40) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        raise usage.UsageError(f"--{name} is a number, not {value}") from None
+    if not least <= number <= most:
+        limits = f"{least} to {most}" if most < 2**40 else f"{least} or more"
+        raise usage.UsageError(f"--{name} is {limits}, not {number}")
+    return number
+
+
+def _range(value: str, name: str) -> tuple[int, int]:
+    fewest, dash, most = value.partition("-")
+    if not dash:
+        raise usage.UsageError(f"--{name} is MIN-MAX, like 4-128, not {value}")
+    low, high = _number(fewest, name, 1, 1024), _number(most, name, 1, 1024)
+    if low > high:
+        raise usage.UsageError(f"--{name} is MIN-MAX, and {low} is more than {high}")
+    return low, high
+
+
+def _choice(value: str, name: str, choices: tuple[str, str]) -> bool:
+    if value not in choices:
+        raise usage.UsageError(f"--{name} is {' or '.join(choices)}, not {value}")
+    return value == choices[0]

@@ -1,0 +1,1 @@
+"""How bytes become units: lines, the gate that stops reading, the door that listens first."""
