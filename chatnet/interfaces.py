@@ -109,7 +109,10 @@ class IJournal(Interface):
         """Return the first page of entries of ``room`` with ``after < seq <= upto``."""
 
     def back(room: str, upto: int, count: int) -> Deferred[int]:
-        """Return the seq behind which the last ``count`` messages up to ``upto`` begin."""
+        """Return the seq behind which the last ``count`` messages up to ``upto`` begin.
+
+        ``upto`` if there are none.
+        """
 
     def rooms(limit: int) -> Deferred[Mapping[str, RoomState]]:
         """Return the kept states of up to ``limit`` rooms, the newest first, by key."""
@@ -148,7 +151,10 @@ class IStore(Interface):
         """
 
     def back(room: str, upto: int, count: int) -> int:
-        """Return the seq behind which the last ``count`` messages up to ``upto`` begin."""
+        """Return the seq behind which the last ``count`` messages up to ``upto`` begin.
+
+        ``upto`` if there are none.
+        """
 
     def rooms(limit: int) -> Mapping[str, RoomState]:
         """Return the kept states of up to ``limit`` rooms by key, the newest room first.

@@ -58,13 +58,15 @@ class Log:
     def back(self, upto: int, count: int) -> int | None:
         """Return the seq behind which the last ``count`` messages up to ``upto`` begin.
 
-        None if that is further back than what is in memory.
+        ``upto`` if there are none; None if they are further back than what is in memory.
         """
+        first = upto
         if count <= 0:
-            return upto
+            return first
         for entry in reversed(self._entries[: upto - self.tail]):
             if isinstance(entry.event, MESSAGES):
+                first = entry.seq - 1
                 count -= 1
                 if not count:
-                    return entry.seq - 1
-        return 0 if not self.tail else None
+                    return first
+        return None if self.tail else first

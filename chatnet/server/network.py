@@ -431,6 +431,8 @@ class Network:
         else:
             back = log.back(min(here, log.head), seat.replay)
             start = seat.back if back is None else back
+        if seat.since is None and log.back(here, 1) == here:
+            start = here  # nothing was said yet
         past = Cursor(session, session.past, start, max(start, here), held=seat.answering)
         if start < here:
             past.closing = session.closing(audience.room)

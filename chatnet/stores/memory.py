@@ -52,12 +52,8 @@ class MemoryStore:
         return self._rooms.get(room, [])[after : min(upto, after + limit)]
 
     def back(self, room: str, upto: int, count: int) -> int:
-        for entry in reversed(self._rooms.get(room, [])[:upto]):
-            if isinstance(entry.event, MESSAGES):
-                count -= 1
-                if count == 0:
-                    return entry.seq - 1
-        return 0
+        said = [e.seq for e in self._rooms.get(room, [])[:upto] if isinstance(e.event, MESSAGES)]
+        return said[-count:][0] - 1 if said else upto
 
     def rooms(self, limit: int) -> Mapping[str, RoomState]:
         rooms = (room for room in reversed(self._states) if room[0] not in "@*")

@@ -116,11 +116,11 @@ class SqliteStore:
 
     def back(self, room: str, upto: int, count: int) -> int:
         row = self._db.execute(
-            "SELECT seq FROM entries WHERE room = ? AND seq <= ? AND kind IN (?, ?)"
-            " ORDER BY seq DESC LIMIT 1 OFFSET ?",
-            (room, upto, *_MESSAGES, count - 1),
+            "SELECT min(seq) FROM (SELECT seq FROM entries WHERE room = ? AND seq <= ?"
+            " AND kind IN (?, ?) ORDER BY seq DESC LIMIT ?)",
+            (room, upto, *_MESSAGES, count),
         ).fetchone()
-        return row[0] - 1 if row else 0
+        return upto if row[0] is None else row[0] - 1
 
     def rooms(self, limit: int) -> Mapping[str, RoomState]:
         rows = self._db.execute(

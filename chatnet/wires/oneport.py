@@ -84,8 +84,9 @@ class OnePort(Protocol):
         """The client sends no more; it may have said all it wanted to."""
         if self.inner is None:
             self._silence()
-        if IHalfCloseableProtocol.providedBy(self.inner):
-            IHalfCloseableProtocol(self.inner).readConnectionLost()
+        inner: object = self.inner
+        if IHalfCloseableProtocol.providedBy(inner):
+            IHalfCloseableProtocol(inner).readConnectionLost()
         else:
             ITransport(self.transport).loseConnection()
 
