@@ -136,7 +136,10 @@ class Audience:
     def drop(self, reader: Reader) -> int:
         """Forget ``reader``, who can no longer be written to; return how far it read."""
         cursor = self._cursors.pop(reader, None)
-        return cursor.after if cursor else 0
+        if cursor is None:
+            return 0
+        reader.finished(self, False)
+        return cursor.after
 
     def skip(self, reader: Reader, places: Iterable[int]) -> None:
         """Do not show ``reader`` what is at ``places``."""

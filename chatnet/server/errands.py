@@ -126,6 +126,7 @@ async def history(host: Host, session: Session, query: c.History) -> tuple[Reply
     rules.permit(room.state, session.actor, c.History, host.clock.seconds())
     if not audience.has(session):
         raise NotAllowed(f"You do not read {room.name} on this connection.")
+    audience.resume(session)  # up to the present, as far as the wire takes it
     start = 0 if query.count < 0 else await _back(host, audience, query.count)
     here = audience.place_of(session)
     what = "all" if query.count < 0 else f"the last {query.count:,}"

@@ -60,11 +60,10 @@ class People:
         for claim in sorted(name.claims):
             if self._claims.get(claim, person) not in (person, instead):
                 holder = self._claims[claim]
-                raise NameTaken(
-                    f"The name {name.text} is in use."
-                    if holder.name.key == name.key
-                    else f"The name {name.text} looks too much like {holder.name.text}."
-                )
+                if self._by_key.get(name.key) is holder:
+                    raise NameTaken(f"The name {name.text} is in use.")
+                other = holder.name.text if claim in holder.name.claims else "one in use"
+                raise NameTaken(f"The name {name.text} looks too much like {other}.")
         self._claims |= dict.fromkeys(name.claims, person)
         self._by_key[name.key] = person
 

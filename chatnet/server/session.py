@@ -105,7 +105,8 @@ class Session:
         self._seated: list[Audience] = []  # where reading begins once the replies are out
         self._on_their_way = 0
         self._slow = False  # a command that waits for more than a commit is in work
-        self._leaving = False  # closes when all was read
+        self._leaving, self._last_word = False, ""  # closes when all was read
+        self._parted = False  # was told the last word
         self._replies: list[bytes] = []
         self._timer: IDelayedCall | None = None
 
@@ -172,10 +173,12 @@ class Session:
         self._wire.hold("hush")
 
     def part(self, reason: str) -> None:
-        """Close, and say why."""
-        if not self.ended:
+        """Close, and say why, if there is anything to say."""
+        if not (self.ended or self._parted):
+            self._parted = True
             self.hush()
-            self.write(self._dialect.reply(Bye(reason), None))
+            if reason:
+                self.write(self._dialect.reply(Bye(reason), None))
             self._wire.close()
 
     def replaced(self) -> None:
@@ -210,8 +213,8 @@ class Session:
             seated, self._seated = self._seated, []
             for audience in seated:
                 audience.release(self)
-        if self._leaving and not (self._reading or self._replies):
-            self._wire.close()
+        if self._leaving and not (self._reading or self._replies or self.full):
+            self.part(self._last_word)
 
     # -- commands ------------------------------------------------------------------
 
@@ -388,18 +391,16 @@ class Session:
             self.quitting = of_own_accord
         if not self._network.closing:
             self._network.leave_all(self)
-        self._network.settle().addBoth(lambda _: self._last_words(words))
+        self._network.settle().addBoth(lambda _: self._read_out(words))
 
-    def _last_words(self, words: str) -> None:
+    def _read_out(self, words: str) -> None:
         if self.ended:
             return
         self._network.mark_seen(self)
         for audience in self._reading:
             audience.close(self, audience.room.log.head)
             self._host.turn.ring(audience)
-        if words:
-            self._say(Bye(words), None)
-        self._leaving = True
+        self._leaving, self._last_word = True, words
         self._host.turn.ring(self)
 
     # -- how -----------------------------------------------------------------------

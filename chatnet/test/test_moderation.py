@@ -1,0 +1,345 @@
+"""Keeping the peace: kicks, bans, mutes, locks, and who may."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatnet.core import commands as c
+from chatnet.core.refusals import Refused
+from chatnet.core.roles import RIGHTS, Role, permits
+from chatnet.core.room import Actor, Member, RoomState, Sanction
+from chatnet.core.rules import permit, role_of
+from chatnet.test.rig import Client, Rig
+
+
+def union(*kinds: object) -> set[type]:
+    """Return the classes in unions of unions."""
+    found: set[type] = set()
+    for kind in kinds:
+        found |= union(*get_args(kind)) if get_args(kind) else {kind}  # type: ignore[arg-type]
+    return found
+
+
+TABLE: dict[type[c.Command], tuple[str, str]] = {
+    # verb: who may, from the least role on; with an account, without one
+    c.Ping: ("banned", "both"),
+    c.Password: ("banned", "both"),
+    c.Quit: ("banned", "both"),
+    c.Ignore: ("banned", "both"),
+    c.Unignore: ("banned", "both"),
+    c.Whisper: ("banned", "both"),
+    c.Whois: ("banned", "both"),
+    c.ListRooms: ("banned", "both"),
+    c.Nick: ("banned", "guest"),
+    c.Login: ("banned", "guest"),
+    c.Register: ("banned", "guest"),
+    c.ChangePassword: ("banned", "account"),
+    c.Logout: ("banned", "account"),
+    c.Announce: ("banned", "account"),
+    c.Join: ("outsider", "both"),
+    c.ListMembers: ("outsider", "both"),
+    c.ShowTopic: ("outsider", "both"),
+    c.Leave: ("muted", "both"),
+    c.History: ("muted", "both"),
+    c.Say: ("member", "both"),
+    c.Roll: ("member", "both"),
+    c.SetTopic: ("moderator", "both"),
+    c.Kick: ("moderator", "both"),
+    c.Ban: ("moderator", "both"),
+    c.Unban: ("moderator", "both"),
+    c.ListBans: ("moderator", "both"),
+    c.Mute: ("moderator", "both"),
+    c.Unmute: ("moderator", "both"),
+    c.Op: ("moderator", "both"),
+    c.Deop: ("moderator", "both"),
+    c.Lock: ("moderator", "both"),
+    c.Unlock: ("moderator", "both"),
+}
+
+
+def state_for(actor: Actor, role: Role) -> RoomState:
+    """Return a room in which ``actor`` has ``role``."""
+    state = RoomState("tea", members={"zed": Member("zed")}, moderators={"zed": "zed"})
+    sanction = {actor.target: Sanction(actor.name, "zed", 0, "")}
+    match role:
+        case Role.BANNED:
+            state.bans = sanction
+        case Role.MUTED:
+            state.members[actor.key] = Member(actor.name, actor.registered)
+            state.mutes = sanction
+        case Role.MEMBER:
+            state.members[actor.key] = Member(actor.name, actor.registered)
+        case Role.MODERATOR:
+            state.members[actor.key] = Member(actor.name, actor.registered)
+            state.moderators[actor.key] = actor.name
+    return state
+
+
+class PermissionTests(SynchronousTestCase):
+    def test_every_command_has_a_right_and_a_row_here(self) -> None:
+        self.assertEqual(set(RIGHTS), union(c.Command))
+        self.assertEqual(set(TABLE), union(c.Command))
+
+    def test_every_verb_for_every_role_with_and_without_an_account(self) -> None:
+        for verb, (least, accounts) in TABLE.items():
+            for role in Role:
+                for registered in (False, True):
+                    expected = role >= Role[least.upper()] and (
+                        accounts == "both" or registered == (accounts == "account")
+                    )
+                    self.assertEqual(
+                        permits(verb, role, registered), expected, (verb, role, registered)
+                    )
+
+    def test_the_rules_ask_the_table_about_the_role_that_the_room_gives(self) -> None:
+        for verb in TABLE:
+            for role in Role:
+                for registered in (False, True):
+                    actor = Actor("ann", "ann", registered, "192.0.2.1")
+                    state = state_for(actor, role)
+                    self.assertEqual(role_of(state, actor, 0), role)
+                    allowed = True
+                    try:
+                        permit(state, actor, verb, 0)
+                    except Refused as refusal:
+                        allowed = False
+                        self.assertTrue(str(refusal).strip())
+                    self.assertEqual(allowed, permits(verb, role, registered))
+
+    def test_a_ban_and_a_mute_end_when_their_time_is_over(self) -> None:
+        actor = Actor("ann", "ann", True)
+        state = RoomState("tea", bans={"ann": Sanction("ann", "zed", 10, "")})
+        self.assertEqual(role_of(state, actor, 9.9), Role.BANNED)
+        self.assertEqual(role_of(state, actor, 10), Role.OUTSIDER)
+        state.members["ann"] = Member("ann", True)
+        state.mutes["ann"] = Sanction("ann", "zed", 10, "")
+        self.assertEqual(role_of(state, actor, 9.9), Role.MUTED)
+        self.assertEqual(role_of(state, actor, 10), Role.MEMBER)
+
+
+class ModerationTestCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.rig = Rig()
+        self.ann = self.rig.member("ann")
+        self.bob = self.rig.member("bob", address="192.0.2.2")
+        self.ann.hears()
+
+    def after(self, *lines: str, by: Client | None = None) -> list[str]:
+        """Return what a moderator hears to ``lines``."""
+        (by or self.ann).types(*lines)
+        return (by or self.ann).hears()
+
+
+class KickTests(ModerationTestCase):
+    def test_the_room_hears_it_and_the_one_who_is_out_nothing_after(self) -> None:
+        self.assertEqual(
+            self.after("/kick BOB rude", "peace at last"), ["bob was kicked by ann: rude"]
+        )
+        self.assertEqual(self.bob.hears(), ["bob was kicked by ann: rude", "You are out of tea."])
+        self.bob.types("hello?")
+        self.assertIn("You are in no room", self.bob.hears()[0])
+
+    def test_who_is_kicked_may_come_back(self) -> None:
+        self.after("/kick bob")
+        self.bob.types("/join tea")
+        self.assertIn("Welcome to room tea!", self.bob.hears())
+
+    def test_only_a_moderator_can_and_only_who_is_here(self) -> None:
+        self.assertEqual(
+            self.after("/kick ann", by=self.bob),
+            ["Only a moderator of tea can do that. Ask one: ann."],
+        )
+        self.assertEqual(
+            self.after("/kick zoe", "/kick"),
+            ["zoe is not in tea.", "Use it like this: /kick USER [REASON]"],
+        )
+
+    def test_what_was_said_before_the_kick_was_known_is_refused_after_it(self) -> None:
+        self.ann.asks("/kick bob")
+        self.bob.asks("still here?")
+        self.rig.settle()
+        heard = self.bob.hears()
+        self.assertEqual(heard[0], "bob was kicked by ann.")
+        self.assertIn("no room", heard[1])
+
+
+class BanTests(ModerationTestCase):
+    def test_a_banned_guest_is_kept_out_by_its_address(self) -> None:
+        self.assertEqual(
+            self.after("/ban bob 2h spam"), ["bob was banned by ann for 2 hours: spam"]
+        )
+        self.bob.hears()
+        again = self.rig.arrives("/nick rob", "/join tea", address="192.0.2.2")
+        self.assertRegex(
+            again.hears()[-1], r"^You are banned from this room for another 1 hour 59 .*: spam$"
+        )
+        other = self.rig.arrives("/nick bob2", "/join tea", address="192.0.2.3")
+        self.assertIn("Welcome to room tea!", other.hears())
+
+    def test_a_ban_ends_by_itself(self) -> None:
+        self.after("/ban bob 90s")
+        self.rig.clock.advance(91)
+        self.bob.hears()
+        self.bob.types("/join tea")
+        self.assertIn("Welcome to room tea!", self.bob.hears())
+
+    def test_an_account_is_kept_out_wherever_it_comes_from_and_also_while_it_is_away(self) -> None:
+        self.rig.account("tom").hangs_up()
+        self.rig.settle()
+        self.assertEqual(self.after("/ban tom"), ["tom was banned by ann."])
+        tom = self.rig.arrives("/login tom secret", "/join tea", address="192.0.2.9")
+        self.assertEqual(tom.hears()[-1], "You are banned from this room.")
+
+    def test_bans_are_listed_and_lifted(self) -> None:
+        self.after("/ban bob 2h spam", "/mute zoe")
+        self.assertEqual(
+            self.after("/bans", "/unban BOB", "/unban bob", "/bans"),
+            [
+                "bob is banned from tea by ann until 2027-01-15 10:00 UTC: spam",
+                "ann lifted the ban on bob.",
+                "bob is not banned here. /bans lists who is.",
+                "Nobody is banned from tea, and nobody is muted there.",
+            ],
+        )
+        self.bob.types("/join tea")
+        self.assertIn("Welcome to room tea!", self.bob.hears())
+        self.assertIn("Only a moderator", self.after("/bans", by=self.bob)[0])
+
+    def test_nobody_bans_themselves_or_another_moderator_or_nobody(self) -> None:
+        self.after("/op bob")
+        self.assertEqual(
+            self.after("/ban ann", "/ban bob", "/ban nobody"),
+            [
+                "You cannot ban yourself.",
+                "bob is a moderator: /deop bob first.",
+                "Nobody called nobody is known here.",
+            ],
+        )
+
+    def test_no_one_else_sees_the_address(self) -> None:
+        robot = self.rig.program("robot")
+        robot.sends("join", room="tea")
+        self.after("/ban bob")
+        frame = next(frame for frame in robot.receives() if frame.get("event") == "banned")
+        self.assertNotIn("target", frame)
+        self.assertNotIn("192.0.2.2", str(frame))
+
+    def test_bans_and_moderators_outlive_the_server(self) -> None:
+        self.ann.types("/newuser ann abcd")
+        self.after("/ban bob", "/topic tea time", "/lock key")
+        self.rig.restart()
+        bob = self.rig.arrives("/nick bob", "/join tea key", address="192.0.2.2")
+        self.assertEqual(bob.hears()[-1], "You are banned from this room.")
+        ann = self.rig.arrives("/login ann abcd", "/join tea")
+        self.assertEqual(ann.hears()[-2:], ["Current users: ann", "Topic: tea time"])
+        self.assertEqual(self.after("/unban bob", by=ann), ["ann lifted the ban on bob."])
+
+
+class MuteTests(ModerationTestCase):
+    def test_who_is_muted_listens_and_is_told_why_it_cannot_speak(self) -> None:
+        self.assertEqual(
+            self.after("/mute bob 10m shh", "quiet now"),
+            ["bob was muted by ann for 10 minutes: shh"],
+        )
+        self.bob.hears()
+        self.bob.types("hey", "/me waves", "/roll")
+        self.assertEqual(
+            self.bob.hears(), ["You are muted in this room for another 10 minutes: shh"] * 3
+        )
+        self.rig.clock.advance(600)
+        self.bob.types("hey")
+        self.assertEqual(self.ann.hears(), ["bob: hey"])
+
+    def test_a_mute_is_lifted(self) -> None:
+        self.after("/mute bob")
+        self.assertEqual(self.after("/unmute bob"), ["ann let bob speak again."])
+        self.bob.types("thanks")
+        self.assertEqual(self.ann.hears(), ["bob: thanks"])
+
+    def test_a_muted_guest_stays_muted_on_coming_back(self) -> None:
+        self.after("/mute bob")
+        self.bob.types("/leave", "/nick rob", "/join tea", "hey")
+        self.assertEqual(self.bob.hears()[-1], "You are muted in this room.")
+
+
+class RoleTests(ModerationTestCase):
+    def test_moderators_are_made_and_unmade(self) -> None:
+        self.assertEqual(
+            [
+                *self.after("/op bob", "/op bob"),
+                *self.after("/deop bob", "/deop bob", "/deop ann"),
+            ],
+            [
+                "ann made bob a moderator.",
+                "bob is a moderator already.",
+                "ann took bob's moderation away.",
+                "bob is not a moderator here.",
+                "ann is the only moderator: /op USER first.",
+            ],
+        )
+
+    def test_a_guest_moderates_while_it_is_here_and_an_account_for_good(self) -> None:
+        tom = self.rig.account("tom")
+        tom.types("/join tea")
+        self.after("/op bob", "/op tom")
+        for client in (self.bob, tom):
+            client.types("/leave", "/join tea")
+        self.assertEqual(self.rig.room("tea").state.moderators, {"ann": "ann", "tom": "tom"})
+
+    def test_an_empty_room_without_a_moderator_goes_to_whoever_enters_next(self) -> None:
+        self.bob.types("/leave")
+        self.ann.types("/leave")
+        self.bob.types("/join tea")
+        self.assertEqual(self.rig.room("tea").state.moderators, {"bob": "bob"})
+
+    def test_the_topic_is_the_moderators_and_shown_to_all(self) -> None:
+        self.assertEqual(
+            self.after("/topic", "/topic green"),
+            ["tea has no topic.", "ann changed the topic to: green"],
+        )
+        self.assertIn("Only a moderator", self.after("/topic black", by=self.bob)[-1])
+        self.assertEqual(self.after("/topic", by=self.bob), ["Topic of tea: green"])
+        self.assertEqual(self.after("/topic -"), ["ann removed the topic."])
+        self.assertIn("at most 390 characters", self.after("/topic " + "x" * 391)[0])
+
+
+class LockTests(ModerationTestCase):
+    def test_a_locked_room_takes_its_password(self) -> None:
+        self.assertEqual(self.after("/lock sesame"), ["ann gave the room a password."])
+        cat = self.rig.arrives("/nick cat")
+        cat.hears()
+        cat.types("/join tea", "/join tea guess", "/who tea", "/join tea sesame")
+        heard = cat.hears()
+        self.assertEqual(
+            heard[:4],
+            [
+                "The room tea has a password: /join tea PASSWORD",
+                "That is not the password of tea.",
+                "The room tea has a password; only those in it see that.",
+                "Welcome to room tea!",
+            ],
+        )
+        self.assertEqual(
+            self.after("/unlock", "/unlock")[-2:],
+            ["ann removed the room's password.", "The room tea has no password."],
+        )
+
+    def test_the_password_is_kept_as_a_verifier_only(self) -> None:
+        self.after("/lock sesame")
+        self.assertNotIn("sesame", str(self.rig.store.kept("tea")))
+        self.assertIn("$argon2id$", str(self.rig.store.kept("tea")))
+
+    def test_guessing_is_slowed_down(self) -> None:
+        self.after("/lock sesame")
+        cat = self.rig.arrives("/nick cat", address="192.0.2.7")
+        cat.hears()
+        for _ in range(20):
+            cat.types("/join tea guess")
+        self.assertEqual(len(cat.hears()), 20)
+        cat.types("/join tea guess")
+        self.assertEqual(cat.hears(), [])
+        self.rig.clock.advance(1)
+        self.rig.settle()
+        self.assertEqual(len(cat.hears()), 1)
