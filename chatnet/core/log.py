@@ -55,6 +55,10 @@ class Log:
         assert after >= self.tail, (after, self.tail)
         return self._entries[after - self.tail : upto - self.tail]
 
+    def says(self, after: int, upto: int) -> bool:
+        """Return whether there is a message with ``after < seq <= upto``, all in memory."""
+        return any(isinstance(entry.event, MESSAGES) for entry in self.between(after, upto))
+
     def back(self, upto: int, count: int) -> int | None:
         """Return the seq behind which the last ``count`` messages up to ``upto`` begin.
 

@@ -149,8 +149,7 @@ class Network:
         if isinstance(room, Room):
             audience = self.audiences[key] = Audience(room, self.journal.read)
             audience.used_at = self.clock.seconds()
-            for member in list(room.state.members.values()):  # they were here when we ended
-                self._part(room, member.name)
+            self._reap(key)  # they were here when we ended
         else:
             self._log.failure("cannot open {room}", room, room=key)
         for done in self._opening.pop(key):
@@ -159,11 +158,22 @@ class Network:
             else:
                 done.errback(Unavailable("That cannot be read now. Please try again later."))
 
-    def _part(self, room: Room, who: str) -> None:
-        """Let ``who`` leave, in whose place nobody is."""
-        events = [e.Left(who, True)]
-        room.expect(events)
-        self.journal.append(room.key, events, "").addErrback(lambda _: None)
+    def _reap(self, key: str) -> None:
+        """Let those leave ``key`` in whose place nobody is."""
+        audience = self.audiences.get(key)
+        if audience is None or self.closing:
+            return
+        room = audience.room
+        for folded, member in list(room.decided.members.items()):
+            person = self.people.find(folded)
+            if person is None or not any(key in s.rooms for s in person.sessions):
+                events = [e.Left(member.name, True)]
+                room.expect(events)
+                done: Deferred[Any] = self.journal.append(key, events, "")
+                done.addErrback(lambda _: self._reap_later(key))
+
+    def _reap_later(self, key: str) -> None:
+        self.clock.callLater(RETRY_SECONDS, self._reap, key)
 
     # -- wishes --------------------------------------------------------------------
 
@@ -382,8 +392,9 @@ class Network:
                     self._log.info(
                         "{by} {verb} {who}, {room}", by=by, verb=verb, who=who, room=room.name
                     )
-                case e.Opened(name, by):
+                case e.TopicSet() | e.Locked() | e.Unlocked():  # shown in the list of rooms
                     self.journal.keep(room.key, room.log.head, room.state)
+                case e.Opened(name, by):
                     self._log.info("{by} opened {room}", by=by, room=name)
         for by, count in spoke.items():
             if count == 1:
@@ -408,8 +419,8 @@ class Network:
             if key in session.rooms:
                 self._seat(session, audience, seq)
                 seated = True
-        if not seated and fold(who) in audience.room.decided.members:
-            self._part(audience.room, who)
+        if not seated:
+            self._reap_later(key)
 
     def _departed(self, audience: Audience, who: str, seq: int, put_out: bool) -> None:
         person = self.people.find(fold(who))
@@ -431,7 +442,7 @@ class Network:
         else:
             back = log.back(min(here, log.head), seat.replay)
             start = seat.back if back is None else back
-        if seat.since is None and log.back(here, 1) == here:
+        if seat.since is None and start >= log.tail and not log.says(start, here):
             start = here  # nothing was said yet
         past = Cursor(session, session.past, start, max(start, here), held=seat.answering)
         if start < here:

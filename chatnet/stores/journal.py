@@ -75,9 +75,7 @@ class Journal:
         assert room in self._heads, f"{room} is not open"
         append = _Append(room, events, origin, cid)
         self._waiting.append(append)
-        if not self._busy:
-            self._busy = True
-            self._clock.callLater(0, self._begin)  # with all else that is appended in this turn
+        self._wake()
         return append.done
 
     def settle(self) -> Deferred[None]:
@@ -89,10 +87,12 @@ class Journal:
 
     def keep(self, room: str, seq: int, state: RoomState) -> None:
         self._states[room] = (seq, state.copy())
+        self._wake()
 
     def discard(self, room: str) -> None:
         self._states.pop(room, None)
         self._discards.add(room)
+        self._wake()
 
     def open(self, room: str) -> Deferred[Room]:
         return self._reader.run(self._open, room).addCallback(self._opened)
@@ -133,17 +133,22 @@ class Journal:
         self._heads[room.name] = room.log.head
         return room
 
+    def _wake(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._clock.callLater(0, self._begin)  # with all else that is appended in this turn
+
     def _begin(self) -> None:
         done = Deferred.fromCoroutine(self._write_all())
         done.addErrback(lambda failure: self._log.failure("the journal broke", failure))
 
     async def _write_all(self) -> None:
-        while self._waiting:
+        while self._waiting or self._states or self._discards:
             batch = self._writing = self._waiting
             self._waiting = []
             try:
                 if self._doubts and await self._look_again():
-                    raise Unavailable("decided before an earlier commit was known")
+                    raise Unavailable("Decided before the outcome of an earlier commit was known.")
                 runs = self._number(batch)
                 await self._write(batch, runs.values())
             except Exception:
@@ -179,9 +184,13 @@ class Journal:
             for a in batch
             if a.cid is not None
         ]
-        if entries or answers:
-            states, self._states = self._states, {}
-            discards, self._discards = sorted(self._discards), set()
+        states, self._states = self._states, {}
+        discards, self._discards = sorted(self._discards), set()
+        for entry in entries:
+            if entry.seq == 1 and entry.room not in states:
+                states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
+                states[entry.room][1].evolve(entry.event)
+        if entries or answers or states or discards:
             await self._writer.run(self._store.write, Batch(entries, answers, states, discards))
 
     def _show(self, room: str, run: Sequence[Entry]) -> None:
@@ -203,7 +212,7 @@ class Journal:
         for append in kept:
             append.done.callback(append.entries)
         for append in fallen:
-            append.done.errback(Unavailable("that could not be stored; please try again"))
+            append.done.errback(Unavailable("That could not be stored. Please try again."))
 
     async def _look_again(self) -> bool:
         """Show what the store kept of commits that failed; return whether it kept anything."""

@@ -1,0 +1,155 @@
+"""Nothing is shown, and nothing answered, before it is durable."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatnet.core.refusals import Unavailable
+from chatnet.server.session import WINDOW
+from chatnet.test.rig import Rig
+
+SORRY = "That could not be stored. Please try again."
+
+
+class CommitTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.rig = Rig()
+        self.store = self.rig.store
+        self.ann = self.rig.member("ann")
+        self.bob = self.rig.member("bob")
+        self.ann.hears()
+
+    def tearDown(self) -> None:
+        self.flushLoggedErrors(OSError, Unavailable)  # each failed commit is logged
+
+    def test_nothing_is_heard_before_the_commit(self) -> None:
+        self.ann.asks("hello")
+        self.rig.clock.advance(0)
+        self.assertEqual(self.bob.hears(), [])
+        self.rig.settle()
+        self.assertEqual(self.bob.hears(), ["ann: hello"])
+
+    def test_one_turn_is_one_commit(self) -> None:
+        self.ann.asks("one", "two", "/kick bob")
+        self.bob.asks("three")
+        self.rig.clock.advance(0)
+        self.assertEqual(len(self.rig.writer.calls), 1)
+
+    def test_later_commands_see_what_is_decided_and_not_yet_durable(self) -> None:
+        self.ann.asks("/kick bob")
+        self.bob.asks("still here?", "/join tea", "may I?")
+        self.rig.settle()
+        heard = self.bob.hears()
+        self.assertEqual(heard[0], "bob was kicked by ann.")
+        self.assertIn("You are in no room", heard[1])
+        self.assertIn("Welcome to room tea!", heard)
+        self.assertEqual(
+            self.ann.hears(), ["bob was kicked by ann.", "bob has joined the room.", "bob: may I?"]
+        )
+
+    def test_a_failed_commit_takes_along_all_that_was_decided_after_it(self) -> None:
+        self.store.fail_before = True
+        self.ann.asks("/kick bob")
+        self.rig.clock.advance(0)  # the writer has it
+        self.bob.asks("/join tea", "back again")
+        self.rig.writer.step()
+        self.store.fail_before = False
+        self.rig.settle()
+        self.assertEqual(self.ann.hears(), [SORRY])
+        self.assertEqual(self.bob.hears(), [SORRY, SORRY])
+        self.bob.types("never left")
+        self.assertEqual(self.ann.hears(), ["bob: never left"])
+
+    def test_a_commit_whose_outcome_is_lost_is_looked_up(self) -> None:
+        self.store.fail_after = True
+        self.ann.types("hello")
+        self.store.fail_after = False
+        self.assertEqual(self.bob.hears(), ["ann: hello"])
+        self.ann.types("again")
+        self.assertEqual(self.bob.hears(), ["ann: again"])
+
+    def test_a_commit_that_cannot_be_looked_up_is_shown_once_it_can(self) -> None:
+        self.store.fail_after = self.store.fail_reads = True
+        self.ann.types("/kick bob")
+        self.store.fail_after = self.store.fail_reads = False
+        self.assertEqual(self.ann.hears(), [SORRY])
+        self.bob.types("am I here?")  # decided before the outcome was known
+        self.assertEqual(self.bob.hears(), ["bob was kicked by ann.", "You are out of tea.", SORRY])
+        self.bob.types("and now?")
+        self.assertIn("You are in no room", self.bob.hears()[0])
+
+    def test_a_departure_is_tried_until_it_is_durable(self) -> None:
+        self.store.fail_before = True
+        self.bob.hangs_up()
+        self.rig.settle()
+        self.assertEqual(self.ann.hears(), [])
+        self.store.fail_before = False
+        self.rig.clock.advance(1)
+        self.rig.settle()
+        self.assertEqual(self.ann.hears(), ["bob has disconnected."])
+
+    def test_an_arrival_found_to_be_durable_after_its_person_is_gone_is_undone(self) -> None:
+        cat = self.rig.arrives("/nick cat")
+        self.store.fail_after = self.store.fail_reads = True
+        cat.types("/join tea")
+        self.store.fail_after = self.store.fail_reads = False
+        cat.hangs_up()
+        self.rig.settle()
+        self.ann.types("who is there?")
+        for _ in range(3):
+            self.rig.clock.advance(1)
+            self.rig.settle()
+        self.assertEqual(list(self.rig.room("tea").state.members), ["ann", "bob"])
+
+    def test_a_pasted_book_takes_few_commits_and_bounded_memory(self) -> None:
+        self.bob.asks(*[str(i) for i in range(10_000)])
+        self.assertEqual(len(self.rig.journal._waiting), WINDOW)
+        commits = 0
+        while self.rig.writer.calls or self.rig.journal._busy:
+            self.rig.clock.advance(0)
+            commits += len(self.rig.writer.calls)
+            self.rig.writer.step()
+        self.rig.settle()
+        self.assertEqual(self.ann.hears(), [f"bob: {i}" for i in range(10_000)])
+        self.assertLess(commits, 60)
+
+    def test_large_messages_fill_the_window_sooner(self) -> None:
+        self.bob.asks(*["x" * 100_000 for _ in range(50)])
+        self.assertLess(len(self.rig.journal._waiting), 15)
+        self.rig.settle()
+        self.assertEqual(len(self.ann.hears()), 50)
+
+
+class IdleRoomTests(SynchronousTestCase):
+    def test_a_room_nobody_is_in_leaves_memory_and_comes_back_as_it_was(self) -> None:
+        rig = Rig()
+        ann = rig.account("ann")
+        ann.types("/join tea", "/topic green", "hello", "/leave")
+        rig.clock.advance(299)
+        rig.settle()
+        self.assertIn("tea", rig.network.audiences)
+        rig.clock.pump([60] * 3)
+        self.assertNotIn("tea", rig.network.audiences)
+        ann.hears()
+        ann.types("rooms", "/join tea")
+        heard = ann.hears()
+        self.assertEqual(heard[:2], ["Rooms:", "tea (0 here): green"])
+        self.assertIn("ann: hello", heard)
+        self.assertEqual(rig.room("tea").state.moderators, {"ann": "ann"})
+
+    def test_a_room_with_someone_in_it_stays(self) -> None:
+        rig = Rig()
+        rig.member("ann")
+        rig.clock.pump([60] * 20)
+        self.assertIn("tea", rig.network.audiences)
+
+    def test_a_room_with_something_on_its_way_stays(self) -> None:
+        rig = Rig()
+        ann = rig.member("ann")
+        ann.types("/leave")
+        ann.asks("/join tea")
+        rig.reader.step()
+        rig.clock.advance(0)
+        rig.clock.pump([60] * 20)
+        rig.settle()
+        self.assertEqual(list(rig.room("tea").state.members), ["ann"])
