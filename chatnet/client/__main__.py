@@ -1,0 +1,99 @@
+"""``python -m chatnet.client``: talk at a terminal, or pipe lines."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.stdio import StandardIO
+from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatnet.client.exits import explain
+from chatnet.client.link import Link
+from chatnet.client.options import Options, parse
+from chatnet.client.plain import PATIENCE_SECONDS, Plain, Printer
+
+INTERRUPTED = 130  # as shells have it
+
+
+def main() -> int:
+    """Do what the command line says. Return the exit status."""
+    terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        options = parse(sys.argv[1:], terminal)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    globalLogBeginner.beginLoggingTo([_Bugs()], redirectStandardIO=False, discardBuffer=True)
+    if terminal:
+        from twisted.internet import asyncioreactor
+
+        asyncioreactor.install(asyncio.new_event_loop())
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
+    return _talk(options, terminal)
+
+
+def _talk(options: Options, terminal: bool) -> int:
+    from twisted.internet import reactor  # noqa: TID251 -- a program begins here
+
+    link = Link(
+        HostnameEndpoint(reactor, options.host, options.port),
+        options.identity,
+        reactor,
+        os.urandom,
+        options.history,
+        None if terminal else PATIENCE_SECONDS,
+    )
+    say = Printer(2)
+    status = INTERRUPTED
+
+    def ended(result: Failure | None) -> None:
+        nonlocal status
+        status = client.status
+        if isinstance(result, Failure):
+            status, sentence = explain(result.value, options.host, options.port)
+            say(sentence)
+        reactor.stop()
+
+    def begin() -> None:
+        Deferred.fromCoroutine(client.converse(options.room)).addBoth(ended)
+
+    if terminal:
+        from chatnet.client.prompt import Terminal
+
+        client: Terminal | Plain = Terminal(link)
+        reactor.callWhenRunning(begin)
+        reactor.run()
+        return status
+    client = Plain(link, Printer(1), say)
+    blocking = os.get_blocking(0)
+    nowhere = os.open(os.devnull, os.O_WRONLY)  # what is written, Printer writes
+    StandardIO(client, stdout=nowhere, reactor=reactor)  # type: ignore[call-arg]
+    reactor.callWhenRunning(begin)
+    try:
+        reactor.run()
+    finally:
+        os.set_blocking(0, blocking)
+    return status
+
+
+@implementer(ILogObserver)
+class _Bugs:
+    """Says that there is a bug, if there is one; nothing else is worth a log."""
+
+    def __call__(self, event: LogEvent) -> None:
+        if event.get("log_level", LogLevel.info) >= LogLevel.critical:
+            failure = event.get("log_failure")
+            what = repr(failure.value) if isinstance(failure, Failure) else "something"
+            Printer(2)(f"Something broke in the client, which is a bug: {what}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

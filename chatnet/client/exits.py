@@ -1,0 +1,61 @@
+"""How the client ends: a status for programs and a sentence for people."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from twisted.internet.error import ConnectionRefusedError, DNSLookupError, TimeoutError
+
+from chatnet.client.link import CannotConnect, LinkLost
+from chatnet.core.refusals import NameTaken, PasswordNeeded, Refused, WrongPassword
+
+
+class Exit(IntEnum):
+    """The exit statuses, which ``--help`` explains."""
+
+    FINE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    WRONG_PASSWORD = 4
+    NAME_TAKEN = 5
+    LOST = 6
+
+
+def explain(error: BaseException | None, host: str, port: int) -> tuple[int, str]:
+    """Return the status to end with because of ``error``, and what to say."""
+    match error:
+        case CannotConnect():
+            return Exit.UNREACHABLE, _unreachable(error.__cause__, host, port)
+        case LinkLost():
+            return Exit.LOST, f"The link to {host}:{port} is lost, and did not come back."
+        case PasswordNeeded():
+            hint = "Give it with --server-password-file FILE, or --server-password."
+            return Exit.WRONG_PASSWORD, f"{error} {hint}"
+        case WrongPassword():
+            return Exit.WRONG_PASSWORD, str(error)
+        case NameTaken():
+            hint = "Choose another --name, or give the name of your account as --user."
+            return Exit.NAME_TAKEN, f"{error} {hint}"
+        case Refused():
+            return Exit.REFUSED, str(error)
+        case _:
+            return Exit.REFUSED, f"Something broke in the client, which is a bug: {error!r}"
+
+
+def _unreachable(cause: BaseException | None, host: str, port: int) -> str:
+    where = f"{host}:{port}"
+    match cause:
+        case ConnectionRefusedError():
+            return (
+                f"Nothing listens at {where}. Is the server running, and are --host and --port"
+                " right? On this machine, twistd -n chatnet starts one."
+            )
+        case DNSLookupError():
+            return f"There is no host called {host}. Is --host right?"
+        case TimeoutError():
+            return f"There is no answer from {where}. Are --host and --port right?"
+        case None | Refused():
+            return f"What listens at {where} said nothing. Is it a chatnet server?"
+        case _:
+            return f"Cannot connect to {where}: {cause}"

@@ -1,0 +1,143 @@
+"""What the command line says."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from getpass import getpass
+
+from chatnet import __version__
+from chatnet.client.link import Identity
+from chatnet.core.names import person_name, room_name
+from chatnet.core.refusals import BadName
+
+_MORE = """\
+At a terminal: type and press Enter; /help lists the commands, Tab completes, Ctrl-D leaves.
+With a pipe or a file as standard input every line is sent as a message (or obeyed, if it is a
+/command), and when all is acknowledged the client ends: echo done | python -m chatnet.client ci
+
+exit status:
+  0  all is well
+  1  the server refused something
+  2  the command line makes no sense
+  3  the server cannot be reached
+  4  a password is wrong or missing
+  5  the name is taken
+  6  the link was lost and did not come back within 60 seconds (not at a terminal)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for; ``history`` as for ``Join.replay``."""
+
+    room: str
+    host: str
+    port: int
+    history: int | None
+    identity: Identity = field(repr=False)
+
+
+def ask_hidden(question: str) -> str:
+    """Return what is typed at the terminal, unseen.
+
+    Raises:
+        OSError: there is no terminal. (``getpass`` alone would take it from standard input.)
+    """
+    os.close(os.open("/dev/tty", os.O_RDWR))
+    return getpass(question)
+
+
+def parse(words: Sequence[str], terminal: bool, ask: Callable[[str], str] = ask_hidden) -> Options:
+    """Return what ``words`` say. Passwords that are missing are asked for with ``ask``, hidden.
+
+    Without a ``terminal``, nothing of the past of a room is read unless that is said.
+
+    Raises:
+        SystemExit: they make no sense, or ask for help; all is said.
+    """
+    parser = _parser()
+    given = parser.parse_args(words)
+    try:
+        room = room_name(given.room).text
+        name = person_name(given.user or given.name).text if given.user or given.name else ""
+    except BadName as error:
+        parser.error(str(error))
+    if given.user and given.name:
+        parser.error("an account has its own name: give --user or --name, not both")
+    if given.password_file and not given.user:
+        parser.error("--password-file goes with --user")
+    password = ""
+    if given.password_file:
+        password = _first_line(parser, given.password_file)
+    elif given.user:
+        password = _asked(parser, ask, f"Password of {name}: ")
+    server = given.server_password
+    if given.server_password_file:
+        server = _first_line(parser, given.server_password_file)
+    history = given.history if given.history is not None or terminal else 0
+    return Options(room, given.host, given.port, history, Identity(name, password, server))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m chatnet.client",
+        description="Talk in a room of a chatnet server.",
+        epilog=_MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("room", nargs="?", default="lobby", metavar="ROOM", help="the room to enter (lobby)")
+    add("--host", default="localhost", help="where the server is (localhost)")
+    add("--port", type=_port, default=8888, help="its TCP port (8888)")
+    add("--name", default="", help="what to be called as a guest (visitor- and four digits)")
+    add("--user", default="", help="the account to be; its password is asked for")
+    add("--password-file", metavar="FILE", help="the first line of FILE is that password")
+    add("--server-password", default="", metavar="PASSWORD", help="the password of the server;"
+        " others on this machine may see it: better use")  # fmt: skip
+    add("--server-password-file", metavar="FILE", help="the first line of FILE is that password")
+    add("--history", type=_history, metavar="N", help="read the last N messages of the room, or"
+        " all (at a terminal as many as the server likes, else 0)")  # fmt: skip
+    add("--version", action="version", version=f"chatnet {__version__}")
+    return parser
+
+
+def _port(word: str) -> int:
+    if not (word.isascii() and word.isdigit() and 1 <= int(word[:6]) <= 65535):
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return int(word)
+
+
+def _history(word: str) -> int:
+    if word == "all":
+        return -1
+    if not (word.isascii() and word.isdigit()):
+        raise argparse.ArgumentTypeError("say how many messages, or all")
+    return int(word[:9])
+
+
+def _first_line(parser: argparse.ArgumentParser, path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            password = file.readline().rstrip("\r\n")
+    except OSError as error:
+        parser.error(f"cannot read {path}: {error.strerror}")
+    except UnicodeDecodeError:
+        parser.error(f"cannot read {path}: it is not UTF-8")
+    if not password:
+        parser.error(f"the first line of {path} is empty")
+    return password
+
+
+def _asked(parser: argparse.ArgumentParser, ask: Callable[[str], str], question: str) -> str:
+    try:
+        password = ask(question)
+    except OSError:
+        parser.error("--user needs --password-file where there is no terminal to ask at")
+    except EOFError:
+        password = ""
+    if not password:
+        parser.error("the password is empty")
+    return password

@@ -1,0 +1,124 @@
+"""What was asked for and is not answered yet, and what will come back as one's own words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from chatnet.client.frames import encode
+from chatnet.core import commands as c, events as e
+from chatnet.core.names import EVERYBODY, fold, room_name
+
+Echo = tuple[str, str, bool]  # where or to whom, what, and whether it is an action
+
+
+@dataclass(slots=True)
+class Pending:
+    """A command without an answer, and how it goes over the wire."""
+
+    cid: str
+    command: c.Command
+    line: bytes
+
+
+class Outbox:
+    """The commands without an answer, in the order in which they were given.
+
+    After a lost link they are repeated under the same name, by which the server knows those that
+    it has obeyed. Joining and leaving are about one connection: repeated, they are new commands.
+    """
+
+    def __init__(self, entropy: Callable[[int], bytes]) -> None:
+        self.weight = 0  # bytes
+        self._entropy = entropy
+        self._pending: dict[str, Pending] = {}
+        self._echoes: Counter[Echo] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def __iter__(self) -> Iterator[Pending]:
+        return iter(list(self._pending.values()))
+
+    def __reversed__(self) -> Iterator[Pending]:
+        return reversed(self._pending.values())
+
+    def add(self, command: c.Command) -> Pending:
+        """Keep ``command`` until it is answered.
+
+        Raises:
+            BadName: it is about a room that cannot be.
+        """
+        echo, times = _echo_of(command)
+        cid = self.name()
+        pending = self._pending[cid] = Pending(cid, command, encode(command, cid))
+        self.weight += len(pending.line)
+        if echo:
+            self._echoes[echo] += times
+        return pending
+
+    def name(self) -> str:
+        """Return a name that no command had."""
+        return self._entropy(12).hex()
+
+    def get(self, cid: str | None) -> Pending | None:
+        """Return what was asked for under ``cid``."""
+        return self._pending.get(cid) if cid is not None else None
+
+    def answered(self, cid: str | None, refused: bool) -> None:
+        """Forget what was asked for under ``cid``."""
+        pending = self._pending.pop(cid, None) if cid is not None else None
+        if pending is None:
+            return
+        self.weight -= len(pending.line)
+        echo, times = _echo_of(pending.command)
+        if echo and refused:
+            self._expect(echo, -times)
+
+    def renew(self) -> None:
+        """Give new names to what is about a connection, which is to be made again."""
+        kept, self._pending = self._pending, {}
+        for pending in kept.values():
+            if isinstance(pending.command, c.Join | c.Leave):
+                pending.cid = self.name()
+                pending.line = encode(pending.command, pending.cid)
+            self._pending[pending.cid] = pending
+
+    def echoes(self, entry: e.Entry) -> bool:
+        """Return whether ``entry``, which is by its reader, was said here; each once."""
+        echo = _echo_in(entry)
+        if self._echoes[echo] <= 0:
+            del self._echoes[echo]
+            return False
+        self._expect(echo, -1)
+        return True
+
+    def _expect(self, echo: Echo, times: int) -> None:
+        self._echoes[echo] += times
+        if self._echoes[echo] <= 0:
+            del self._echoes[echo]
+
+
+def _echo_of(command: c.Command) -> tuple[Echo | None, int]:
+    match command:
+        case c.Say(room, body, action):
+            return (room_name(room).key, body, action), 1
+        case c.Whisper(who, body, times):
+            return (f"@{fold(who)}", body, False), times
+        case c.Announce(body):
+            return (EVERYBODY, body, False), 1
+        case _:
+            return None, 0
+
+
+def _echo_in(entry: e.Entry) -> Echo:
+    match entry.event:
+        case e.Said(_, body, action):
+            return entry.room, body, action
+        case e.Whispered(_, to, body):
+            return f"@{fold(to)}", body, False
+        case e.Announced(_, body):
+            return EVERYBODY, body, False
+        case _:
+            return "", "", False

@@ -1,0 +1,108 @@
+"""How far each log was read: nothing is shown twice, and nothing is left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from chatnet.core.events import Entry
+from chatnet.core.names import EVERYBODY
+from chatnet.core.replies import Entered
+
+
+class Manner(Enum):
+    """Why an entry is shown."""
+
+    LIVE = "it happened just now"
+    PAST = "it was before one came"
+    MISSED = "it happened while the link was down"
+    RECALLED = "one asked to read it again, or was away when it was told"
+
+
+@dataclass(slots=True)
+class Place:
+    """Where one is in a room. Everything up to ``last`` was shown."""
+
+    name: str
+    password: str = ""
+    last: int | None = None  # None: one was never in it
+    past: int = 0  # what comes up to here was before
+    back: bool = False  # that past is what was missed while the link was down
+    recalls: int = 0  # stretches of history that one asked for and that are still coming
+
+
+class Places:
+    """The rooms one is in, or wants to be in, and the logs one reads besides."""
+
+    def __init__(self) -> None:
+        self.here = ""  # the key of the room one speaks in
+        self.rooms: dict[str, Place] = {}
+        self._besides: dict[str, int] = {}  # how far one's own log and everybody's were read
+
+    @property
+    def room(self) -> str:
+        """The name of the room one speaks in; empty if there is none."""
+        return self.rooms[self.here].name if self.here in self.rooms else ""
+
+    def reconnected(self) -> None:
+        """Expect what a new connection sends. It reads some logs from now on only."""
+        for key in [k for k in self._besides if k == EVERYBODY or k.startswith("@~")]:
+            del self._besides[key]
+        for place in self.rooms.values():
+            place.recalls = 0
+
+    def entered(self, reply: Entered, password: str, alone: bool) -> bool:
+        """Be in a room; ``alone``, and in no other. Return whether the server forgot part of it."""
+        place = self.rooms.get(reply.room, Place(reply.name))
+        place.name, place.password, place.past = reply.name, password, reply.seq
+        place.back = place.last is not None
+        forgot = place.last is not None and reply.seq < place.last
+        if place.last is None or forgot:
+            place.last = reply.since
+        if forgot:
+            self._besides.clear()
+        self.rooms[reply.room] = place
+        if alone:
+            self.rooms = {reply.room: place}
+        self.here = reply.room
+        return forgot
+
+    def left(self, key: str) -> None:
+        """Be in the room ``key`` no more."""
+        self.rooms.pop(key, None)
+        if self.here == key:
+            self.here = next(reversed(self.rooms), "")
+
+    def recalls(self, key: str) -> None:
+        """Expect a stretch of the history of the room ``key``."""
+        if key in self.rooms:
+            self.rooms[key].recalls += 1
+
+    def caught_up(self, key: str) -> bool:
+        """A stretch of the past of the room ``key`` has ended. Return whether it was history."""
+        place = self.rooms.get(key)
+        if place is None:
+            return False
+        if place.recalls:
+            place.recalls -= 1
+            return True
+        return not place.back
+
+    def take(self, entry: Entry, away: bool) -> Manner | None:
+        """Return how to show ``entry``; None if it was shown. ``away``: one has no name yet."""
+        if entry.room == EVERYBODY or entry.room.startswith("@"):
+            if entry.seq <= self._besides.get(entry.room, 0):
+                return None
+            self._besides[entry.room] = entry.seq
+            return Manner.RECALLED if away and entry.room != EVERYBODY else Manner.LIVE
+        place = self.rooms.get(entry.room)
+        if place is None or place.last is None:
+            return None
+        if place.recalls:
+            return Manner.RECALLED
+        if entry.seq <= place.last:
+            return None
+        place.last = entry.seq
+        if entry.seq > place.past:
+            return Manner.LIVE
+        return Manner.MISSED if place.back else Manner.PAST

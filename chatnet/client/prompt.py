@@ -1,0 +1,140 @@
+"""The client at a terminal: a line to type in, and above it what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.patch_stdout import patch_stdout
+from twisted.internet.defer import Deferred
+
+from chatnet.client.completion import Completions, DiscreetHistory
+from chatnet.client.exits import Exit
+from chatnet.client.link import Link, State
+from chatnet.client.places import Manner
+from chatnet.client.screen import lines_of, lines_of_reply
+from chatnet.client.talk import Talk
+from chatnet.core import commands as c, events as e, replies as r
+from chatnet.core.plain import plain
+from chatnet.core.refusals import PasswordNeeded, Refused
+
+
+class Terminal:
+    """Talks with a person. Needs a reactor that runs in asyncio's loop."""
+
+    def __init__(self, link: Link) -> None:
+        self.status = Exit.FINE
+        link.ear = self
+        self._link = link
+        self._talk = Talk(link)
+        self._completions = Completions(link)
+        self._session: PromptSession[str] = PromptSession(
+            history=DiscreetHistory(), completer=self._completions, complete_while_typing=False
+        )
+        self._typing: asyncio.Task[None] | None = None
+        self._told = False  # that what is typed while the link is down waits
+
+    async def converse(self, room: str) -> None:
+        """Stay until the person leaves.
+
+        Raises:
+            CannotConnect, Refused: as ``Link.run`` does.
+        """
+        try:
+            try:
+                await self._link.run(room)
+            except PasswordNeeded as needed:
+                self._link.identity.server_password = await self._ask_password(needed)
+                await self._link.run(room)
+        finally:
+            await self._stop_typing()
+            if self._link.outbox:
+                count = len(self._link.outbox)
+                self._print(
+                    "1 line was not sent." if count == 1 else f"{count} lines were not sent."
+                )
+
+    # -- chatnet.client.link.Ear ---------------------------------------------------
+
+    def online(self) -> None:
+        self._told = False
+        if self._typing is None:
+            self._typing = asyncio.ensure_future(self._type())
+        self._refresh()
+
+    def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
+        if manner is Manner.LIVE:
+            self._completions.saw(entry.event)
+        self._print(*lines_of(entry, manner, mine, self._link.name))
+
+    def answered(self, reply: r.Reply, command: c.Command | None) -> None:
+        self._completions.heard(reply)
+        self._print(*lines_of_reply(reply))
+        self._refresh()
+
+    def refused(self, refusal: Refused, command: c.Command | None) -> None:
+        self._print(plain(str(refusal)))
+        self._refresh()
+
+    def concluded(self) -> None:
+        self._refresh()
+
+    def notice(self, text: str) -> None:
+        self._print(text)
+        self._refresh()
+
+    # -- typing --------------------------------------------------------------------
+
+    async def _type(self) -> None:
+        with patch_stdout():
+            while not self._link.leaving:
+                try:
+                    text = await self._session.prompt_async(self._prompt, handle_sigint=False)
+                except (EOFError, KeyboardInterrupt):
+                    self._link.leave()
+                    return
+                for line in text.split("\n"):
+                    self._typed(line)
+
+    def _typed(self, line: str) -> None:
+        try:
+            answer = self._talk.typed(line)
+        except Refused as refusal:
+            self._print(plain(str(refusal)))
+            return
+        if answer is not None:
+            self._print(*lines_of_reply(answer))
+        elif self._link.state is not State.ONLINE and not self._told and self._link.outbox:
+            self._told = True
+            self._print("The link is down. This will be sent when it is back.")
+
+    async def _stop_typing(self) -> None:
+        if self._typing is None:
+            return
+        if self._session.app.is_running:
+            self._session.app.exit(exception=EOFError())
+        await Deferred.fromFuture(self._typing)
+
+    async def _ask_password(self, needed: PasswordNeeded) -> str:
+        hidden: PromptSession[str] = PromptSession()
+        asked = hidden.prompt_async(
+            "Password of the server: ", is_password=True, handle_sigint=False
+        )
+        try:
+            return await Deferred.fromFuture(asyncio.ensure_future(asked))
+        except (EOFError, KeyboardInterrupt):
+            raise needed from None
+
+    def _prompt(self) -> str:
+        room = self._link.places.room
+        waits = "" if self._link.state is State.ONLINE else " (no link)"
+        return f"{room}{waits}> "
+
+    def _refresh(self) -> None:
+        if self._session.app.is_running:
+            self._session.app.invalidate()
+
+    def _print(self, *lines: str) -> None:
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
