@@ -75,13 +75,14 @@ async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
             if account.key == name.key
             else f"The name {name.text} looks too much like {account.name}, who has an account."
         )
-    holder = people.holder(name, person)
-    if holder is not None and secret and not holder.registered:
-        before = next((s for s in holder.sessions if s.secret == secret), None)
+    while (holder := people.holder(name, person)) is not None and not session.ended:
+        before = next((s for s in holder.sessions if secret and s.secret == secret), None)
+        if holder.registered or (holder.sessions and before is None):
+            break
+        gone = host.network.vacated(holder)  # it makes way, or is on its way out
         if before is not None:
-            gone = host.network.vacated(holder)
             before.replaced()
-            await gone
+        await gone
     old = person.name
     people.claim(name, person)
     await _rename(host, session, person, name, False)

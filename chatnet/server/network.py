@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -178,9 +178,16 @@ class Network:
     # -- wishes --------------------------------------------------------------------
 
     def submit(
-        self, session: Participant, key: str, command: c.RoomCommand, cid: str | None = None
+        self,
+        session: Participant,
+        key: str,
+        command: c.RoomCommand,
+        cid: str | None = None,
+        seat: Seat | None = None,
     ) -> Deferred[Any]:
         """Ask for ``command`` in the open room ``key``, for which all else is prepared too.
+
+        A ``Join`` comes with the ``seat`` to be taken.
 
         Fires, in the order of calls, once what it caused is durable and delivered here; with
         ``Done`` if it has a ``cid``. Repeating a ``cid`` gets the first answer and does nothing.
@@ -195,9 +202,9 @@ class Network:
         try:
             events = rules.decide(room.decided, session.actor, command, self.clock.seconds())
         except Refused as refusal:
-            if session.actor.key not in room.decided.members:
-                session.rooms.pop(key, None)
             return self.refuse(refusal)
+        if seat is not None:
+            session.rooms[key] = seat
         stays = isinstance(command, c.Leave) and self._others(session, key)
         if stays:
             events = []  # one of someone's sessions goes, and someone stays
@@ -208,10 +215,6 @@ class Network:
         elif isinstance(command, c.Join):
             done.addBoth(self._answering, session, key)
         return done
-
-    def take_seat(self, session: Participant, key: str, seat: Seat) -> None:
-        """Note that ``session`` is about to ask to be in ``key``."""
-        session.rooms[key] = seat
 
     def tell(
         self, session: Participant, keys: Sequence[str], events: Sequence[e.Event], cid: str | None
@@ -289,12 +292,16 @@ class Network:
 
     def rename(
         self, session: Participant, old: Person, new: Name, registered: bool
-    ) -> Deferred[None]:
+    ) -> Deferred[Any]:
         """Let ``session``, which was ``old``, be called ``new`` in all its rooms.
 
         Fires when that is so. Both names belong to it meanwhile, and it asks for nothing.
+
+        Errbacks:
+            Unavailable: it is so in none of them.
         """
         event = e.Renamed(old.name.text, new.text, registered)
+        last: Deferred[Any] = succeed(None)  # of appends that succeed or fail together
         for key, seat in session.rooms.items():
             room = seat.audience.room
             if old.name.key in room.decided.members:
@@ -302,8 +309,9 @@ class Network:
                 done: Deferred[Any] = self.journal.append(key, [event], old.origin)
                 if not session.echo:
                     done.addCallback(_skip_own, session, seat.audience)
-                done.addErrback(lambda _: None)
-        return self.settle()
+                last.addErrback(lambda _: None)
+                last = done
+        return last
 
     def exit(self, session: Participant) -> None:
         """Let ``session``, which is gone, leave every room; then its name is free again."""
@@ -364,8 +372,12 @@ class Network:
             self.journal.append(room.key, events, "").addErrback(lambda _: None)
 
     def _others(self, session: Participant, key: str) -> bool:
-        """Return whether another session of the same person is in ``key``."""
-        return any(key in other.rooms for other in session.person.sessions if other is not session)
+        """Return whether another session of the same person is in ``key``, or about to be."""
+        for other in session.person.sessions:
+            seat = other.rooms.get(key) if other is not session else None
+            if seat is not None and (seat.answering or seat.audience in other.reading()):
+                return True
+        return False
 
     # -- truth ---------------------------------------------------------------------
 

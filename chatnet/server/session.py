@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
+from contextlib import suppress
 from typing import Any, Protocol, assert_never
 
 from twisted.internet.defer import Deferred
@@ -307,9 +308,8 @@ class Session:
             self.submit(key, command, cid, AlreadyIn(key, audience.room.name))
             return
         command, seat = await errands.prepare_join(self._host, self, key, command)
-        self._network.take_seat(self, key, seat)
         weight = self._departs()
-        done = self._network.submit(self, key, command, cid)
+        done = self._network.submit(self, key, command, cid, seat)
         if self.actor.key in seat.audience.room.decided.members:
             self.here = key
             if command.alone:
@@ -335,11 +335,11 @@ class Session:
         )
 
     async def _answer(self, query: c.Query, cid: str | None) -> None:
-        await self._network.settle()
+        await self._settled()
         self._say(await queries.answer(self._host, self, query), cid)
 
     async def _recall(self, query: c.History, cid: str | None) -> None:
-        await self._network.settle()
+        await self._settled()
         reply, audience, cursor = await errands.history(self._host, self, query)
         self._say(reply, cid)
         audience.insert(cursor)
@@ -348,9 +348,8 @@ class Session:
     async def _identify(
         self, command: c.Nick | c.Register | c.Login | c.ChangePassword, cid: str | None
     ) -> None:
-        await self._network.settle()
+        await self._settled()
         reply = await arrivals.identify(self._host, self, command)
-        await self._network.settle()
         self._say(reply, cid)
 
     async def _check_password(self, password: str) -> None:
@@ -416,6 +415,11 @@ class Session:
         if not self._can_answer(cid):
             await self._network.recall(self.person)
 
+    async def _settled(self) -> None:
+        """Wait until all that was asked for before has happened, or was refused."""
+        with suppress(Refused):  # which is told to whoever asked for it
+            await self._network.settle()
+
     def _slowly(self, work: Coroutine[Deferred[Any], Any, None], cid: str | None) -> None:
         """Do ``work`` before anything else that this session asks for."""
         self._slow = True
@@ -428,7 +432,8 @@ class Session:
         self._slow = False
         if self.ended:
             self._network.exit(self)
-        self._wire.release("slow")
+        else:
+            self._wire.release("slow")
 
     def _refused(self, failure: Failure, cid: str | None) -> None:
         self._say(Sorry(self._refusal(failure)), cid)

@@ -110,6 +110,7 @@ class LineWire(LineReceiver):
         if self._cutting is not None:
             self._cutting.cancel()
             self._cutting = None
+        self._waiting.clear()
         self.session.end()
 
     def _split(self, data: bytes) -> None:
