@@ -95,7 +95,7 @@ def _checked(text: str, what: str, shortest: int, longest: int) -> Name:
     ):
         raise BadName(f"A {what} is made of letters and digits, with - _ . between them.")
     key = fold(text)
-    return Name(text, key, frozenset((key, skeleton(text))))
+    return Name(text, key, frozenset((key, skeleton(text), skeleton(key))))
 
 
 @cache

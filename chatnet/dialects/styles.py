@@ -21,7 +21,7 @@ class LiveStyle:
     """What happens, a line each."""
 
     def render(self, entry: e.Entry) -> bytes:
-        return "".join([line + _END for line in _lines(entry)]).encode(errors="replace")
+        return _units(_lines(entry))
 
 
 @implementer(IStyle)
@@ -40,7 +40,7 @@ class DatedStyle:
         if not isinstance(entry.event, (*e.MESSAGES, e.Whispered)):
             return b""
         at = f"[{when(entry.at)}] "
-        return "".join([at + line + _END for line in _lines(entry)]).encode(errors="replace")
+        return _units([at + line for line in _lines(entry)])
 
 
 def when(at: float) -> str:
@@ -49,6 +49,10 @@ def when(at: float) -> str:
         return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"
     except (ValueError, OverflowError):
         return "the end of time"
+
+
+def _units(lines: list[str]) -> bytes:
+    return "".join([plain(line) + _END for line in lines]).encode()
 
 
 LIVE, PAST, DATED = LiveStyle(), PastStyle(), DatedStyle()
@@ -97,7 +101,7 @@ def _lines(entry: e.Entry) -> list[str]:
         case e.TopicSet(by, topic):
             if not topic:
                 return [f"{by} removed the topic."]
-            return [f"{by} changed the topic to: {plain(topic)}"]
+            return [f"{by} changed the topic to: {topic}"]
         case e.Locked(by):
             return [f"{by} gave the room a password."]
         case e.Unlocked(by):
@@ -107,7 +111,7 @@ def _lines(entry: e.Entry) -> list[str]:
 
 
 def _why(reason: str) -> str:
-    return f": {plain(reason)}" if reason else "."
+    return f": {reason}" if reason else "."
 
 
 def _for(until: float, at: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
+from enum import Enum
 from typing import Any, Protocol, assert_never
 
 from twisted.internet.defer import Deferred
@@ -49,6 +50,15 @@ from chatnet.server.people import Person
 
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
 WINDOW_BYTES = 2048  # of a message, that count as one command more
+
+
+class Status(Enum):
+    """How it is with a connection."""
+
+    HERE = "here"
+    FULL = "full"  # it does not read what is sent to it
+    LEAVING = "leaving"
+    GONE = "gone"
 
 
 class Wire(Protocol):
@@ -186,6 +196,19 @@ class Session:
         """Make way for the same person on a newer connection."""
         self.part("You came again on another connection.")
         self._wire.abort()
+
+    def tell(self, text: str) -> None:
+        """Say ``text`` to this one alone, after the answers to what it asked before."""
+        self._in_order(Noted(text), None)
+
+    @property
+    def status(self) -> Status:
+        """How it is with this connection."""
+        if self.ended:
+            return Status.GONE
+        if self._parted or self._leaving or self.quitting:
+            return Status.LEAVING
+        return Status.FULL if self.full else Status.HERE
 
     def key_of(self, name: str) -> str:
         """Return the key of the room called ``name``, or, without a name, of the one it is in.

@@ -1,0 +1,129 @@
+"""Passwords, and the brakes on guessing them."""
+
+from __future__ import annotations
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.portal import IRealm
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from chatnet.accounts.accounts import MOST_AT_ONCE, Accounts
+from chatnet.accounts.passwords import derive, matches, outdated
+from chatnet.accounts.realm import AccountRealm, PasswordChecker
+from chatnet.accounts.throttle import (
+    FREE_PER_ACCOUNT,
+    FREE_PER_ADDRESS,
+    LONGEST_WAIT,
+    WINDOW_SECONDS,
+    Throttle,
+)
+from chatnet.core.names import person_name
+from chatnet.core.refusals import TooManyTries, WrongPassword
+from chatnet.interfaces import IAccounts
+from chatnet.stores.memory import MemoryStore
+from chatnet.test.rig import ByHand
+
+CHEAP = "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc$ue3U0EZG3/+XGOsOGLh5c0ANXyUqSgVKB4gUFg3yutw"
+
+
+class PasswordTests(SynchronousTestCase):
+    def test_a_verifier_is_argon2id_and_tells_right_from_wrong(self) -> None:
+        verifier = derive("pässword", lambda count: b"s" * count)
+        self.assertTrue(verifier.startswith("$argon2id$v=19$m=19456,t=2,p=1$"))
+        self.assertTrue(matches("pässword", verifier))
+        self.assertFalse(matches("password", verifier))
+        self.assertFalse(outdated(verifier))
+
+    def test_one_made_with_other_parameters_is_outdated(self) -> None:
+        self.assertTrue(outdated(CHEAP))
+
+
+class ThrottleTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.throttle = Throttle(self.clock)
+
+    def test_the_first_tries_are_free_and_the_next_cost_more_and_more(self) -> None:
+        waits = [self.throttle.take("tom", "192.0.2.1") for _ in range(FREE_PER_ACCOUNT + 4)]
+        self.assertEqual(waits, [0.0] * FREE_PER_ACCOUNT + [1.0, 3.0, 7.0, 15.0])
+
+    def test_many_at_once_gain_nothing(self) -> None:
+        with self.assertRaisesRegex(TooManyTries, "Try again in"):
+            for _ in range(100):
+                self.throttle.take("tom", "192.0.2.1")
+        self.assertLess(self.clock.seconds() + LONGEST_WAIT, 61)
+
+    def test_one_address_that_tries_many_accounts_is_slowed_as_well(self) -> None:
+        waits = [self.throttle.take(f"tom{n}", "192.0.2.1") for n in range(FREE_PER_ADDRESS + 1)]
+        self.assertEqual((waits[-2], waits[-1]), (0.0, 1.0))
+        self.assertEqual(self.throttle.take("tom", "192.0.2.2"), 0.0)
+
+    def test_this_machine_is_one_address_for_many(self) -> None:
+        for address in ("127.0.0.1", "::1", ""):
+            for n in range(FREE_PER_ADDRESS + 5):
+                self.assertEqual(self.throttle.take(f"{address}{n}", address), 0.0)
+
+    def test_a_success_is_no_try(self) -> None:
+        for _ in range(100):
+            self.assertEqual(self.throttle.take("tom", "192.0.2.1"), 0.0)
+            self.throttle.succeeded("tom", "192.0.2.1")
+
+    def test_tries_are_forgotten(self) -> None:
+        for _ in range(FREE_PER_ACCOUNT + 1):
+            self.throttle.take("tom", "192.0.2.1")
+        self.clock.advance(WINDOW_SECONDS + 1)
+        self.assertEqual(self.throttle.take("tom", "192.0.2.1"), 0.0)
+
+
+class AccountsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock, self.hands, self.store = Clock(), ByHand(), MemoryStore()
+        self.accounts = Accounts(
+            self.clock, self.store, self.hands, self.store, self.hands, self.hands, bytes
+        )
+
+    def work(self) -> None:
+        while self.hands.calls:
+            self.hands.step()
+
+    def test_they_keep_their_interfaces(self) -> None:
+        verifyObject(IAccounts, self.accounts)
+        verifyObject(IRealm, AccountRealm(self.store, self.hands))
+        checker = PasswordChecker(self.store, self.hands, self.hands, bytes)
+        verifyObject(ICredentialsChecker, checker)
+
+    def test_no_password_is_worked_on_by_the_reactors_thread(self) -> None:
+        done = self.accounts.register(person_name("tom"), "secret", "192.0.2.1")
+        self.work()
+        self.successResultOf(done)
+        done = self.accounts.login(person_name("tom"), "secret", "192.0.2.1")
+        self.hands.step()  # the store
+        self.assertEqual(len(self.hands.calls), 1)
+        self.assertNoResult(done)
+        self.work()
+        self.assertEqual(self.successResultOf(done).name, "tom")
+
+    def test_an_unknown_account_takes_as_long_as_a_wrong_password(self) -> None:
+        done = self.accounts.login(person_name("noone"), "secret", "192.0.2.1")
+        for _ in range(3):  # the store, a decoy made once, and the comparison with it
+            self.assertNoResult(done)
+            self.hands.step()
+        self.failureResultOf(done, WrongPassword)
+
+    def test_a_login_makes_an_outdated_verifier_new(self) -> None:
+        self.store.add(person_name("tom"), CHEAP, 0)
+        self.assertTrue(matches("secret", CHEAP))
+        done = self.accounts.login(person_name("tom"), "secret", "192.0.2.1")
+        self.work()
+        self.successResultOf(done)
+        account = self.store.find(["tom"])
+        assert account is not None
+        self.assertFalse(outdated(account.verifier))
+
+    def test_a_flood_of_logins_is_bounded(self) -> None:
+        for n in range(MOST_AT_ONCE):
+            self.accounts.login(person_name(f"tom{n}"), "x", "").addErrback(lambda _: None)
+        done = self.accounts.login(person_name("ann"), "x", "")
+        self.failureResultOf(done, TooManyTries)
+        self.hands.calls.clear()

@@ -1,0 +1,249 @@
+"""The dialects, without a connection."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any, get_args
+
+from hypothesis import given, settings, strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from chatnet.core import commands as c, events as e, replies as r
+from chatnet.core.codec import KINDS, decode_event, encode_event
+from chatnet.core.plain import plain, plain_lines
+from chatnet.core.refusals import Malformed
+from chatnet.core.room import RoomState, Sanction
+from chatnet.dialects.jsonl import VERBS as JSON_VERBS, JsonDialect
+from chatnet.dialects.styles import DATED, LIVE, PAST
+from chatnet.dialects.text import TextDialect
+from chatnet.dialects.verbs import ALL_VERBS, VERBS
+from chatnet.interfaces import IDialect, IStyle
+from chatnet.test.test_moderation import union
+
+props = settings(deadline=None, derandomize=True)
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+SAMPLES: dict[str, Any] = {
+    "str": text,
+    "bool": st.booleans(),
+    "int": st.integers(0, 10**9),
+    "float": st.floats(0, 2e9),
+    "tuple[int, ...]": st.lists(st.integers(1, 6), max_size=5).map(tuple),
+}
+
+
+def any_event() -> st.SearchStrategy[e.Event]:
+    """Return events of every kind, with any text in them."""
+    kinds = []
+    for kind in get_args(e.Event):
+        hints = kind.__dataclass_fields__.values()
+        kinds.append(st.builds(kind, **{f.name: SAMPLES[f.type] for f in hints}))
+    return st.one_of(kinds)
+
+
+class ContractTests(SynchronousTestCase):
+    """What every dialect promises."""
+
+    dialects = (TextDialect, JsonDialect)
+
+    def test_they_keep_their_interfaces(self) -> None:
+        for make in self.dialects:
+            dialect = make()
+            verifyObject(IDialect, dialect)
+            for style in (dialect.style, dialect.past, dialect.recall):
+                verifyObject(IStyle, style)
+
+    @props
+    @given(st.lists(st.binary(max_size=80), max_size=8), st.booleans())
+    def test_any_bytes_are_commands_or_malformed(self, units: list[bytes], in_room: bool) -> None:
+        for make in self.dialects:
+            dialect = make()
+            for unit in units:
+                with contextlib.suppress(Malformed):
+                    dialect.receive(unit, in_room)
+
+    @props
+    @given(any_event())
+    def test_every_event_is_whole_units_in_every_style(self, event: e.Event) -> None:
+        for make in self.dialects:
+            for style in (make().style, make().past, make().recall):
+                shown = style.render(e.Entry("tea", 1, 1.5, event))
+                self.assertTrue(shown == b"" or shown.endswith(b"\n"))
+
+    def test_every_reply_is_said_or_passed_over_by_everyone(self) -> None:
+        replies: list[r.Reply] = [
+            r.Welcome("chatnet", "1", "", "guest-1", "1", False, True, 0, (4, 128)),
+            r.YouAre("ann", False),
+            r.Entered("tea", "Tea", ("ann",), ("ann",), "green", False, 3, 1),
+            r.AlreadyIn("tea", "Tea"),
+            r.CaughtUp("tea", "Tea", 3),
+            r.Out("tea", "Tea"),
+            r.Members("tea", "Tea", (r.PersonLine("ann", True, True, True),)),
+            r.Rooms((r.RoomLine("Tea", 1, "green", True),), 1),
+            r.Bans("tea", "Tea", (Sanction("bob", "ann", 0, ""),), ()),
+            r.Topic("tea", "Tea", ""),
+            r.Whoami("ann", True, False),
+            r.Ignored(()),
+            r.Noted("noted"),
+            r.Pong(),
+            r.Done("1", "tea", 3),
+            r.Sorry(Malformed("no")),
+            r.Bye("bye"),
+        ]
+        self.assertEqual({type(reply) for reply in replies}, union(r.Reply))
+        for make in self.dialects:
+            for reply in replies:
+                said = make().reply(reply, "7")
+                self.assertTrue(said == b"" or said.endswith(b"\n"), reply)
+
+
+class PlainTests(SynchronousTestCase):
+    @props
+    @given(any_event())
+    def test_nothing_that_a_terminal_obeys_is_shown_to_people(self, event: e.Event) -> None:
+        for style in (LIVE, PAST, DATED):
+            shown = style.render(e.Entry("tea", 1, 1.5, event)).decode()
+            left = [char for char in shown if not char.isprintable() and char not in "\r\n\t"]
+            for char in left:
+                self.assertNotIn(char, "\x1b\x07\x08\x7f\x9b\u202e\u2066\u2028")
+                self.assertGreater(ord(char), 0x9F)
+
+    def test_a_message_cannot_look_like_another_persons(self) -> None:
+        shown = LIVE.render(e.Entry("tea", 1, 1.5, e.Said("eve", "hi\r\nann: I agree\x1b[1A")))
+        self.assertEqual(shown.decode(), "eve: hi\r\neve: ann: I agree\u241b[1A\r\n")
+        self.assertEqual(plain("a\nb\x9b\u202ec"), "a\u240ab\ufffd\ufffdc")
+        self.assertEqual(plain_lines("plain"), ["plain"])
+
+
+class TextTests(SynchronousTestCase):
+    def receive(self, line: str, in_room: bool = False) -> Any:
+        got = TextDialect().receive(line.encode(), in_room)
+        return got.command if isinstance(got, c.Request) else got
+
+    @props
+    @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1))
+    def test_plain_speech_is_said_verbatim(self, body: str) -> None:
+        if not body.startswith("/"):
+            self.assertEqual(self.receive(body, in_room=True), c.Say("", body))
+
+    def test_spaces_within_and_around_a_message_stay(self) -> None:
+        self.assertEqual(self.receive("  def f():  ", in_room=True), c.Say("", "  def f():  "))
+
+    def test_commands_need_no_slash_outside_a_room_and_do_inside(self) -> None:
+        self.assertEqual(self.receive("login Tom Tom11"), c.Login("Tom", "Tom11"))
+        self.assertEqual(self.receive("WHO"), c.ListMembers())
+        self.assertEqual(
+            self.receive("who goes there?", in_room=True), c.Say("", "who goes there?")
+        )
+        self.assertEqual(self.receive("//shrug", in_room=True), c.Say("", "/shrug"))
+
+    def test_every_command_explains_itself_and_says_so_when_misused(self) -> None:
+        for verb in ALL_VERBS:
+            about = self.receive(f"/help {verb.name}")
+            self.assertIsInstance(about, r.Noted)
+            self.assertTrue(about.text.startswith(f"/{verb.name}"))
+            try:
+                self.receive(f"/{verb.name} \x00 ' x y z " + "w " * 20)
+            except Malformed as refusal:
+                self.assertIn("Use it like this: /", str(refusal))
+        overview = self.receive("/help").text
+        for verb in ALL_VERBS:
+            self.assertIn(f"/{verb.name}", overview)
+
+    def test_the_nearest_command_is_suggested(self) -> None:
+        with self.assertRaisesRegex(Malformed, "There is no command /jion. Did you mean /join?"):
+            self.receive("/jion tea")
+        with self.assertRaisesRegex(Malformed, "/help lists them"):
+            self.receive("/qqqqqq")
+
+    def test_durations_and_reasons_are_told_apart(self) -> None:
+        self.assertEqual(
+            self.receive("/ban bob 1d12h too loud"), c.Ban("", "bob", 129600, "too loud")
+        )
+        self.assertEqual(self.receive("/ban bob too loud"), c.Ban("", "bob", 0, "too loud"))
+        self.assertEqual(self.receive("/mute bob 90s"), c.Mute("", "bob", 90, ""))
+        self.assertEqual(self.receive("/kick bob"), c.Kick("", "bob", ""))
+
+    def test_telnets_negotiation_is_passed_over_also_across_lines(self) -> None:
+        dialect = TextDialect()
+        iac = b"\xff\xfb\x1f\xff\xfa\x1f\x00\x50\x00"
+        self.assertIsNone(dialect.receive(iac, True))  # its window is 10 high: a line end
+        got = dialect.receive(b"\xff\xf0hello\xff\xf1 there\xff\xfd\x06", True)
+        assert isinstance(got, c.Request)
+        self.assertEqual(got.command, c.Say("", "hello there"))
+
+    def test_a_line_that_is_not_utf8_is_refused_whole(self) -> None:
+        with self.assertRaisesRegex(Malformed, "not UTF-8"):
+            TextDialect().receive(b"caf\xe9", True)
+
+    def test_every_name_of_every_command_is_one_commands(self) -> None:
+        names = [name for verb in ALL_VERBS for name in (verb.name, *verb.also)]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertLessEqual(set(names), set(VERBS))
+
+
+class JsonTests(SynchronousTestCase):
+    def receive(self, **asked: Any) -> Any:
+        return JsonDialect().receive(json.dumps(asked).encode(), False)
+
+    def test_every_command_can_be_asked_for(self) -> None:
+        self.assertEqual(set(JSON_VERBS.values()), union(c.Command))
+
+    def test_fields_are_checked(self) -> None:
+        for asked in (
+            {"do": "say", "room": "tea"},
+            {"do": "say", "room": "tea", "body": 7},
+            {"do": "say", "room": "tea", "body": "x", "action": "yes"},
+            {"do": "say", "room": "tea", "body": "\ud800"},
+            {"do": "say", "room": "tea", "body": "x", "cid": 7},
+            {"do": "say", "room": "tea", "body": "x", "cid": ""},
+            {"do": "join", "room": "tea", "since": "1"},
+            {"do": "join", "room": "tea", "since": True},
+            {"do": "ban", "room": "tea", "who": "bob", "seconds": -1},
+            {"do": "ban", "room": "tea", "who": "bob", "seconds": 1e300},
+            {"do": ["say"]},
+            {},
+        ):
+            with self.assertRaises(Malformed, msg=str(asked)):
+                self.receive(**asked)
+
+    def test_what_the_server_fills_in_cannot_be_filled_in_by_a_client(self) -> None:
+        got = self.receive(do="join", room="tea", proof="$argon2id$", since=7)
+        self.assertEqual(got.command, c.Join("tea", since=7))
+        got = self.receive(do="ban", room="tea", who="bob", target="ann")
+        self.assertEqual(got.command, c.Ban("tea", "bob"))
+        got = self.receive(do="roll", room="tea", dice="2d6", faces=[6, 6])
+        self.assertEqual(got.command, c.Roll("tea", "2d6"))
+
+    def test_a_deep_nest_is_malformed(self) -> None:
+        with self.assertRaises(Malformed):
+            JsonDialect().receive(b"[" * 100_000, False)
+
+    @props
+    @given(any_event())
+    def test_every_event_is_one_object_on_one_line_without_what_is_private(
+        self, event: e.Event
+    ) -> None:
+        shown = JsonDialect.style.render(e.Entry("tea", 7, 1.5, event))
+        self.assertEqual(shown.count(b"\n"), 1)
+        frame = json.loads(shown)
+        self.assertEqual((frame["room"], frame["at"]), ("tea", 1.5))
+        self.assertNotIn("target", frame)
+        self.assertNotIn("lock", frame)
+        self.assertIs(KINDS[frame["event"]], type(event))
+
+
+class CodecTests(SynchronousTestCase):
+    @props
+    @given(any_event())
+    def test_what_is_written_is_read(self, event: e.Event) -> None:
+        self.assertEqual(decode_event(encode_event(event)), event)
+
+    @props
+    @given(st.lists(any_event(), max_size=12))
+    def test_every_event_folds_in_any_state(self, events: list[e.Event]) -> None:
+        state = RoomState()
+        for event in events:
+            state.evolve(event)
+        self.assertEqual(state.copy(), state)

@@ -1,0 +1,174 @@
+"""What every store promises, and what only files can show."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from chatnet.core.events import Entry, Event, Joined, Kicked, Left, Opened, Rolled, Said
+from chatnet.core.names import person_name
+from chatnet.core.replies import Done
+from chatnet.core.room import Member, RoomState, Sanction
+from chatnet.interfaces import Batch, IAccountStore, IStore
+from chatnet.stores.memory import MemoryStore
+from chatnet.stores.sqlite import SqliteStore
+
+EVENTS: list[Event] = [Joined("ann"), Said("ann", "hi ü ☕"), Kicked("bob", "ann", ""), Left("ann")]
+
+
+def entries(room: str, first: int, count: int) -> list[Entry]:
+    return [Entry(room, first + i, 1.5, EVENTS[i % 4]) for i in range(count)]
+
+
+if TYPE_CHECKING:
+    Contract = SynchronousTestCase
+else:
+    Contract = object  # its tests run in the subclasses only
+
+
+class StoreContract(Contract):
+    """What every store promises."""
+
+    store: MemoryStore | SqliteStore
+
+    def setUp(self) -> None:
+        self.store = self.make()
+
+    def make(self) -> MemoryStore | SqliteStore:
+        raise NotImplementedError
+
+    def test_it_keeps_its_interfaces(self) -> None:
+        verifyObject(IStore, self.store)
+        verifyObject(IAccountStore, self.store)
+
+    def test_it_reads_what_was_written(self) -> None:
+        written = entries("tea", 1, 1300)
+        self.store.write(Batch([*written, *entries("milk", 1, 3)]))
+        self.assertEqual(self.store.read("tea", 0, 2000, 2000), written)
+        self.assertEqual(self.store.read("tea", 10, 20, 99), written[10:20])
+        self.assertEqual(self.store.read("tea", 10, 2000, 5), written[10:15])
+        self.assertEqual(self.store.read("water", 0, 9, 9), [])
+
+    def test_a_taken_place_is_an_error_and_changes_nothing(self) -> None:
+        self.store.write(Batch(entries("tea", 1, 2)))
+        with self.assertRaises((ValueError, sqlite3.IntegrityError)):
+            self.store.write(Batch(entries("tea", 2, 1), [("ann", Done("1", "tea", 2))]))
+        self.assertEqual(len(self.store.read("tea", 0, 9, 9)), 2)
+        self.assertEqual(self.store.recall("ann", 9), [])
+
+    def test_it_finds_where_the_last_messages_begin(self) -> None:
+        log: list[Event] = [Opened("tea", "ann"), Joined("ann"), Said("ann", "1"), Left("bob")]
+        log += [Rolled("ann", "d6", (3,)), Joined("bob"), Said("ann", "2"), Left("bob")]
+        self.store.write(Batch([Entry("tea", n, 1.5, event) for n, event in enumerate(log, 1)]))
+        self.assertEqual([self.store.back("tea", 8, n) for n in (1, 2, 3, 9)], [6, 4, 2, 2])
+        self.assertEqual(self.store.back("tea", 6, 1), 4)
+        self.assertEqual(self.store.back("tea", 2, 5), 2)
+        self.assertEqual(self.store.back("milk", 0, 5), 0)
+
+    def test_it_recalls_the_latest_answers_oldest_first(self) -> None:
+        answers = [Done(str(i), "tea", i) for i in range(5)]
+        self.store.write(Batch([], [("ann", done) for done in answers]))
+        self.store.write(Batch([], [("bob", Done("1", "tea", 9))]))
+        self.assertEqual(self.store.recall("ann", 3), answers[2:])
+
+    def test_it_remembers_a_thousand_answers_or_more_but_not_all(self) -> None:
+        for start in range(0, 5000, 500):
+            answers = [("ann", Done(str(i), "tea", i)) for i in range(start, start + 500)]
+            self.store.write(Batch([], answers))
+        kept = self.store.recall("ann", 5000)
+        self.assertGreaterEqual(len(kept), 1000)
+        self.assertLess(len(kept), 2100)
+        self.assertEqual(kept[-1].cid, "4999")
+
+    def test_it_keeps_the_latest_state(self) -> None:
+        self.assertEqual(self.store.load("tea"), (0, RoomState()))
+        state = RoomState(
+            "Tea",
+            "green",
+            "$argon2id$",
+            7,
+            {"ann": Member("Ann", True), "bob": Member("bob")},
+            {"ann": "Ann"},
+            {"~192.0.2.1": Sanction("eve", "Ann", 1e9, "spam")},
+            {"tom": Sanction("tom", "Ann", 0, "")},
+        )
+        for seq in (7, 9):
+            self.store.write(Batch([], states={"tea": (seq, state)}))
+        self.assertEqual(self.store.load("tea"), (9, state))
+
+    def test_it_lists_rooms_and_not_peoples_own_logs(self) -> None:
+        for key in ("tea", "@ann", "*", "milk"):
+            self.store.write(Batch([], states={key: (1, RoomState(key))}))
+        self.assertEqual(list(self.store.rooms(9)), ["milk", "tea"])
+        self.assertEqual(list(self.store.rooms(1)), ["milk"])
+
+    def test_what_is_discarded_is_gone(self) -> None:
+        self.store.write(Batch(entries("@~1", 1, 3), states={"@~1": (1, RoomState())}))
+        self.store.write(Batch([], discards=["@~1"]))
+        self.assertEqual(self.store.read("@~1", 0, 9, 9), [])
+        self.assertEqual(self.store.load("@~1"), (0, RoomState()))
+
+    def test_an_account_is_found_by_its_name_and_by_what_looks_like_it(self) -> None:
+        tom = person_name("Tom1")
+        self.assertTrue(self.store.add(tom, "verifier", 1.5))
+        for other in ("Tom1", "tom1", "toml"):
+            found = self.store.find(person_name(other).claims)
+            assert found is not None
+            self.assertNotIn("verifier", repr(found))
+            self.assertEqual((found.name, found.key, found.verifier), ("Tom1", "tom1", "verifier"))
+            self.assertFalse(self.store.add(person_name(other), "another", 1.5))
+        self.assertIsNone(self.store.find(person_name("tommy").claims))
+
+    def test_a_password_changes(self) -> None:
+        self.store.add(person_name("tom"), "old", 1.5)
+        self.store.change("tom", "new")
+        found = self.store.find(["tom"])
+        assert found is not None
+        self.assertEqual(found.verifier, "new")
+
+
+class MemoryStoreTests(StoreContract, SynchronousTestCase):
+    def make(self) -> MemoryStore:
+        return MemoryStore()
+
+
+class SqliteStoreTests(StoreContract, SynchronousTestCase):
+    store: SqliteStore
+
+    def make(self) -> SqliteStore:
+        self.path = self.mktemp()
+        store = SqliteStore(self.path)
+        self.addCleanup(store.close)
+        return store
+
+    def test_another_connection_reads_it(self) -> None:
+        self.store.write(Batch(entries("tea", 1, 2)))
+        other = SqliteStore(self.path)
+        self.addCleanup(other.close)
+        self.assertEqual(len(other.read("tea", 0, 9, 9)), 2)
+
+    def test_its_files_are_for_their_owner_alone(self) -> None:
+        self.store.write(Batch(entries("tea", 1, 2)))
+        for path in Path(self.path).parent.glob(Path(self.path).name + "*"):
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
+
+    def test_it_is_durable_when_it_says_so(self) -> None:
+        modes = [
+            self.store._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous")
+        ]
+        self.assertEqual(modes, ["wal", 2])  # 2: FULL
+
+    def test_a_file_of_another_release_is_left_alone(self) -> None:
+        self.store._db.execute("PRAGMA user_version = 99")
+        with self.assertRaisesRegex(ValueError, "its schema is version 99"):
+            SqliteStore(self.path)
+
+    def test_a_page_of_large_entries_is_small(self) -> None:
+        large = [Entry("tea", n, 1.5, Said("ann", "x" * 400_000)) for n in range(1, 11)]
+        self.store.write(Batch(large))
+        self.assertEqual(len(self.store.read("tea", 0, 10, 256)), 3)

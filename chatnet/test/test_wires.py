@@ -1,0 +1,233 @@
+"""Wires: splitting, holding, ending; and the door that listens first."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings, strategies as st
+from twisted.internet.interfaces import IProtocol
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from chatnet.interfaces import ISession
+from chatnet.test.rig import Wire
+from chatnet.wires.lines import CLOSE_SECONDS, LineWire
+from chatnet.wires.oneport import GREET_SECONDS, OnePort
+
+
+@implementer(ISession)
+class Listener:
+    """A session that writes down its units, and holds the wire after some of them."""
+
+    def __init__(self, wire: LineWire, hold_after: set[int]) -> None:
+        self.units: list[bytes] = []
+        self.wire, self.hold_after = wire, hold_after
+        self.finished: list[bool] = []
+        self.over = 0
+
+    def begin(self) -> None:
+        pass
+
+    def receive(self, unit: bytes) -> None:
+        assert not self.wire._gate.shut, "a held wire must not speak"
+        self.units.append(unit)
+        if len(self.units) in self.hold_after:
+            self.wire.hold("test")
+
+    def overlong(self, limit: int) -> None:
+        self.over += 1
+
+    def finish(self, cut: bool) -> None:
+        self.finished.append(cut)
+
+    def end(self) -> None:
+        pass
+
+    def pauseProducing(self) -> None:
+        pass
+
+    def resumeProducing(self) -> None:
+        pass
+
+    def stopProducing(self) -> None:
+        pass
+
+
+def connect(
+    longest: int = 0, hold_after: set[int] | None = None
+) -> tuple[LineWire, Listener, Wire, Clock]:
+    clock = Clock()
+    wire, transport = LineWire(clock, longest), Wire()
+    listener = Listener(wire, hold_after or set())
+    wire.session = listener
+    wire.makeConnection(transport)
+    return wire, listener, transport, clock
+
+
+lines = st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b".").rstrip(b"\r")))
+
+
+class SplittingTests(SynchronousTestCase):
+    def test_the_listener_here_is_a_session(self) -> None:
+        verifyObject(ISession, connect()[1])
+
+    @settings(deadline=None, derandomize=True)
+    @given(lines, st.lists(st.integers(1, 9)), st.sets(st.integers(1, 20)))
+    def test_a_stream_cut_and_held_anywhere_gives_the_same_units(
+        self, units: list[bytes], cuts: list[int], holds: set[int]
+    ) -> None:
+        wire, listener, _, _ = connect(hold_after=holds)
+        stream = b"".join(unit + b"\n" for unit in units)
+        for cut in [*cuts, len(stream)]:
+            wire.dataReceived(stream[:cut])
+            stream = stream[cut:]
+            if len(cuts) % 2:
+                wire.release("test")
+        while wire._gate.shut:
+            wire.release("test")
+        self.assertEqual(listener.units, units)
+
+    @settings(deadline=None, derandomize=True)
+    @given(lines, st.lists(st.integers(1, 9)), st.integers(1, 8))
+    def test_lines_too_long_are_dropped_and_told_however_they_come(
+        self, units: list[bytes], cuts: list[int], longest: int
+    ) -> None:
+        wire, listener, _, _ = connect(longest)
+        stream = b"".join(unit + b"\n" for unit in units)
+        for cut in [*cuts, len(stream)]:
+            wire.dataReceived(stream[:cut])
+            stream = stream[cut:]
+        self.assertEqual(listener.units, [unit for unit in units if len(unit) <= longest])
+        self.assertEqual(listener.over, len([unit for unit in units if len(unit) > longest]))
+
+    def test_a_line_that_never_ends_takes_no_memory(self) -> None:
+        wire, listener, _, _ = connect(100)
+        for _ in range(1000):
+            wire.dataReceived(b"x" * 1000)
+        self.assertEqual((listener.over, wire._parts, wire._length), (1, [], 0))
+        wire.dataReceived(b"\nnext\n")
+        self.assertEqual(listener.units, [b"next"])
+
+    def test_both_line_ends_are_taken(self) -> None:
+        wire, listener, _, _ = connect()
+        wire.dataReceived(b"one\r\ntwo\nthree\r\n")
+        self.assertEqual(listener.units, [b"one", b"two", b"three"])
+
+    def test_an_error_in_the_session_closes_this_connection_only(self) -> None:
+        wire, listener, transport, _ = connect()
+        listener.receive = lambda unit: 1 / 0  # type: ignore[method-assign,assignment]
+        wire.dataReceived(b"boom\n")
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class EndingTests(SynchronousTestCase):
+    def test_the_end_of_input_is_told_once_and_after_all_of_it(self) -> None:
+        wire, listener, _, _ = connect(hold_after={1})
+        wire.dataReceived(b"one\ntwo\nthr")
+        wire.readConnectionLost()
+        self.assertEqual(listener.finished, [])
+        wire.release("test")
+        wire.readConnectionLost()
+        self.assertEqual((listener.units, listener.finished), ([b"one", b"two"], [True]))
+
+    def test_a_whole_last_line_is_not_cut(self) -> None:
+        wire, listener, _, _ = connect()
+        wire.dataReceived(b"one\n")
+        wire.readConnectionLost()
+        self.assertEqual(listener.finished, [False])
+
+    def test_who_does_not_take_the_last_words_is_cut_off(self) -> None:
+        wire, _, transport, clock = connect()
+        wire.close()
+        self.assertFalse(transport.aborted)
+        clock.advance(CLOSE_SECONDS)
+        self.assertTrue(transport.aborted)
+
+    def test_nothing_stays_scheduled_after_the_end(self) -> None:
+        wire, _, _, clock = connect()
+        wire.close()
+        wire.connectionLost()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+
+class Inner(Protocol):
+    """Writes down what it was given."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.lost = False
+
+    def dataReceived(self, data: bytes) -> None:
+        self.heard += data
+
+    def connectionLost(self, reason: object = None) -> None:
+        self.lost = True
+
+
+class Hotel:
+    """A house that takes two first bytes to know anybody."""
+
+    def __init__(self, full: bool = False) -> None:
+        self.full = full
+        self.inner = Inner()
+        self.first: list[bytes] = []
+        self.departed = 0
+
+    def admit(self, door: OnePort) -> bytes | None:
+        return b"full\r\n" if self.full else None
+
+    def depart(self, door: OnePort) -> None:
+        self.departed += 1
+
+    def recognise(self, door: OnePort, first: bytes) -> IProtocol | None:
+        self.first.append(first)
+        return None if len(first) == 1 else self.inner
+
+
+def arrive(house: Hotel) -> tuple[OnePort, StringTransport, Clock]:
+    clock, transport = Clock(), StringTransport()
+    door = OnePort(house, clock, "192.0.2.1")
+    door.makeConnection(transport)
+    return door, transport, clock
+
+
+class OnePortTests(SynchronousTestCase):
+    def test_the_first_bytes_choose_and_reach_the_chosen_one(self) -> None:
+        house = Hotel()
+        door, _, clock = arrive(house)
+        for byte in (b"a", b"b", b"c"):
+            door.dataReceived(byte)
+        self.assertEqual((house.first, house.inner.heard), ([b"a", b"ab"], b"abc"))
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_silence_is_a_person_who_waits(self) -> None:
+        house = Hotel()
+        _, _, clock = arrive(house)
+        clock.advance(GREET_SECONDS)
+        self.assertEqual(house.first, [b""])
+
+    def test_who_has_begun_to_speak_is_not_interrupted(self) -> None:
+        house = Hotel()
+        door, _, clock = arrive(house)
+        door.dataReceived(b"a")
+        clock.advance(GREET_SECONDS)
+        self.assertEqual(house.first, [b"a"])
+
+    def test_who_is_turned_away_is_told_why_and_never_heard(self) -> None:
+        house = Hotel(full=True)
+        door, transport, _ = arrive(house)
+        door.dataReceived(b"hello")
+        door.connectionLost()
+        self.assertEqual(transport.value(), b"full\r\n")
+        self.assertTrue(transport.disconnecting)
+        self.assertEqual((house.first, house.departed), ([], 0))
+
+    def test_the_end_reaches_the_house_and_the_chosen_one(self) -> None:
+        house = Hotel()
+        door, _, clock = arrive(house)
+        door.dataReceived(b"ab")
+        door.connectionLost()
+        self.assertEqual((house.departed, house.inner.lost, clock.getDelayedCalls()), (1, True, []))
