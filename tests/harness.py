@@ -8,10 +8,10 @@ import re
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet import reactor as installed  # noqa: TID251 -- whole systems run on it
 from twisted.internet.defer import Deferred, TimeoutError as Late
@@ -23,11 +23,17 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 reactor: Any = installed
+T = TypeVar("T")
 
 SOON = 20.0  # seconds: far more than anything here takes, and less than a test may
 TWISTD = (sys.executable, str(Path(sys.executable).with_name("twistd")))
 _POLL_SECONDS = 0.02
 _WHERE = re.compile(rb"listens on IPv4Address\(type='TCP', host='[^']*', port=(\d+)\)")
+
+
+def coming(work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
+    """Start ``work``."""
+    return Deferred.fromCoroutine(work)
 
 
 async def turn() -> None:
@@ -280,13 +286,17 @@ class LiveTestCase(TestCase):
         """Return a server that may not start."""
         pidfile = str(self.folder / f"{len(self.servers)}.pid")
         server = Server()
-        self.servers.append(server)
         command = (*TWISTD, "-n", "--pidfile", pidfile, "chatnet", *options)
         reactor.spawnProcess(
             server, command[0], command, env=dict(os.environ), path=str(self.folder)
         )
-        self.addCleanup(lambda: Deferred.fromCoroutine(self._tidy(server)))
+        self.tidies(server)
         return server
+
+    def tidies(self, server: Server) -> None:
+        """See that ``server`` ends with the test, and had nothing to complain about."""
+        self.servers.append(server)
+        self.addCleanup(lambda: coming(self._tidy(server)))
 
     async def fails(self, *options: str) -> str:
         """Return the one line with which a server refuses to start."""
@@ -316,13 +326,13 @@ class LiveTestCase(TestCase):
 
     # -- people --------------------------------------------------------------------
 
-    async def connects(self, server: Server | int) -> Client:
+    async def connects(self, server: Server | int, client: Client | None = None) -> Client:
         """Return a connection that has said nothing yet."""
         port = server if isinstance(server, int) else server.port
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
-        client: Client = await connectProtocol(endpoint, Client())
+        client = await connectProtocol(endpoint, client or Client())
         client.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
-        self.addCleanup(lambda: Deferred.fromCoroutine(_hang_up(client)))
+        self.addCleanup(lambda: coming(_hang_up(client)))
         return client
 
     async def arrives(self, server: Server | int, name: str, *lines: str) -> Client:

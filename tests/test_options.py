@@ -7,7 +7,7 @@ import socket
 
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 
-from tests.harness import TWISTD, LiveTestCase, Server
+from tests.harness import TWISTD, Client, LiveTestCase, Server, reactor
 
 MIB = 1024 * 1024
 

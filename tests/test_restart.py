@@ -11,9 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
-
-from tests.harness import TWISTD, Client, LiveTestCase, Server, poll, said, told
+from tests.harness import TWISTD, Client, LiveTestCase, Server, coming, poll, said, told
 
 
 class RestartTests(LiveTestCase):
@@ -71,10 +69,15 @@ class RestartTests(LiveTestCase):
         heard = await eve.until("are you there?")
         self.assertRegex(heard[-1], r"^\[....-..-.. ..:..\] \[whisper\] Bob: are you there\?$")
         eve.types("/join tea", "/join cellar", "/join cellar flounder")
-        heard = await eve.answered()
-        self.assertEqual(heard[0], "You are banned from this room: rude")
-        self.assertEqual(heard[1], "The room cellar has a password: /join cellar PASSWORD")
-        self.assertEqual(heard[2], "That is not the password of cellar.")
+        self.assertEqual(
+            await eve.answered(),
+            [
+                "You are logged in as Eve.",
+                "You are banned from this room: rude",
+                "The room cellar has a password: /join cellar PASSWORD",
+                "That is not the password of cellar.",
+            ],
+        )
         eve.types("/join cellar swordfish")
         self.assertIn("Current users: Eve", await eve.answered())
 
@@ -184,7 +187,7 @@ class DaemonTests(LiveTestCase):
         self.assertEqual((out, err, status), ("", "", 0))
         await poll(lambda: b"connect with:" in self._log(), "a server in the background")
         pid = int((self.folder / "twistd.pid").read_text())
-        self.addCleanup(lambda: Deferred.fromCoroutine(self._ends(pid)))
+        self.addCleanup(lambda: coming(self._ends(pid)))
         found = re.search(rb"port=(\d+)\)", self._log())
         assert found is not None
         return pid, int(found[1])
@@ -251,7 +254,7 @@ class KillTests(LiveTestCase):
         for talker in talkers:
             await talker.client.answered()
         await observer.until(f'"who":"{names[-1]}"')
-        talks = [Deferred.fromCoroutine(talker.talks()) for talker in talkers]
+        talks = [coming(talker.talks()) for talker in talkers]
         await observer.arrived(shown)
         server.kill()
         heard = [await talk for talk in talks]

@@ -1,0 +1,89 @@
+"""Installed into fresh environments, chatnet works from any folder. Needs the package index."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest
+
+from tests.harness import LiveTestCase, Server, reactor
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+class InstallTests(LiveTestCase):
+    timeout = 240
+
+    async def test_a_plain_install_works_from_any_folder(self) -> None:
+        await self._works(())
+
+    async def test_an_editable_install_works_from_any_folder(self) -> None:
+        await self._works(("-e",))
+
+    async def _works(self, how: tuple[str, ...]) -> None:
+        source = self._copy()
+        venv = self.folder / "venv"
+        await self._ok(sys.executable, "-m", "venv", str(venv))
+        pip = (str(venv / "bin/pip"), "--disable-pip-version-check", "install", "--quiet")
+        await self._ok(*pip, *how, ".", path=source)
+        if not how:
+            shutil.rmtree(source)  # nothing of it is needed any more
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+
+        out = await self._ok(str(venv / "bin/twistd"), "--help", path=elsewhere)
+        self.assertRegex(out, r"(?m)^ +chatnet +A self-hosted chat network")
+        out = await self._ok(str(venv / "bin/twistd"), "chatnet", "--help", path=elsewhere)
+        self.assertIn("--max-clients=", out)
+        tests = await self._ok(
+            *(str(venv / "bin/trial"), "--dry-run", "--reporter=text", "chatnet"), path=elsewhere
+        )
+        self.assertRegex(tests, r"Ran [1-9]\d+ tests")
+        if (CHECKOUT / "chatnet/client/__main__.py").exists():
+            python = str(venv / "bin/python")
+            out = await self._ok(python, "-m", "chatnet.client", "--help", path=elsewhere)
+            self.assertIn("--host", out)
+        await self._serves_and_talks(venv, elsewhere)
+
+    async def _serves_and_talks(self, venv: Path, elsewhere: Path) -> None:
+        server = Server()
+        options = ("--port", "0", "--interface", "127.0.0.1")
+        command = (str(venv / "bin/twistd"), "-n", "chatnet", *options)
+        reactor.spawnProcess(server, command[0], command, env=self._clean(), path=str(elsewhere))
+        self.tidies(server)
+        await server.logged("connect with:")
+        ann = await self.joins(server, "ann")
+        await ann.answered()
+        await server.stop()
+        self.assertTrue((elsewhere / "chatnet-data/chatnet.db").exists())
+
+    def _copy(self) -> Path:
+        """Return a copy of the checkout as it is, without what git ignores."""
+        git = shutil.which("git")
+        if git is None or not (CHECKOUT / ".git").exists():
+            raise SkipTest("this is not a checkout")
+        listed = subprocess.run(
+            [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=CHECKOUT,
+            check=True,
+            capture_output=True,
+        )
+        source = self.folder / "source"
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            if (CHECKOUT / name).is_file():
+                (source / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(CHECKOUT / name, source / name)
+        return source
+
+    async def _ok(self, *command: str, path: Path | None = None) -> str:
+        out, err, status = await self.runs(*command, path=path, env=self._clean())
+        self.assertEqual(status, 0, f"{command}\n{out}\n{err}")
+        return out
+
+    def _clean(self) -> dict[str, str]:
+        """Return our environment without what leads Python back to the checkout."""
+        return {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
