@@ -84,6 +84,11 @@ class Options(usage.Options):
             self["listen"] = []
         self["listen"].append(endpoint)
 
+    def parseArgs(self, *words: str) -> None:
+        """Refuse what is no option."""
+        if words:
+            raise usage.UsageError(f"{words[0]} is no option")
+
     def opt_version(self) -> None:
         """Print chatnet's version."""
         sys.stdout.write(f"chatnet {__version__}\n")

@@ -1,0 +1,160 @@
+"""From the command line to settings."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from twisted.application.service import IService
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatnet.server.service import CannotStart, DataFolder
+from chatnet.settings import ALL, Settings
+from chatnet.tap import Options, makeService
+
+
+EVERYTHING = """
+    --port 1 --interface ::1 --data /d --store memory: --password p --max-clients 2
+    --max-message 0 --password-length 6-9 --replay all --registration closed
+    --name N --motd M --transcript --stall-seconds 7
+"""
+
+
+def parse(*words: str) -> Settings:
+    options = Options()
+    options.parseOptions(list(words))
+    return options.settings
+
+
+class OptionsTests(SynchronousTestCase):
+    def refusal(self, *words: str) -> str:
+        with self.assertRaises(SystemExit) as caught:
+            parse(*words)
+        sentence = str(caught.exception.code)
+        self.assertNotIn("\n", sentence)
+        return sentence
+
+    def test_without_any_it_listens_on_8888_and_keeps_everything_here(self) -> None:
+        settings = parse()
+        self.assertEqual(settings.listen, ("tcp:8888:backlog=1024",))
+        self.assertEqual(settings.data, str(Path("chatnet-data").absolute()))
+        expected = Settings(listen=settings.listen, data=settings.data)
+        self.assertEqual(settings, expected)
+
+    def test_every_option_arrives(self) -> None:
+        settings = parse(*EVERYTHING.split())
+        listen = ("tcp:1:backlog=1024:interface=\\:\\:1",)
+        self.assertEqual(
+            settings,
+            Settings("N", "M", listen, "/d", "memory:", "p", 2, 0, (6, 9), ALL, False, True, 7),
+        )
+
+    def test_endpoints_take_the_place_of_the_port_unless_both_are_given(self) -> None:
+        self.assertEqual(
+            parse("--listen", "unix:a", "--listen", "unix:b").listen, ("unix:a", "unix:b")
+        )
+        self.assertEqual(
+            parse("--listen", "unix:a", "--port", "8888").listen,
+            ("unix:a", "tcp:8888:backlog=1024"),
+        )
+
+    def test_nonsense_is_refused_in_one_line(self) -> None:
+        for words, part in (
+            ("--port x", "--port is a number, not x"),
+            ("--port 70000", "--port is 0 to 65535, not 70000"),
+            ("--max-clients 0", "--max-clients is 1 or more, not 0"),
+            ("--max-message -1", "--max-message is 0 or more"),
+            ("--password-length 4", "--password-length is MIN-MAX, like 4-128, not 4"),
+            ("--password-length 9-4", "9 is more than 4"),
+            ("--replay some", "--replay is a number, not some"),
+            ("--registration maybe", "--registration is open or closed, not maybe"),
+            ("--store oracle:", "--store is sqlite:, sqlite:FILE or memory:, not oracle:"),
+            ("--store memory:x", "takes no file"),
+            ("--config nowhere.toml", "cannot read nowhere.toml: No such file"),
+            ("--config", "--config"),
+            ("--password-file nowhere", "cannot read nowhere"),
+            ("--nonsense", "--nonsense"),
+            ("8888", "8888 is no option"),
+        ):
+            self.assertIn(part, self.refusal(*words.split()), words)
+
+    def test_a_file_sets_the_same_options_and_the_command_line_wins(self) -> None:
+        path = self.mktemp()
+        Path(path).write_text(
+            'port = 1\nmotd = "hi"\ntranscript = true\nreplay = "all"\nmax-clients = 5\n'
+        )
+        settings = parse("--config", path, "--max-clients", "6")
+        self.assertEqual(settings.listen, ("tcp:1:backlog=1024",))
+        self.assertEqual((settings.motd, settings.transcript, settings.replay), ("hi", True, ALL))
+        self.assertEqual(settings.max_clients, 6)
+        Path(path).write_text('listen = ["unix:a", "unix:b"]\n')
+        self.assertEqual(parse(f"--config={path}").listen, ("unix:a", "unix:b"))
+        self.assertEqual(parse("-c", path, "--listen", "unix:c").listen, ("unix:c",))
+
+    def test_nonsense_in_the_file_is_refused_with_its_name(self) -> None:
+        path = self.mktemp()
+        for text, part in (
+            ("prot = 1", "there is no option prot"),
+            ("port = [1]", "port is text or a number"),
+            ("listen = 7", "listen is a list of endpoints"),
+            ('transcript = "yes"', "transcript is true or false"),
+            ("port = ", "is not TOML"),
+            ("port = 99999", "--port is 0 to 65535"),
+        ):
+            Path(path).write_text(text)
+            sentence = self.refusal("--config", path)
+            self.assertIn(part, sentence)
+
+    def test_the_password_may_stand_in_a_file(self) -> None:
+        path = self.mktemp()
+        Path(path).write_text("open sesame\nnot this\n")
+        self.assertEqual(parse("--password-file", path).password, "open sesame")
+        self.assertIn("not both", self.refusal("--password-file", path, "--password", "x"))
+        Path(path).write_text("\n")
+        self.assertIn("is empty", self.refusal("--password-file", path))
+
+    def test_the_settings_are_checked_after_parsing(self) -> None:
+        options = Options()
+        options["name"] = "\x1b"
+        self.assertRaises(UsageError, options.postOptions)
+
+    def test_it_tells_its_version(self) -> None:
+        out = io.StringIO()
+        self.patch(sys, "stdout", out)
+        with self.assertRaises(SystemExit):
+            parse("--version")
+        self.assertRegex(out.getvalue(), r"^chatnet \d")
+
+
+class ServiceTests(SynchronousTestCase):
+    def test_a_bad_endpoint_is_refused(self) -> None:
+        options = Options()
+        options.parseOptions(["--store", "memory:", "--listen", "carrier-pigeon:7"])
+        with self.assertRaisesRegex(CannotStart, "carrier-pigeon:7 is no endpoint"):
+            makeService(options, MemoryReactorClock())
+
+    def test_it_is_a_service(self) -> None:
+        options = Options()
+        options.parseOptions(["--store", "memory:"])
+        self.assertTrue(IService.providedBy(makeService(options, MemoryReactorClock())))
+
+    def test_a_folder_serves_one_server_at_a_time_and_its_owner_alone(self) -> None:
+        path = self.mktemp()
+        one, two = DataFolder(path), DataFolder(path)
+        one.prepare()
+        one.acquire()
+        with self.assertRaisesRegex(CannotStart, "another server is using"):
+            two.acquire()
+        one.release()
+        two.acquire()
+        two.release()
+        self.assertEqual(Path(path).stat().st_mode & 0o777, 0o700)
+
+    def test_a_folder_that_is_none_is_refused(self) -> None:
+        path = self.mktemp()
+        Path(path).write_text("")
+        with self.assertRaisesRegex(CannotStart, "cannot use .* for data: File exists"):
+            DataFolder(path).prepare()
