@@ -36,7 +36,7 @@ def explain(error: BaseException | None, host: str, port: int) -> tuple[int, str
             return Exit.WRONG_PASSWORD, str(error)
         case NameTaken():
             hint = "Choose another --name, or give the name of your account as --user."
-            return Exit.NAME_TAKEN, f"{error} {hint}"
+            return Exit.NAME_TAKEN, f"{error}\n{hint}"
         case Refused():
             return Exit.REFUSED, str(error)
         case _:

@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from getpass import getpass
+from typing import NoReturn
 
 from chatnet import __version__
-from chatnet.client.link import Identity
+from chatnet.client.dialogue import Identity
 from chatnet.core.names import person_name, room_name
 from chatnet.core.refusals import BadName
 
@@ -64,7 +65,7 @@ def parse(words: Sequence[str], terminal: bool, ask: Callable[[str], str] = ask_
         room = room_name(given.room).text
         name = person_name(given.user or given.name).text if given.user or given.name else ""
     except BadName as error:
-        parser.error(str(error))
+        parser.error(str(error).rstrip("."))
     if given.user and given.name:
         parser.error("an account has its own name: give --user or --name, not both")
     if given.password_file and not given.user:
@@ -81,8 +82,15 @@ def parse(words: Sequence[str], terminal: bool, ask: Callable[[str], str] = ask_
     return Options(room, given.host, given.port, history, Identity(name, password, server))
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message}. See {self.prog} --help.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m chatnet.client",
         description="Talk in a room of a chatnet server.",
         epilog=_MORE,

@@ -36,7 +36,7 @@ class Plain(Protocol):
     def __init__(self, link: Link, out: Callable[[str], None], err: Callable[[str], None]) -> None:
         """Write messages with ``out``, and notices and errors with ``err``."""
         self.status = Exit.FINE
-        link.ear = self
+        link.dialogue.ear = self
         self._link = link
         self._talk = Talk(link)
         self._out = out
@@ -78,7 +78,7 @@ class Plain(Protocol):
             self._send(line)
         if not self._ended:
             self._pause(self._is_full())
-        elif not (self._input or self._link.outbox or self._link.leaving):
+        elif not (self._input or self._link.dialogue.outbox or self._link.leaving):
             self._link.leave()
 
     def _next(self) -> bytes | None:
@@ -95,7 +95,7 @@ class Plain(Protocol):
 
     def _limit(self) -> None:
         """Drop what no message can hold."""
-        most = self._link.welcome.max_message if self._link.welcome else 0
+        most = self._link.dialogue.welcome.max_message if self._link.dialogue.welcome else 0
         if most and len(self._input) > most + 2:
             if not self._overlong:
                 self._refuse(too_long(most))
@@ -104,7 +104,7 @@ class Plain(Protocol):
             self._searched = 0
 
     def _is_full(self) -> bool:
-        outbox = self._link.outbox
+        outbox = self._link.dialogue.outbox
         return (
             self._link.leaving
             or len(outbox) >= MOST_PENDING
@@ -141,12 +141,12 @@ class Plain(Protocol):
     # -- chatnet.client.link.Ear ---------------------------------------------------
 
     def online(self) -> None:
-        if self._paused and not self._link.places.here:
+        if self._paused and not self._link.dialogue.places.here:
             self._link.leave()  # refused, of which the status tells
         self._go_on()
 
     def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
-        lines = lines_of(entry, manner, mine, self._link.name)
+        lines = lines_of(entry, manner, mine, self._link.dialogue.name)
         if isinstance(entry.event, _MESSAGES):
             self._write(self._out, lines)
         elif not isinstance(entry.event, _COMMON):

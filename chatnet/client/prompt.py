@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from chatnet.client.completion import Completions, DiscreetHistory
 from chatnet.client.exits import Exit
-from chatnet.client.link import Link, State
+from chatnet.client.link import Link
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.talk import Talk
@@ -25,7 +25,7 @@ class Terminal:
 
     def __init__(self, link: Link) -> None:
         self.status = Exit.FINE
-        link.ear = self
+        link.dialogue.ear = self
         self._link = link
         self._talk = Talk(link)
         self._completions = Completions(link)
@@ -45,12 +45,12 @@ class Terminal:
             try:
                 await self._link.run(room)
             except PasswordNeeded as needed:
-                self._link.identity.server_password = await self._ask_password(needed)
+                self._link.dialogue.identity.server_password = await self._ask_password(needed)
                 await self._link.run(room)
         finally:
             await self._stop_typing()
-            if self._link.outbox:
-                count = len(self._link.outbox)
+            if self._link.dialogue.outbox:
+                count = len(self._link.dialogue.outbox)
                 self._print(
                     "1 line was not sent." if count == 1 else f"{count} lines were not sent."
                 )
@@ -66,7 +66,7 @@ class Terminal:
     def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
         if manner is Manner.LIVE:
             self._completions.saw(entry.event)
-        self._print(*lines_of(entry, manner, mine, self._link.name))
+        self._print(*lines_of(entry, manner, mine, self._link.dialogue.name))
 
     def answered(self, reply: r.Reply, command: c.Command | None) -> None:
         self._completions.heard(reply)
@@ -105,7 +105,7 @@ class Terminal:
             return
         if answer is not None:
             self._print(*lines_of_reply(answer))
-        elif self._link.state is not State.ONLINE and not self._told and self._link.outbox:
+        elif not self._link.online and not self._told and self._link.dialogue.outbox:
             self._told = True
             self._print("The link is down. This will be sent when it is back.")
 
@@ -127,8 +127,8 @@ class Terminal:
             raise needed from None
 
     def _prompt(self) -> str:
-        room = self._link.places.room
-        waits = "" if self._link.state is State.ONLINE else " (no link)"
+        room = self._link.dialogue.places.room
+        waits = "" if self._link.online else " (no link)"
         return f"{room}{waits}> "
 
     def _refresh(self) -> None:

@@ -27,15 +27,15 @@ class Talk:
         Raises:
             Refused: it was not sent; the sentence says why.
         """
-        asked = self._dialect.receive(line.encode(errors="replace"), bool(self._link.here))
+        asked = self._dialect.receive(line.encode(errors="replace"), bool(self._link.dialogue.here))
         if not isinstance(asked, c.Request):
             return asked
         command = asked.command
         if isinstance(command, c.Quit):
             self._link.leave()
             return None
-        if self._link.welcome is not None:
-            check(command, self._link.welcome)
+        if self._link.dialogue.welcome is not None:
+            check(command, self._link.dialogue.welcome)
         self._link.submit(command)
         return None
 
