@@ -13,6 +13,11 @@ from twisted.trial.unittest import SkipTest
 from tests.harness import LiveTestCase, Server, reactor
 
 CHECKOUT = Path(__file__).parent.parent
+IMPORT_TESTS = """
+import importlib, pkgutil, chatnet.test
+for module in pkgutil.iter_modules(chatnet.test.__path__):
+    importlib.import_module(f"chatnet.test.{module.name}")
+"""
 
 
 class InstallTests(LiveTestCase):
@@ -40,9 +45,12 @@ class InstallTests(LiveTestCase):
         out = await self._ok(str(venv / "bin/twistd"), "chatnet", "--help", path=elsewhere)
         self.assertIn("--max-clients=", out)
         tests = await self._ok(
-            *(str(venv / "bin/trial"), "--dry-run", "--reporter=text", "chatnet"), path=elsewhere
+            *(str(venv / "bin/trial"), "--reporter=text", "chatnet.test.test_names"), path=elsewhere
         )
-        self.assertRegex(tests, r"Ran [1-9]\d+ tests")
+        self.assertRegex(tests, r"Ran [1-9]\d* tests")
+        tests = await self._ok(str(venv / "bin/trial"), "--dry-run", "chatnet", path=elsewhere)
+        self.assertRegex(tests, r"Ran [1-9]\d\d+ tests")
+        await self._ok(str(venv / "bin/python"), "-c", IMPORT_TESTS, path=elsewhere)
         if (CHECKOUT / "chatnet/client/__main__.py").exists():
             python = str(venv / "bin/python")
             out = await self._ok(python, "-m", "chatnet.client", "--help", path=elsewhere)

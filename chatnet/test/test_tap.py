@@ -15,7 +15,6 @@ from chatnet.server.service import CannotStart, DataFolder
 from chatnet.settings import ALL, Settings
 from chatnet.tap import Options, makeService
 
-
 EVERYTHING = """
     --port 1 --interface ::1 --data /d --store memory: --password p --max-clients 2
     --max-message 0 --password-length 6-9 --replay all --registration closed
