@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from tests.harness import LiveTestCase, told
 
 GREETING = "/join ROOM enters a room, /rooms lists them, /nick NAME names you, /help helps."
@@ -189,6 +191,12 @@ class ShutdownTests(LiveTestCase):
         self.assertEqual(
             await program.closed(), ['{"reply":"bye","text":"Server is shutting down."}']
         )
+
+    async def test_an_operator_at_the_keyboard_stops_it_the_same_way(self) -> None:
+        server = await self.serves()
+        ann = await self.joins(server, "ann")
+        await server.stop(signal.SIGINT)
+        self.assertEqual(await ann.closed(), ["Server is shutting down."])
 
     async def test_nobody_is_said_to_have_left_when_it_is_the_server_that_goes(self) -> None:
         server = await self.serves()
