@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from twisted.logger import Logger
+
 from chatnet.core import commands as c, rules
 from chatnet.core.names import Name, guest_name, person_name
 from chatnet.core.refusals import NameTaken, NotAllowed, Refused
@@ -18,6 +20,9 @@ from chatnet.server.people import Person
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
+
+
+_log = Logger()
 
 
 def arrive(host: Host, session: Session) -> None:
@@ -56,12 +61,26 @@ async def identify(
         case c.Register(name, password):
             return await _register(host, session, person_name(name), password)
         case c.Login(name, password):
-            account = await host.accounts.login(person_name(name), password, session.actor.address)
+            account = await _prove(host, session, person_name(name), password)
             return await _log_in(host, session, account)
         case c.ChangePassword(old, new):
             actor, name_ = session.actor, session.person.name
             await host.accounts.change(name_, old, new, actor.address)
             return Noted("Your password is changed.")
+
+
+async def _prove(host: Host, session: Session, name: Name, password: str) -> Account:
+    address = session.actor.address
+    try:
+        return await host.accounts.login(name, password, address)
+    except Refused as refusal:
+        _log.info(
+            "no login as {name} from {address}: {code}",
+            name=name.text,
+            address=address,
+            code=refusal.code,
+        )
+        raise
 
 
 async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
@@ -89,6 +108,7 @@ async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
     person.name, person.answers = name, None
     people.release(old, person, keeping=name)
     _become(session, person)
+    _log.info("{old} is now {new}", old=old.text, new=name.text)
     return YouAre(name.text, False)
 
 
@@ -125,6 +145,12 @@ async def _log_in(host: Host, session: Session, account: Account) -> Reply:
     if whispers_to_guest is not None:
         whispers_to_guest.close(session, whispers_to_guest.room.log.head)
     _become(session, person)
+    _log.info(
+        "{old} is logged in as {new} from {address}",
+        old=guest.name.text,
+        new=name.text,
+        address=session.actor.address,
+    )
     await open_inbox(host, session)
     return YouAre(name.text, True)
 

@@ -165,7 +165,9 @@ class ChatService(Service):
             network.mark_seen(session)
         network.closing = True
         await self._settled()
-        self._log.info("telling {count} connections that the server stops", count=len(sessions))
+        self._log.info(
+            "the server stops; {count} connections are told", count=len(factory.registry)
+        )
         factory.say_goodbye("Server is shutting down.")
         await self._emptied(factory)
         await self._settled()
