@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.internet.error import ConnectionRefusedError, DNSLookupError
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatnet.client.exits import Exit, explain
+from chatnet.client.link import CannotConnect, LinkLost
+from chatnet.client.options import Options, parse
+from chatnet.core.refusals import Banned, NameTaken, PasswordNeeded, WrongPassword
+
+
+class OptionsTests(SynchronousTestCase):
+    def parse(self, *words: str, terminal: bool = True, **more: Any) -> Options:
+        return parse(words, terminal, **more)
+
+    def assert_misuse(self, *words: str, **more: Any) -> None:
+        with open(os.devnull, "w") as nowhere:
+            self.patch(__import__("sys"), "stderr", nowhere)
+            error = self.assertRaises(SystemExit, self.parse, *words, **more)
+        self.assertEqual(error.code, Exit.USAGE)
+
+    def write(self, text: str) -> str:
+        path = str(self.mktemp())
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def test_nothing_said_is_the_lobby_of_this_machine(self) -> None:
+        options = self.parse()
+        self.assertEqual((options.room, options.host, options.port), ("lobby", "localhost", 8888))
+        self.assertIsNone(options.history)
+
+    def test_a_pipe_reads_nothing_of_the_past_unless_that_is_said(self) -> None:
+        self.assertEqual(self.parse(terminal=False).history, 0)
+        self.assertEqual(self.parse("--history", "7", terminal=False).history, 7)
+        self.assertEqual(self.parse("--history", "all", terminal=False).history, -1)
+
+    def test_an_accounts_password_is_asked_for(self) -> None:
+        options = self.parse("--user", "ann", ask=lambda question: "geheim")
+        self.assertEqual(options.identity.password, "geheim")
+
+    def test_passwords_come_from_the_first_line_of_files(self) -> None:
+        options = self.parse(
+            "--user", "ann", "--password-file", self.write("geheim\nmore\n"),
+            "--server-password-file", self.write("sesam\r\n"),
+        )  # fmt: skip
+        self.assertEqual(options.identity.password, "geheim")
+        self.assertEqual(options.identity.server_password, "sesam")
+
+    def test_passwords_are_not_printed(self) -> None:
+        options = self.parse("--user", "ann", "--server-password", "s", ask=lambda _: "geheim")
+        self.assertNotIn("geheim", repr(options) + repr(options.identity))
+
+    def test_what_makes_no_sense_is_misuse(self) -> None:
+        def ask(question: str) -> str:
+            raise OSError
+
+        self.assert_misuse("a b")
+        self.assert_misuse("--port", "0")
+        self.assert_misuse("--history", "some")
+        self.assert_misuse("--name", "x")
+        self.assert_misuse("--user", "ann", "--name", "bob")
+        self.assert_misuse("--password-file", "x")
+        self.assert_misuse("--user", "ann", "--password-file", "/does/not/exist")
+        self.assert_misuse("--user", "ann", "--password-file", self.write("\n"))
+        self.assert_misuse("--user", "ann", ask=ask)
+
+
+class ExplainTests(SynchronousTestCase):
+    def explain(self, error: BaseException, cause: BaseException | None = None) -> tuple[int, str]:
+        error.__cause__ = cause
+        return explain(error, "there", 8888)
+
+    def test_every_end_has_its_status(self) -> None:
+        for error, status in (
+            (CannotConnect(), Exit.UNREACHABLE),
+            (WrongPassword("No."), Exit.WRONG_PASSWORD),
+            (PasswordNeeded("No."), Exit.WRONG_PASSWORD),
+            (NameTaken("No."), Exit.NAME_TAKEN),
+            (LinkLost(), Exit.LOST),
+            (Banned("No."), Exit.REFUSED),
+            (ZeroDivisionError(), Exit.REFUSED),
+        ):
+            self.assertEqual(self.explain(error)[0], status)
+
+    def test_it_says_what_to_try(self) -> None:
+        for cause, words in (
+            (ConnectionRefusedError(), "Nothing listens at there:8888."),
+            (DNSLookupError(), "There is no host called there."),
+            (None, "Is it a chatnet server?"),
+            (OSError("odd"), "Cannot connect to there:8888: odd"),
+        ):
+            self.assertIn(words, self.explain(CannotConnect(), cause)[1])
