@@ -15,8 +15,8 @@ from chatnet.core.room import Actor
 from chatnet.interfaces import Account
 from chatnet.server.audience import Cursor
 from chatnet.server.host import Host
-from chatnet.server.network import Participant, inbox_of
 from chatnet.server.people import Person
+from chatnet.server.seats import Participant, inbox_of
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session

@@ -13,7 +13,7 @@ from chatnet.core.replies import Entered, Noted, Out, Reply
 from chatnet.server import arrivals, queries
 from chatnet.server.audience import Audience, Cursor
 from chatnet.server.host import Host
-from chatnet.server.network import Seat, inbox_of
+from chatnet.server.seats import Seat, inbox_of
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session

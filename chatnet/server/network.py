@@ -2,178 +2,52 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.names import EVERYBODY, Name, fold
-from chatnet.core.refusals import Refused, Unavailable
+from chatnet.core.refusals import Refused
 from chatnet.core.replies import Done
-from chatnet.core.room import Actor, Room
-from chatnet.interfaces import IJournal, IStyle
-from chatnet.server.audience import Audience, Cursor, Reader
+from chatnet.core.room import Room
+from chatnet.interfaces import IJournal
+from chatnet.server.audience import Audience, Cursor
+from chatnet.server.chronicle import Chronicle, Transcript
 from chatnet.server.people import People, Person
+from chatnet.server.rooms import RETRY_SECONDS, Rooms
+from chatnet.server.seats import Participant, Seat, inbox_of
 from chatnet.server.turn import Turn
 
 REMEMBERED = 1000  # named commands per person whose answers can be repeated
 SNAPSHOT = 1000  # entries between two kept states of a room
-RETRY_SECONDS = 1.0  # until a departure that could not be stored is tried again
-GUEST_LOG = "@~"  # what the key of a guest's own log begins with
-SWEEP_SECONDS, IDLE_SECONDS = 60.0, 300.0  # how often idle rooms are looked for; what idle is
-
-
-@dataclass(slots=True, eq=False)
-class Seat:
-    """A session's wish to be in a room, and how it wants to read there.
-
-    Reading starts behind ``since``, or with the last ``replay`` messages (-1: all). ``back`` is
-    where those begin if that is further back than what is in memory.
-    """
-
-    audience: Audience
-    since: int | None = None
-    replay: int = 0
-    back: int = 0
-    answering: bool = True  # the answer to the wish is still to come
-
-
-class Participant(Reader, Protocol):
-    """What the network needs of a session."""
-
-    id: str
-    actor: Actor
-    person: Person
-    rooms: dict[str, Seat]  # all it asked to be in and may still be in
-    quitting: bool  # it leaves of its own accord
-    secret: str  # what its next connection can show to take its name over
-    since: float  # when it came, and when it last was heard, on the network's clock
-    heard_at: float
-
-    @property
-    def past(self) -> IStyle:
-        """How it reads what was before it came."""
-
-    @property
-    def recall(self) -> IStyle:
-        """How it reads what it missed, or asks to read again."""
-
-    @property
-    def echo(self) -> bool:
-        """Whether it wants to be shown its own words."""
-
-    def reading(self) -> Iterable[Audience]:
-        """Return where it reads."""
-
-    def closing(self, room: Room) -> bytes:
-        """Return what to say when it has read the past of ``room``."""
-
-    def replaced(self) -> None:
-        """Make way for the same person on a newer connection."""
 
 
 class Network:
     """Commands leave through ``submit``; truth arrives through ``_deliver``."""
-
-    _log = Logger()
 
     def __init__(
         self,
         journal: IJournal,
         turn: Turn,
         clock: IReactorTime,
-        transcript: Callable[[Room, e.Entry], None] | None = None,
+        transcript: Transcript | None = None,
     ) -> None:
-        self.audiences: dict[str, Audience] = {}
         self.people = People()
+        self.rooms = Rooms(journal, self.people, clock)
+        self.audiences = self.rooms.audiences
+        self.start = self.rooms.start
+        self.open = self.rooms.open
         self.journal = journal
-        self.clock = clock
         self.settle = journal.settle
-        self.closing = False  # the server stops: nobody's departure is noted any more
-        self._transcript = transcript
+        self._clock = clock
+        self._chronicle = Chronicle(transcript)
         self._vacated: dict[Person, list[Deferred[None]]] = {}
-        self._opening: dict[str, list[Deferred[Audience]]] = {}
         self._turn = turn
-        journal.subscribe(self._deliver, self._rewind)
-
-    # -- rooms ---------------------------------------------------------------------
-
-    def start(self, everybody: Room) -> None:
-        """Begin: ``everybody`` is the log that all read."""
-        self.audiences[EVERYBODY] = Audience(everybody, self.journal.read)
-        self.clock.callLater(SWEEP_SECONDS, self.sweep)
-
-    def open(self, key: str) -> Deferred[Audience]:
-        """Return the room ``key``, brought into memory if it is not there.
-
-        Errbacks:
-            Unavailable: the store cannot be read.
-        """
-        done: Deferred[Audience] = Deferred()
-        if key in self.audiences:
-            self.audiences[key].used_at = self.clock.seconds()
-            done.callback(self.audiences[key])
-        elif key in self._opening:
-            self._opening[key].append(done)
-        else:
-            self._opening[key] = [done]
-            self.journal.open(key).addBoth(self._opened, key)
-        return done
-
-    def sweep(self) -> None:
-        """Let rooms go that nobody is in and nobody has needed for a while; they stay stored."""
-        self.clock.callLater(SWEEP_SECONDS, self.sweep)
-        long_ago = self.clock.seconds() - IDLE_SECONDS
-        for key, audience in list(self.audiences.items()):
-            if key != EVERYBODY and audience.used_at <= long_ago:
-                self._let_go(key, audience)
-
-    def _let_go(self, key: str, audience: Audience) -> bool:
-        room = audience.room
-        if audience or room.state.members or room.decided.members or not self.journal.close(key):
-            return False
-        if key.startswith(GUEST_LOG):
-            self.journal.discard(key)  # what was whispered to a guest goes with it
-        elif room.log.head:
-            self.journal.keep(key, room.log.head, room.state)
-        del self.audiences[key]
-        return True
-
-    def _opened(self, room: Room | Failure, key: str) -> None:
-        if isinstance(room, Room):
-            audience = self.audiences[key] = Audience(room, self.journal.read)
-            audience.used_at = self.clock.seconds()
-            self._reap(key)  # they were here when we ended
-        else:
-            self._log.failure("cannot open {room}", room, room=key)
-        for done in self._opening.pop(key):
-            if isinstance(room, Room):
-                done.callback(self.audiences[key])
-            else:
-                done.errback(Unavailable("That cannot be read now. Please try again later."))
-
-    def _reap(self, key: str) -> None:
-        """Let those leave ``key`` in whose place nobody is."""
-        audience = self.audiences.get(key)
-        if audience is None or self.closing:
-            return
-        room = audience.room
-        for folded, member in list(room.decided.members.items()):
-            person = self.people.find(folded)
-            if person is None or not any(key in s.rooms for s in person.sessions):
-                events = [e.Left(member.name, True)]
-                room.expect(events)
-                done: Deferred[Any] = self.journal.append(key, events, "")
-                done.addErrback(lambda _: self._reap_later(key))
-
-    def _reap_later(self, key: str) -> None:
-        self.clock.callLater(RETRY_SECONDS, self._reap, key)
+        journal.subscribe(self._deliver, self.rooms.rewind)
 
     # -- wishes --------------------------------------------------------------------
 
@@ -200,7 +74,7 @@ class Network:
         if cid is not None and cid in (answers := _answers(session)):
             return self.settle().addCallback(lambda _: answers[cid])
         try:
-            events = rules.decide(room.decided, session.actor, command, self.clock.seconds())
+            events = rules.decide(room.decided, session.actor, command, self._clock.seconds())
         except Refused as refusal:
             return self.refuse(refusal)
         if seat is not None:
@@ -329,7 +203,7 @@ class Network:
         """Let ``session``, which is gone, leave every room; then its name is free again."""
         person = session.person
         person.sessions.discard(session)
-        if self.closing:
+        if self.rooms.closing:
             return
         self.leave_all(session)
         self.mark_seen(session)
@@ -363,14 +237,12 @@ class Network:
         if person.sessions:
             return
         self.people.release(person.name, person)
-        inbox = inbox_of(session)
-        if inbox in self.audiences:
-            self._let_go(inbox, self.audiences[inbox])
+        self.rooms.let_go(inbox_of(session))
         for vacated in self._vacated.pop(person, ()):
             vacated.callback(None)
 
     def _lingers(self, failure: Failure, session: Participant) -> None:
-        self.clock.callLater(RETRY_SECONDS, self.exit, session)
+        self._clock.callLater(RETRY_SECONDS, self.exit, session)
 
     def mark_seen(self, session: Participant) -> None:
         """Remember how far an account has read its own log, for when it comes back."""
@@ -398,38 +270,17 @@ class Network:
         room = audience.room
         room.apply(entries)
         audience.used_at = entries[0].at
-        spoke: Counter[str] = Counter()
         for entry in entries:
             match entry.event:
-                case e.Said(by):
-                    spoke[by] += 1
                 case e.Joined(who):
                     self._arrived(audience, who, entry.seq)
-                    self._log.info("{who} joined {room}", who=who, room=room.name)
-                case e.Left(who, dropped):
+                case e.Left(who):
                     self._departed(audience, who, entry.seq, False)
-                    how = "lost the connection to" if dropped else "left"
-                    self._log.info("{who} {how} {room}", who=who, how=how, room=room.name)
-                case e.Kicked(who, by) | e.Banned(who, by):
+                case e.Kicked(who) | e.Banned(who):
                     self._departed(audience, who, entry.seq, True)
-                    verb = "kicked" if isinstance(entry.event, e.Kicked) else "banned"
-                    self._log.info(
-                        "{by} {verb} {who}, {room}", by=by, verb=verb, who=who, room=room.name
-                    )
                 case e.TopicSet() | e.Locked() | e.Unlocked():  # shown in the list of rooms
                     self.journal.keep(room.key, room.log.head, room.state)
-                case e.Opened(name, by):
-                    self._log.info("{by} opened {room}", by=by, room=name)
-        for by, count in spoke.items():
-            if count == 1:
-                self._log.info("{by} spoke in {room}", by=by, room=room.name)
-            else:
-                self._log.info(
-                    "{by} spoke in {room}, {count} times", by=by, room=room.name, count=count
-                )
-        if self._transcript is not None:
-            for entry in entries:
-                self._transcript(room, entry)
+        self._chronicle.note(room, entries)
         head = room.log.head
         if head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT:
             self.journal.keep(room.key, head, room.state)
@@ -444,7 +295,7 @@ class Network:
                 self._seat(session, audience, seq)
                 seated = True
         if not seated:
-            self._reap_later(key)
+            self.rooms.reap_later(key)
 
     def _departed(self, audience: Audience, who: str, seq: int, put_out: bool) -> None:
         person = self.people.find(fold(who))
@@ -493,16 +344,6 @@ class Network:
         audience.close(session, audience.room.log.head)
         self._turn.ring(audience)
         return result
-
-    def _rewind(self, rooms: Iterable[str]) -> None:
-        for key in rooms:
-            self.audiences[key].room.rewind()
-
-
-def inbox_of(session: Participant) -> str:
-    """Return the key of the log of what is told to ``session``'s person alone."""
-    person = session.person
-    return f"@{person.name.key}" if person.registered else f"{GUEST_LOG}{session.id}"
 
 
 def _answers(session: Participant) -> dict[str, Done | None]:

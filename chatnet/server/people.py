@@ -10,7 +10,7 @@ from chatnet.core.refusals import NameTaken
 from chatnet.core.replies import Done
 
 if TYPE_CHECKING:
-    from chatnet.server.network import Participant
+    from chatnet.server.seats import Participant
 
 
 class Person:

@@ -162,8 +162,8 @@ class ChatService(Service):
         network = factory.host.network
         for session in sessions:
             session.hush()
-            network.mark_seen(session)
-        network.closing = True
+            session.mark_seen()
+        network.rooms.closing = True
         await self._settled()
         self._log.info(
             "the server stops; {count} connections are told", count=len(factory.registry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from enum import Enum
-from typing import Any, Protocol, assert_never
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -14,42 +14,29 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet import __version__
-from chatnet.core import commands as c, rules
-from chatnet.core.names import fold, room_name
+from chatnet.core import commands as c
+from chatnet.core.names import room_name
 from chatnet.core.refusals import (
     Malformed,
     NotAMember,
     PasswordNeeded,
     Refused,
     TooLong,
-    TooManyTries,
     Unavailable,
-    WrongPassword,
 )
-from chatnet.core.replies import (
-    AlreadyIn,
-    Bye,
-    CaughtUp,
-    Done,
-    Ignored,
-    Noted,
-    Out,
-    Pong,
-    Reply,
-    Sorry,
-    Welcome,
-)
+from chatnet.core.replies import Bye, CaughtUp, Done, Noted, Out, Reply, Sorry, Welcome
 from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IDialect, ISession, IStyle
-from chatnet.server import arrivals, errands, queries
+from chatnet.server.arrivals import arrive
 from chatnet.server.audience import Audience
-from chatnet.server.gatekeeper import opens
 from chatnet.server.host import Host
-from chatnet.server.network import Seat
+from chatnet.server.obey import obey
 from chatnet.server.people import Person
+from chatnet.server.seats import Seat
 
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
 WINDOW_BYTES = 2048  # of a message, that count as one command more
+_ALLOWED_OUTSIDE = (c.Password, c.Quit, c.Ping)
 
 
 class Status(Enum):
@@ -109,9 +96,10 @@ class Session:
         self.write = wire.write
         self._wire = wire
         self._dialect = dialect
-        self._host = host
+        self.host = host
         self._network = host.network
-        self._shut_out = bool(host.settings.password)  # until the password is said
+        self.shut_out = bool(host.settings.password)  # until the password is said
+        self._inside = False
         self._reading: dict[Audience, None] = {}
         self._seated: list[Audience] = []  # where reading begins once the replies are out
         self._on_their_way = 0
@@ -124,39 +112,41 @@ class Session:
     # -- ISession ------------------------------------------------------------------
 
     def begin(self) -> None:
-        arrivals.arrive(self._host, self)
-        self._network.begin(self)
-        self._say(self._welcome(), None)
-        if self._shut_out:
-            seconds = self._host.settings.password_seconds
-            self._timer = self._host.clock.callLater(seconds, self._too_late)
+        if self.shut_out:
+            seconds = self.host.settings.password_seconds
+            self._timer = self.host.clock.callLater(seconds, self._too_late)
+            self.say(self._welcome(), None)
+        else:
+            self.let_in()
 
     def receive(self, unit: bytes) -> None:
-        self.heard_at = self._host.clock.seconds()
+        self.heard_at = self.host.clock.seconds()
         cid = None
         try:
             asked = self._dialect.receive(unit, self._in_room())
             if isinstance(asked, c.Request):
                 cid = asked.cid
-                self._obey(asked.command, cid)
+                if self.shut_out and not isinstance(asked.command, _ALLOWED_OUTSIDE):
+                    raise PasswordNeeded("This server has a password. Say it first.")
+                obey(self, asked.command, cid)
             elif asked is not None:
-                self._in_order(asked, None)
+                self.say_in_order(asked, None)
         except Refused as refusal:
-            self._in_order(Sorry(refusal), cid)
+            self.say_in_order(Sorry(refusal), cid)
 
     def overlong(self, limit: int) -> None:
-        self._in_order(Sorry(_too_long(self._host.settings.max_message)), None)
+        self.say_in_order(Sorry(_too_long(self.host.settings.max_message)), None)
 
     def finish(self, cut: bool) -> None:
         if cut:
             refusal = Malformed("Your last line had no end, so it was not sent.")
-            self._in_order(Sorry(refusal), None)
-        self._leave_for_good("", of_own_accord=False)
+            self.say_in_order(Sorry(refusal), None)
+        self.leave_for_good("", of_own_accord=False)
 
     def end(self) -> None:
         self.full = self.ended = True
         self._stop_timer()
-        if not self._slow:
+        if self._inside and not self._slow:
             self._network.exit(self)
 
     # -- what the network and its audiences need -----------------------------------
@@ -171,13 +161,18 @@ class Session:
         self._reading.pop(audience, None)
         if put_out and not self.ended:
             room = audience.room
-            self._say(Out(room.key, room.name, True), None)
+            self.say(Out(room.key, room.name, True), None)
         if self._leaving:
-            self._host.turn.ring(self)
+            self.host.turn.ring(self)
 
     def closing(self, room: Room) -> bytes:
         """Return what to say when it has read the past of ``room``."""
         return self._dialect.reply(CaughtUp(room.key, room.name, room.log.head), None)
+
+    def mark_seen(self) -> None:
+        """See that how far it has read what was told to it alone is remembered."""
+        if self._inside:
+            self._network.mark_seen(self)
 
     def hush(self) -> None:
         """Hear no more."""
@@ -199,7 +194,7 @@ class Session:
 
     def tell(self, text: str) -> None:
         """Say ``text`` to this one alone, after the answers to what it asked before."""
-        self._in_order(Noted(text), None)
+        self.say_in_order(Noted(text), None)
 
     @property
     def status(self) -> Status:
@@ -240,75 +235,34 @@ class Session:
         if self._leaving and not (self._reading or self._replies or self.full):
             self.part(self._last_word)
 
-    # -- commands ------------------------------------------------------------------
-
-    def _obey(self, command: c.Command, cid: str | None) -> None:
-        if self._shut_out and not isinstance(command, c.Password | c.Quit | c.Ping):
-            raise PasswordNeeded("This server has a password. Say it first.")
-        match command:
-            case c.Say():
-                self._check_length(command.body)
-                key = self.key_of(command.room)
-                if key in self._network.audiences and self._can_answer(cid):
-                    self.submit(key, command, cid)
-                else:
-                    self._slowly(self._submit_later(key, command, cid), cid)
-            case c.Quit():
-                self._leave_for_good("Goodbye.", of_own_accord=True)
-            case c.Logout():
-                rules.permit_person(self.actor, c.Logout)
-                text = f"You are logged out, {self.actor.name}. Goodbye."
-                self._leave_for_good(text, of_own_accord=True)
-            case c.Ping():
-                self._in_order(Pong(), cid)
-            case c.Ignore(name):
-                self._in_order(self._ignore(name), cid)
-            case c.Unignore(name):
-                self._in_order(self._unignore(name), cid)
-            case c.Password(password):
-                self._slowly(self._check_password(password), cid)
-            case c.Nick() | c.Register() | c.Login() | c.ChangePassword():
-                self._slowly(self._identify(command, cid), cid)
-            case c.Whisper() | c.Announce():
-                self._check_length(command.body)
-                self._slowly(self._tell(command, cid), cid)
-            case c.History():
-                self._slowly(self._recall(command, cid), cid)
-            case c.ListMembers() | c.ListRooms() | c.ListBans() | c.ShowTopic() | c.Whois():
-                self._slowly(self._answer(command, cid), cid)
-            case c.Join():
-                self._slowly(self._join(command, cid), cid)
-            case (
-                c.Roll() | c.Leave() | c.SetTopic() | c.Kick() | c.Ban() | c.Unban() | c.Mute()
-                | c.Unmute() | c.Op() | c.Deop() | c.Lock() | c.Unlock()
-            ):  # fmt: skip
-                self._slowly(self._submit_later(self.key_of(command.room), command, cid), cid)
-            case _:
-                assert_never(command)
+    # -- what commands do to it, see chatnet.server.obey -----------------------------
 
     def submit(
         self, key: str, command: c.RoomCommand, cid: str | None, reply: Reply | None = None
     ) -> None:
         """Ask the network for ``command``; when it is done, say ``reply``."""
-        weight = self._departs(command.body) if isinstance(command, c.Say) else self._departs()
-        self._network.submit(self, key, command, cid).addCallbacks(
-            self._done, self._failed, callbackArgs=(weight, cid, reply), errbackArgs=(weight, cid)
-        )
+        body = command.body if isinstance(command, c.Say) else ""
+        self.answer_to(self._network.submit(self, key, command, cid), cid, body, reply)
 
-    def _departs(self, body: str = "") -> int:
+    def answer_to(
+        self, done: Deferred[Any], cid: str | None, body: str = "", reply: Reply | None = None
+    ) -> None:
+        """Count ``done`` as on its way, with the weight of ``body``; answer when it fires."""
         weight = 1 + len(body) // WINDOW_BYTES
         self._on_their_way += weight
         if self._on_their_way >= WINDOW:
             self._wire.hold("busy")
-        return weight
+        done.addCallbacks(
+            self._done, self._failed, callbackArgs=(weight, cid, reply), errbackArgs=(weight, cid)
+        )
 
     def _done(
         self, result: object, weight: int, cid: str | None, reply: Reply | None = None
     ) -> None:
         if reply is not None:
-            self._say(reply, cid)
+            self.say(reply, cid)
         if isinstance(result, Done):
-            self._say(result, cid)
+            self.say(result, cid)
         self._on_their_way -= weight
         if self._on_their_way <= WINDOW // 2:
             self._wire.release("busy")
@@ -317,113 +271,36 @@ class Session:
         self._refused(failure, cid)
         self._done(None, weight, None)
 
-    async def _submit_later(self, key: str, command: c.RoomCommand, cid: str | None) -> None:
-        await self._ready(cid)
-        command, reply = await errands.prepare(self._host, self, key, command)
-        self.submit(key, command, cid, reply)
-
-    async def _join(self, command: c.Join, cid: str | None) -> None:
-        key = self.key_of(command.room)
-        await self._ready(cid)
-        if key in self.rooms and self.actor.key in self.rooms[key].audience.room.decided.members:
-            audience = self.rooms[key].audience
-            self.here = key
-            self.submit(key, command, cid, AlreadyIn(key, audience.room.name))
-            return
-        command, seat = await errands.prepare_join(self._host, self, key, command)
-        weight = self._departs()
-        done = self._network.submit(self, key, command, cid, seat)
-        if self.actor.key in seat.audience.room.decided.members:
-            self.here = key
-            if command.alone:
-                for other in [k for k in self.rooms if k != key]:
-                    self._network.submit(self, other, c.Leave()).addErrback(lambda _: None)
-        done.addCallback(self._entered, seat, cid)
-        done.addCallbacks(
-            self._done, self._failed, callbackArgs=(weight, cid), errbackArgs=(weight, cid)
-        )
-
-    def _entered(self, result: Any, seat: Seat, cid: str | None) -> Any:
-        if seat.audience in self._reading:
-            self._say(errands.entered(self, seat.audience), cid)
-            self._seated.append(seat.audience)
-        return result
-
-    async def _tell(self, command: c.Telling, cid: str | None) -> None:
-        await self._ready(cid)
-        keys, events, reply = await errands.address(self._host, self, command)
-        weight = self._departs(command.body)
-        self._network.tell(self, keys, events, cid).addCallbacks(
-            self._done, self._failed, callbackArgs=(weight, cid, reply), errbackArgs=(weight, cid)
-        )
-
-    async def _answer(self, query: c.Query, cid: str | None) -> None:
-        await self._settled()
-        self._say(await queries.answer(self._host, self, query), cid)
-
-    async def _recall(self, query: c.History, cid: str | None) -> None:
-        await self._settled()
-        reply, audience, cursor = await errands.history(self._host, self, query)
-        self._say(reply, cid)
-        audience.insert(cursor)
-        self._seated.append(audience)
-
-    async def _identify(
-        self, command: c.Nick | c.Register | c.Login | c.ChangePassword, cid: str | None
-    ) -> None:
-        await self._settled()
-        reply = await arrivals.identify(self._host, self, command)
-        self._say(reply, cid)
-
-    async def _check_password(self, password: str) -> None:
-        if not self._shut_out:
-            self._say(Noted("No password is needed any more."), None)
-            return
-        try:
-            right = await opens(self._host, password, self.actor.address)
-        except TooManyTries as refusal:
-            self.part(str(refusal))
-            return
-        if not right:
-            self._in_order(Sorry(WrongPassword("That is not this server's password.")), None)
-            self._leave_for_good("", of_own_accord=True)
-            return
-        self._shut_out = False
-        self._stop_timer()
-        self._say(self._welcome(), None)
-
-    def _ignore(self, name: str) -> Reply:
-        if not name:
-            return Ignored(tuple(sorted(self.ignored)))
-        if fold(name) == self.actor.key:
-            raise Malformed("You cannot ignore yourself.")
-        self.ignored.add(fold(name))
-        return Noted(f"You see nothing more of {name}. /unignore {name} undoes it.")
-
-    def _unignore(self, name: str) -> Reply:
-        if fold(name) not in self.ignored:
-            raise Malformed(f"You do not ignore {name}. /ignore lists whom you do.")
-        self.ignored.discard(fold(name))
-        return Noted(f"You see again what {name} says.")
-
-    def _leave_for_good(self, words: str, of_own_accord: bool) -> None:
+    def leave_for_good(self, words: str, of_own_accord: bool) -> None:
         """Leave every room; say ``words`` and close when all that was asked for was read."""
         self._wire.hold("leaving")
         if not self.quitting:
             self.quitting = of_own_accord
-        if not self._network.closing:
+        if self._inside and not self._network.rooms.closing:
             self._network.leave_all(self)
         self._network.settle().addBoth(lambda _: self._read_out(words))
 
     def _read_out(self, words: str) -> None:
         if self.ended:
             return
-        self._network.mark_seen(self)
+        self.mark_seen()
         for audience in self._reading:
             audience.close(self, audience.room.log.head)
-            self._host.turn.ring(audience)
+            self.host.turn.ring(audience)
         self._leaving, self._last_word = True, words
-        self._host.turn.ring(self)
+        self.host.turn.ring(self)
+
+    def let_in(self) -> None:
+        """Be one of those who are here; until then nobody sees it, and it hears nobody."""
+        self.shut_out, self._inside = False, True
+        self._stop_timer()
+        arrive(self.host, self)
+        self._network.begin(self)
+        self.say(self._welcome(), None)
+
+    def read_after_replies(self, audience: Audience) -> None:
+        """Begin to read in ``audience`` once all that was said to this one alone is out."""
+        self._seated.append(audience)
 
     # -- how -----------------------------------------------------------------------
 
@@ -431,19 +308,15 @@ class Session:
         seat = self.rooms.get(self.here)
         return seat is not None and self.actor.key in seat.audience.room.decided.members
 
-    def _can_answer(self, cid: str | None) -> bool:
+    def can_answer(self, cid: str | None) -> bool:
         return cid is None or self.person.answers is not None
 
-    async def _ready(self, cid: str | None) -> None:
-        if not self._can_answer(cid):
-            await self._network.recall(self.person)
-
-    async def _settled(self) -> None:
+    async def settled(self) -> None:
         """Wait until all that was asked for before has happened, or was refused."""
         with suppress(Refused):  # which is told to whoever asked for it
             await self._network.settle()
 
-    def _slowly(self, work: Coroutine[Deferred[Any], Any, None], cid: str | None) -> None:
+    def slowly(self, work: Coroutine[Deferred[Any], Any, None], cid: str | None) -> None:
         """Do ``work`` before anything else that this session asks for."""
         self._slow = True
         self._wire.hold("slow")
@@ -454,15 +327,16 @@ class Session:
     def _at_once(self, _: object) -> None:
         self._slow = False
         if self.ended:
-            self._network.exit(self)
+            if self._inside:
+                self._network.exit(self)
         else:
             self._wire.release("slow")
 
     def _refused(self, failure: Failure, cid: str | None) -> None:
-        self._say(Sorry(self._refusal(failure)), cid)
+        self.say(Sorry(self._refusal(failure)), cid)
 
     def _refused_in_order(self, failure: Failure, cid: str | None) -> None:
-        self._in_order(Sorry(self._refusal(failure)), cid)
+        self.say_in_order(Sorry(self._refusal(failure)), cid)
 
     def _refusal(self, failure: Failure) -> Refused:
         if isinstance(failure.value, Refused):
@@ -470,31 +344,31 @@ class Session:
         self._log.failure("a command broke", failure)
         return Unavailable("Something broke here; the operator's log has it. Sorry.")
 
-    def _in_order(self, reply: Reply, cid: str | None) -> None:
-        self._network.settle().addBoth(lambda _: self._say(reply, cid))
+    def say_in_order(self, reply: Reply, cid: str | None) -> None:
+        self._network.settle().addBoth(lambda _: self.say(reply, cid))
 
-    def _say(self, reply: Reply, cid: str | None) -> None:
+    def say(self, reply: Reply, cid: str | None) -> None:
         said = self._dialect.reply(reply, cid)
         if said:
             self._replies.append(said)
-        self._host.turn.ring(self)
+        self.host.turn.ring(self)
 
     def _welcome(self) -> Welcome:
-        settings = self._host.settings
+        settings = self.host.settings
         return Welcome(
             settings.name,
             __version__,
             settings.motd,
             self.actor.name,
             self.id,
-            self._shut_out,
+            self.shut_out,
             settings.registration,
             settings.max_message,
             settings.password_length,
         )
 
-    def _check_length(self, body: str) -> None:
-        most = self._host.settings.max_message
+    def check_length(self, body: str) -> None:
+        most = self.host.settings.max_message
         if most and len(body) * 4 > most and len(body.encode()) > most:
             raise _too_long(most)
 
@@ -518,13 +392,13 @@ class Session:
         self.full = True
         self._wire.hold("full")
         if self._timer is None:
-            seconds = self._host.settings.stall_seconds
-            self._timer = self._host.clock.callLater(seconds, self._stalled)
+            seconds = self.host.settings.stall_seconds
+            self._timer = self.host.clock.callLater(seconds, self._stalled)
 
     def resumeProducing(self) -> None:
         """The wire has room again."""
         self.full = False
-        if not self._shut_out:
+        if not self.shut_out:
             self._stop_timer()
         self.drain()
         if not self.full:

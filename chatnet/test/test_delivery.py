@@ -66,7 +66,7 @@ class Server(Rig):
             if "tea" in self.network.audiences:
                 self.room("tea").log._keep = 4
 
-        self.journal.subscribe(watched, self.network._rewind)
+        self.journal.subscribe(watched, self.network.rooms.rewind)
 
 
 class DeliveryTests(SynchronousTestCase):

@@ -370,6 +370,17 @@ class ServerPasswordTests(SynchronousTestCase):
         bot.sends("rooms")
         self.assertEqual([frame["reply"] for frame in bot.receives()], ["welcome", "rooms"])
 
+    def test_who_has_not_said_it_is_neither_seen_nor_told_anything(self) -> None:
+        tom = self.rig.arrives("open sesame", "/newuser tom abcd")
+        waiting = self.rig.arrives()
+        waiting.hears(), tom.hears()
+        tom.types("send all hello", "who")
+        self.assertEqual(tom.hears(), ["On the server (1): tom"])
+        self.assertEqual(waiting.hears(), [])
+        waiting.hangs_up()
+        self.rig.settle()
+        self.assertEqual(len(self.rig.network.people), 1)
+
     def test_silence_is_not_waited_for_for_ever(self) -> None:
         ann = self.rig.arrives()
         self.rig.clock.advance(60)

@@ -1,0 +1,161 @@
+"""What a session does with a command: at once, or after an errand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from chatnet.core import commands as c, rules
+from chatnet.core.names import fold
+from chatnet.core.refusals import Malformed, TooManyTries, WrongPassword
+from chatnet.core.replies import AlreadyIn, Ignored, Noted, Pong, Reply, Sorry
+from chatnet.server import arrivals, errands, queries
+from chatnet.server.gatekeeper import opens
+from chatnet.server.seats import Seat
+
+if TYPE_CHECKING:
+    from chatnet.server.session import Session
+
+
+def obey(session: Session, command: c.Command, cid: str | None) -> None:
+    """Do what ``command`` asks for, or begin to.
+
+    Raises:
+        Refused: it can be told at once that it will not be done.
+    """
+    match command:
+        case c.Say():
+            session.check_length(command.body)
+            key = session.key_of(command.room)
+            if key in session.host.network.audiences and session.can_answer(cid):
+                session.submit(key, command, cid)
+            else:
+                session.slowly(_submit(session, key, command, cid), cid)
+        case c.Quit():
+            session.leave_for_good("Goodbye.", of_own_accord=True)
+        case c.Logout():
+            rules.permit_person(session.actor, c.Logout)
+            text = f"You are logged out, {session.actor.name}. Goodbye."
+            session.leave_for_good(text, of_own_accord=True)
+        case c.Ping():
+            session.say_in_order(Pong(), cid)
+        case c.Ignore(name):
+            session.say_in_order(_ignore(session, name), cid)
+        case c.Unignore(name):
+            session.say_in_order(_unignore(session, name), cid)
+        case c.Password(password):
+            session.slowly(_let_in(session, password), cid)
+        case c.Nick() | c.Register() | c.Login() | c.ChangePassword():
+            session.slowly(_identify(session, command, cid), cid)
+        case c.Whisper() | c.Announce():
+            session.check_length(command.body)
+            session.slowly(_tell(session, command, cid), cid)
+        case c.History():
+            session.slowly(_recall(session, command, cid), cid)
+        case c.ListMembers() | c.ListRooms() | c.ListBans() | c.ShowTopic() | c.Whois():
+            session.slowly(_answer(session, command, cid), cid)
+        case c.Join():
+            session.slowly(_join(session, command, cid), cid)
+        case (
+            c.Roll() | c.Leave() | c.SetTopic() | c.Kick() | c.Ban() | c.Unban() | c.Mute()
+            | c.Unmute() | c.Op() | c.Deop() | c.Lock() | c.Unlock()
+        ):  # fmt: skip
+            session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)
+        case _:
+            assert_never(command)
+
+
+async def _ready(session: Session, cid: str | None) -> None:
+    if not session.can_answer(cid):
+        await session.host.network.recall(session.person)
+
+
+async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str | None) -> None:
+    await _ready(session, cid)
+    command, reply = await errands.prepare(session.host, session, key, command)
+    session.submit(key, command, cid, reply)
+
+
+async def _join(session: Session, command: c.Join, cid: str | None) -> None:
+    key, key_of_person = session.key_of(command.room), session.actor.key
+    await _ready(session, cid)
+    held = session.rooms.get(key)
+    if held is not None and key_of_person in held.audience.room.decided.members:
+        session.here = key
+        session.submit(key, command, cid, AlreadyIn(key, held.audience.room.name))
+        return
+    command, seat = await errands.prepare_join(session.host, session, key, command)
+    network = session.host.network
+    done = network.submit(session, key, command, cid, seat)
+    if key_of_person in seat.audience.room.decided.members:
+        session.here = key
+        if command.alone:
+            for other in [k for k in session.rooms if k != key]:
+                network.submit(session, other, c.Leave()).addErrback(lambda _: None)
+    done.addCallback(_entered, session, seat, cid)
+    session.answer_to(done, cid)
+
+
+def _entered(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
+    if seat.audience in session.reading():
+        session.say(errands.entered(session, seat.audience), cid)
+        session.read_after_replies(seat.audience)
+    return result
+
+
+async def _tell(session: Session, command: c.Telling, cid: str | None) -> None:
+    await _ready(session, cid)
+    keys, events, reply = await errands.address(session.host, session, command)
+    done = session.host.network.tell(session, keys, events, cid)
+    session.answer_to(done, cid, command.body, reply)
+
+
+async def _answer(session: Session, query: c.Query, cid: str | None) -> None:
+    await session.settled()
+    session.say(await queries.answer(session.host, session, query), cid)
+
+
+async def _recall(session: Session, query: c.History, cid: str | None) -> None:
+    await session.settled()
+    reply, audience, cursor = await errands.history(session.host, session, query)
+    session.say(reply, cid)
+    audience.insert(cursor)
+    session.read_after_replies(audience)
+
+
+async def _identify(
+    session: Session, command: c.Nick | c.Register | c.Login | c.ChangePassword, cid: str | None
+) -> None:
+    await session.settled()
+    session.say(await arrivals.identify(session.host, session, command), cid)
+
+
+async def _let_in(session: Session, password: str) -> None:
+    if not session.shut_out:
+        session.say(Noted("No password is needed any more."), None)
+        return
+    try:
+        right = await opens(session.host, password, session.actor.address)
+    except TooManyTries as refusal:
+        session.part(str(refusal))
+        return
+    if right:
+        session.let_in()
+    else:
+        session.say_in_order(Sorry(WrongPassword("That is not this server's password.")), None)
+        session.leave_for_good("", of_own_accord=True)
+
+
+def _ignore(session: Session, name: str) -> Reply:
+    if not name:
+        return Ignored(tuple(sorted(session.ignored)))
+    if fold(name) == session.actor.key:
+        raise Malformed("You cannot ignore yourself.")
+    session.ignored.add(fold(name))
+    return Noted(f"You see nothing more of what {name} says. /unignore {name} undoes it.")
+
+
+def _unignore(session: Session, name: str) -> Reply:
+    if fold(name) not in session.ignored:
+        raise Malformed(f"You do not ignore {name}. /ignore lists whom you do.")
+    session.ignored.discard(fold(name))
+    return Noted(f"You see again what {name} says.")

@@ -1,0 +1,115 @@
+"""The rooms in memory: brought in when they are needed, let go when nobody needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatnet.core import events as e
+from chatnet.core.names import EVERYBODY
+from chatnet.core.refusals import Unavailable
+from chatnet.core.room import Room
+from chatnet.interfaces import IJournal
+from chatnet.server.audience import Audience
+from chatnet.server.people import People
+from chatnet.server.seats import GUEST_LOG
+
+RETRY_SECONDS = 1.0  # until what could not be stored is tried again
+SWEEP_SECONDS, IDLE_SECONDS = 60.0, 300.0  # how often idle rooms are looked for; what idle is
+
+
+class Rooms:
+    """Audiences by the key of their room."""
+
+    _log = Logger()
+
+    def __init__(self, journal: IJournal, people: People, clock: IReactorTime) -> None:
+        self.audiences: dict[str, Audience] = {}
+        self.closing = False  # the server stops: nobody's departure is noted any more
+        self._journal = journal
+        self._people = people
+        self._clock = clock
+        self._opening: dict[str, list[Deferred[Audience]]] = {}
+
+    def start(self, everybody: Room) -> None:
+        """Begin: ``everybody`` is the log that all read."""
+        self.audiences[EVERYBODY] = Audience(everybody, self._journal.read)
+        self._clock.callLater(SWEEP_SECONDS, self._sweep)
+
+    def open(self, key: str) -> Deferred[Audience]:
+        """Return the room ``key``, brought into memory if it is not there.
+
+        Errbacks:
+            Unavailable: the store cannot be read.
+        """
+        done: Deferred[Audience] = Deferred()
+        if key in self.audiences:
+            self.audiences[key].used_at = self._clock.seconds()
+            done.callback(self.audiences[key])
+        elif key in self._opening:
+            self._opening[key].append(done)
+        else:
+            self._opening[key] = [done]
+            self._journal.open(key).addBoth(self._opened, key)
+        return done
+
+    def let_go(self, key: str) -> None:
+        """Take the room ``key`` out of memory, unless somebody is in it; it stays stored."""
+        audience = self.audiences.get(key)
+        if audience is None or len(audience):
+            return
+        room = audience.room
+        if room.state.members or room.decided.members or not self._journal.close(key):
+            return
+        if key.startswith(GUEST_LOG):
+            self._journal.discard(key)  # what was whispered to a guest goes with it
+        elif room.log.head:
+            self._journal.keep(key, room.log.head, room.state)
+        del self.audiences[key]
+
+    def reap_later(self, key: str) -> None:
+        """See to it that those leave ``key`` in whose place nobody is."""
+        self._clock.callLater(RETRY_SECONDS, self._reap, key)
+
+    def rewind(self, keys: Iterable[str]) -> None:
+        """What was on its way to the rooms ``keys`` has failed."""
+        for key in keys:
+            self.audiences[key].room.rewind()
+
+    def _sweep(self) -> None:
+        self._clock.callLater(SWEEP_SECONDS, self._sweep)
+        long_ago = self._clock.seconds() - IDLE_SECONDS
+        for key, audience in list(self.audiences.items()):
+            if key != EVERYBODY and audience.used_at <= long_ago:
+                self.let_go(key)
+
+    def _opened(self, room: Room | Failure, key: str) -> None:
+        if isinstance(room, Room):
+            audience = self.audiences[key] = Audience(room, self._journal.read)
+            audience.used_at = self._clock.seconds()
+            self._reap(key)  # they were here when the server ended
+        else:
+            self._log.failure("cannot open {room}", room, room=key)
+        for done in self._opening.pop(key):
+            if isinstance(room, Room):
+                done.callback(self.audiences[key])
+            else:
+                done.errback(Unavailable("That cannot be read now. Please try again later."))
+
+    def _reap(self, key: str) -> None:
+        audience = self.audiences.get(key)
+        if audience is None or self.closing:
+            return
+        room = audience.room
+        for folded, member in list(room.decided.members.items()):
+            person = self._people.find(folded)
+            if person is None or not any(key in s.rooms for s in person.sessions):
+                events = [e.Left(member.name, True)]
+                room.expect(events)
+                done: Deferred[Any] = self._journal.append(key, events, "")
+                done.addErrback(lambda _: self.reap_later(key))
