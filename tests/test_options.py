@@ -322,11 +322,6 @@ class ConfigTests(LiveTestCase):
         self.assertTrue(heard[0].startswith("Welcome to Home!"), heard)
         self.assertIn("at most 20 bytes", heard[-1])
 
-    async def test_a_port_on_the_command_line_wins_over_endpoints_in_the_file(self) -> None:
-        self._write('listen = ["tcp:1:interface=127.0.0.1"]\n')
-        server = await self.serves("--config", "chatnet.toml")
-        self.assertEqual(len(server.ports), 1)
-
     async def test_what_is_wrong_with_it_is_one_line(self) -> None:
         for config, complaint in (
             ("nmae = 'x'\n", "nmae"),
