@@ -9,6 +9,7 @@ import sys
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.stdio import StandardIO
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
@@ -56,11 +57,14 @@ def _talk(options: Options, terminal: bool) -> int:
 
     def ended(result: Failure | None) -> None:
         nonlocal status
+        try:
+            reactor.stop()
+        except ReactorNotRunning:  # interrupted
+            return
         status = client.status
         if isinstance(result, Failure):
             status, sentence = explain(result.value, options.host, options.port)
             say(sentence)
-        reactor.stop()
 
     def begin() -> None:
         Deferred.fromCoroutine(client.converse(options.room)).addBoth(ended)
