@@ -129,10 +129,12 @@ async def history(host: Host, session: Session, query: c.History) -> tuple[Reply
     audience.resume(session)  # up to the present, as far as the wire takes it
     start = 0 if query.count < 0 else await _back(host, audience, query.count)
     here = audience.place_of(session)
-    what = "all" if query.count < 0 else f"the last {query.count:,}"
+    what = {-1: "all messages", 1: "the last message"}.get(
+        query.count, f"the last {query.count:,} messages"
+    )
     cursor = Cursor(session, session.recall, min(start, here), here, held=True)
     cursor.closing = session.closing(room)
-    return Noted(f"--- {what} messages of {room.name} ---"), audience, cursor
+    return Noted(f"--- {what} of {room.name} ---"), audience, cursor
 
 
 async def _back(host: Host, audience: Audience, count: int) -> int:

@@ -162,7 +162,7 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(
             self.ann.hears(),
             [
-                "--- the last 1 messages of tea ---",
+                "--- the last message of tea ---",
                 "[2027-01-15 08:00] ann: two",
                 "--- end of history ---",
             ],
