@@ -306,3 +306,35 @@ class KillTests(LiveTestCase):
         for server in self.servers:
             server.kill()
             await server.ended()
+
+
+class FullDiskTests(LiveTestCase):
+    async def test_what_cannot_be_stored_is_not_shown_and_its_sender_is_told(self) -> None:
+        options = ("--data", str(self.folder / "data"), "--port", "0", "--interface", "127.0.0.1")
+        server = self.launches(*options, shell="ulimit -f 1200")  # blocks of 512 bytes, per file
+        server.suffers = True
+        await server.logged("connect with:")
+        ann, bob = await self.joins(server, "ann"), await self.joins(server, "bob")
+        await ann.answered()
+        shown: list[str] = []
+        refused = 0
+        for number in range(40):
+            ann.types(f"{number:02} {'x' * 50_000}")
+            told_to_ann = await ann.answered()
+            refused += len(told_to_ann)
+            if told_to_ann:
+                self.assertEqual(told_to_ann, ["That could not be stored. Please try again."])
+            heard = await bob.answered()
+            self.assertEqual(len(heard) + len(told_to_ann), 1)
+            shown += heard
+        self.assertTrue(shown)
+        self.assertTrue(refused)
+        self.assertIn(b"could not commit", server.log)
+        await server.stop()
+        await ann.closed(), await bob.closed()
+
+        again = await self.serves()
+        reader = await self.arrives(again, "reader")
+        reader.types("/join tea")
+        await reader.until("--- end of history ---")
+        self.assertEqual(await told(reader, "tea"), shown)
