@@ -137,8 +137,11 @@ class IStore(Interface):
     def write(batch: Batch) -> None:
         """Make all of ``batch`` durable, or raise and keep none of it.
 
-        Raises for an entry whose place is taken. Remembers the last thousand answers of an
-        origin or more.
+        Remembers the last thousand answers of an origin or more.
+
+        Raises:
+            OSError: the disk is full, the database away, or the like.
+            Exception: anything else, for an entry whose place is taken.
         """
 
     def load(room: str) -> tuple[int, RoomState]:

@@ -151,6 +151,11 @@ class Journal:
                     raise Unavailable("Decided before the outcome of an earlier commit was known.")
                 runs = self._number(batch)
                 await self._write(batch, runs.values())
+            except (OSError, Unavailable) as error:  # foreseen: a full disk, a lost database
+                self._log.error(
+                    "could not commit {count} appends: {error}", count=len(batch), error=str(error)
+                )
+                await self._fall(batch)
             except Exception:
                 self._log.failure("could not commit {count} appends", count=len(batch))
                 await self._fall(batch)
@@ -202,8 +207,10 @@ class Journal:
         self._doubts |= {append.room for append in batch if append.entries}
         try:
             await self._look_again()
-        except Exception:
-            self._log.failure("cannot say whether the commit happened; will ask again")
+        except Exception as error:
+            self._log.error(
+                "cannot say whether the commit happened, will ask again: {error}", error=str(error)
+            )
         last = next((run[-1] for run in (append.entries for append in batch) if run), None)
         kept = batch if last and last.seq <= self._heads[last.room] else []
         fallen = self._writing = self._waiting if kept else batch + self._waiting

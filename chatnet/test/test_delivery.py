@@ -117,7 +117,6 @@ class DeliveryTests(SynchronousTestCase):
         for _ in range(4):  # departures are tried again after a second
             rig.clock.advance(1)
             rig.settle()
-        self.flushLoggedErrors()
         stays += [(name, person.receives()) for name, person in here.items()]
 
         log, room = store.kept("tea"), rig.room("tea")

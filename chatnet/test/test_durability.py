@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core.refusals import Unavailable
 from chatnet.server.session import WINDOW
 from chatnet.test.rig import Rig
 
@@ -18,9 +19,6 @@ class CommitTests(SynchronousTestCase):
         self.ann = self.rig.member("ann")
         self.bob = self.rig.member("bob")
         self.ann.hears()
-
-    def tearDown(self) -> None:
-        self.flushLoggedErrors(OSError, Unavailable)  # each failed commit is logged
 
     def test_nothing_is_heard_before_the_commit(self) -> None:
         self.ann.asks("hello")
@@ -118,6 +116,19 @@ class CommitTests(SynchronousTestCase):
         self.assertLess(len(self.rig.journal._waiting), 15)
         self.rig.settle()
         self.assertEqual(len(self.ann.hears()), 50)
+
+
+class FullDiskTests(SynchronousTestCase):
+    def test_a_foreseen_failure_is_one_line_in_the_log_without_a_traceback(self) -> None:
+        rig = Rig()
+        ann = rig.member("ann")
+        heard = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        rig.store.fail_before = True
+        ann.types("hello")
+        self.assertEqual(ann.hears(), [SORRY])
+        (event,) = [event for event in heard if event["log_namespace"].endswith("Journal")]
+        self.assertEqual(formatEvent(event), "could not commit 1 appends: disk full")
+        self.assertNotIn("log_failure", event)
 
 
 class IdleRoomTests(SynchronousTestCase):

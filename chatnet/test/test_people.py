@@ -239,7 +239,6 @@ class AccountTests(SynchronousTestCase):
         self.rig.store.fail_before = True
         self.rig.settle()
         self.rig.store.fail_before = False
-        self.flushLoggedErrors(OSError)
         self.assertIn("could not be stored", bob.hears()[-1])
         ann.hears()
         bob.types("still me")

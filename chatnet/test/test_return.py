@@ -78,7 +78,6 @@ class NamedCommandTests(SynchronousTestCase):
         self.rig.store.fail_before = True
         self.say("hi", "1")
         self.rig.store.fail_before = False
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
         self.assertEqual([frame["error"] for frame in self.ann.receives()], ["unavailable"])
         self.say("hi", "1")
         self.assertEqual(self.ann.receives()[-1], {"ok": "1", "room": "tea", "seq": 3})
@@ -87,12 +86,10 @@ class NamedCommandTests(SynchronousTestCase):
         self.rig.store.fail_after = self.rig.store.fail_reads = True
         self.say("hi", "1")
         self.rig.store.fail_after = self.rig.store.fail_reads = False
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
         self.assertEqual([frame["error"] for frame in self.ann.receives()], ["unavailable"])
         self.say("hi", "1")
         self.assertEqual(self.ann.receives()[-1], {"ok": "1", "room": "tea", "seq": 3})
         self.say("new", "2")
-        self.flushLoggedErrors()
         self.say("new", "2")
         self.assertEqual(self.ann.receives()[-1], {"ok": "2", "room": "tea", "seq": 4})
 
