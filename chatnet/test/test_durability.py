@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.server.session import WINDOW
@@ -122,7 +121,9 @@ class FullDiskTests(SynchronousTestCase):
     def test_a_foreseen_failure_is_one_line_in_the_log_without_a_traceback(self) -> None:
         rig = Rig()
         ann = rig.member("ann")
-        heard = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        heard: list[LogEvent] = []
+        globalLogPublisher.addObserver(heard.append)
+        self.addCleanup(globalLogPublisher.removeObserver, heard.append)
         rig.store.fail_before = True
         ann.types("hello")
         self.assertEqual(ann.hears(), [SORRY])
