@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.logger import LogEvent, formatEvent, globalLogPublisher
+from typing import cast
+
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.server.session import WINDOW
@@ -122,8 +124,9 @@ class FullDiskTests(SynchronousTestCase):
         rig = Rig()
         ann = rig.member("ann")
         heard: list[LogEvent] = []
-        globalLogPublisher.addObserver(heard.append)
-        self.addCleanup(globalLogPublisher.removeObserver, heard.append)
+        observer = cast(ILogObserver, heard.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
         rig.store.fail_before = True
         ann.types("hello")
         self.assertEqual(ann.hears(), [SORRY])
