@@ -92,20 +92,42 @@ class SlowReaderTests(LiveTestCase):
         self.assertEqual(await slow.answered(), [])
         self.assertLess(server.memory() - before, 40 * MIB)
 
-    async def test_one_that_asks_much_and_reads_nothing_is_not_served_for_ever(self) -> None:
+    async def test_one_that_asks_much_and_reads_nothing_is_answered_when_it_reads(self) -> None:
         server = await self.serves()
         ann = await self.joins(server, "ann")
-        ann.types(*(f"{number} {'x' * 4000}" for number in range(1000)))
-        await ann.answered()
         greedy = await self.joins(server, "greedy")
+        greedy.types("/help")
+        answer = await greedy.answered()
         greedy.stops_reading()
-        before = server.memory()
-        greedy.types(*["/history all"] * 200)  # 800 MB, if anyone wanted them
-        ann.types("still here")
-        self.assertIn("greedy has joined the room.", await ann.answered())
-        for _ in range(20):
+        before, times = server.memory(), 100_000
+        greedy.types(*["/help"] * times)  # some 70 MB of answers
+        await ann.until("greedy has joined the room.")
+        for _ in range(1000):  # time enough to answer it, for a server that would
             await ann.answered()
         self.assertLess(server.memory() - before, 40 * MIB)
+        greedy.reads_again()
+        heard = await greedy.hears(len(answer) * times)
+        self.assertEqual(heard[: len(answer)], answer)
+        self.assertEqual(heard[-len(answer) :], answer)
+        self.assertEqual(await greedy.answered(), [])
+        self.assertLess(server.memory() - before, 40 * MIB)
+
+    async def test_each_of_several_histories_is_whole(self) -> None:
+        server = await self.serves()
+        ann = await self.joins(server, "ann")
+        words = [f"{number} {'x' * 4000}" for number in range(1000)]
+        ann.types(*words)
+        await ann.answered()
+        bob = await self.arrives(server, "bob")
+        bob.types("/join tea")
+        await bob.until("--- end of history ---")
+        bob.types("/history all", "/history all", "/history 2")
+        heard: list[str] = []
+        for _ in range(3):
+            heard += await bob.until("--- end of history ---")
+        told_to_bob = [line.partition("ann: ")[2] for line in heard if "ann: " in line]
+        self.assertEqual(len(told_to_bob), 2002)
+        self.assertEqual(sorted(told_to_bob), sorted([*words, *words, *words[-2:]]))
 
     async def test_one_that_reads_nothing_for_too_long_is_closed_and_comes_back(self) -> None:
         server = await self.serves("--stall-seconds", "1")
