@@ -71,17 +71,14 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
-        self._given: set[str] = set()
         self.settings = _DEFAULTS
+        self._configured: tuple[str, list[str]] = "", []  # where the file says to listen
 
     def opt_listen(self, endpoint: str) -> None:
         """A Twisted endpoint to listen on, like tcp:8888:interface=127.0.0.1; may be repeated.
 
         Takes the place of --port, unless that is given too.
         """
-        if "listen" not in self._given:
-            self._given.add("listen")
-            self["listen"] = []
         self["listen"].append(endpoint)
 
     def parseArgs(self, *words: str) -> None:
@@ -102,6 +99,8 @@ class Options(usage.Options):
         words = list(sys.argv[1:] if options is None else options)
         try:
             self._read_config(words)
+            self._configured = self["port"], self["listen"]
+            self["port"], self["listen"] = "", []
             super().parseOptions(words)
         except usage.UsageError as error:
             raise SystemExit(f"chatnet: {error}. See twistd chatnet --help.") from None
@@ -112,6 +111,8 @@ class Options(usage.Options):
         Raises:
             usage.UsageError: it makes no sense; the sentence says what.
         """
+        if not (self["port"] or self["listen"]):
+            self["port"], self["listen"] = self._configured
         self.settings = Settings(
             name=_text(self["name"], "name"),
             motd=self["motd"],
@@ -212,7 +213,10 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         try:
             endpoints.append((written, serverFromString(reactor, written)))
         except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-            raise CannotStart(f"chatnet: {written} is no endpoint to listen on: {error}") from None
+            raise CannotStart(
+                f"chatnet: {written} is no endpoint to listen on ({error}). They look like"
+                " tcp:8888 or tcp:8888:interface=127.0.0.1."
+            ) from None
     folder = None
     if settings.store != "memory:":
         folder = DataFolder(settings.data)

@@ -25,7 +25,8 @@ INTERRUPTED = 130  # as shells have it
 
 def main() -> int:
     """Do what the command line says. Return the exit status."""
-    terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    _open_standard_descriptors()
+    terminal = os.isatty(0) and os.isatty(1)
     try:
         options = parse(sys.argv[1:], terminal)
     except KeyboardInterrupt:
@@ -39,6 +40,13 @@ def main() -> int:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
     return _talk(options, terminal)
+
+
+def _open_standard_descriptors() -> None:
+    """See that no connection gets the place of a standard descriptor that was closed."""
+    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(lowest)
 
 
 def _talk(options: Options, terminal: bool) -> int:
@@ -65,6 +73,8 @@ def _talk(options: Options, terminal: bool) -> int:
         if isinstance(result, Failure):
             status, sentence = explain(result.value, options.host, options.port)
             say(sentence)
+
+    reactor.addSystemEventTrigger("before", "shutdown", link.leave)
 
     def begin() -> None:
         Deferred.fromCoroutine(client.converse(options.room)).addBoth(ended)

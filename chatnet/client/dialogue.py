@@ -70,8 +70,8 @@ class Dialogue:
     @property
     def here(self) -> str:
         """The room that one speaks in, once all that was asked for is done; empty if in none."""
-        for pending in reversed(self.outbox):
-            match pending.command:
+        for command in reversed(self.outbox.turns):
+            match command:
                 case c.Join(room):
                     return room_name(room).text
                 case c.Leave():
@@ -111,7 +111,7 @@ class Dialogue:
             done.errback(refusal)
 
     def _happened(self, entry: e.Entry) -> None:
-        nameless = not self._named or any(isinstance(p.command, c.Login) for p in self.outbox)
+        nameless = not self._named or any(isinstance(turn, c.Login) for turn in self.outbox.turns)
         manner = self.places.take(entry, nameless)
         if manner is None:
             return
@@ -176,7 +176,7 @@ class Dialogue:
                 return self.places.caught_up(room)
             case r.Out(room):
                 self.places.left(room)
-            case r.Bye() if any(isinstance(p.command, c.Logout) for p in self.outbox):
+            case r.Bye() if any(isinstance(turn, c.Logout) for turn in self.outbox.turns):
                 self.over = True
             case r.Done():
                 return False

@@ -10,6 +10,7 @@ from chatnet.client.frames import encode
 from chatnet.core import commands as c, events as e
 from chatnet.core.names import EVERYBODY, fold, room_name
 
+_TURNS = c.Join | c.Leave | c.Login | c.Logout
 Echo = tuple[str, str, bool]  # where or to whom, what, and whether it is an action
 
 
@@ -33,6 +34,7 @@ class Outbox:
         self.weight = 0  # bytes
         self._entropy = entropy
         self._pending: dict[str, Pending] = {}
+        self._turns: dict[str, c.Command] = {}  # those that change who or where one is
         self._echoes: Counter[Echo] = Counter()
 
     def __len__(self) -> int:
@@ -41,8 +43,10 @@ class Outbox:
     def __iter__(self) -> Iterator[Pending]:
         return iter(list(self._pending.values()))
 
-    def __reversed__(self) -> Iterator[Pending]:
-        return reversed(self._pending.values())
+    @property
+    def turns(self) -> list[c.Command]:
+        """Those commands that change who or where one is."""
+        return list(self._turns.values())
 
     def add(self, command: c.Command) -> Pending:
         """Keep ``command`` until it is answered.
@@ -54,6 +58,8 @@ class Outbox:
         cid = self.name()
         pending = self._pending[cid] = Pending(cid, command, encode(command, cid))
         self.weight += len(pending.line)
+        if isinstance(command, _TURNS):
+            self._turns[cid] = command
         if echo:
             self._echoes[echo] += times
         return pending
@@ -71,6 +77,7 @@ class Outbox:
         pending = self._pending.pop(cid, None) if cid is not None else None
         if pending is None:
             return
+        self._turns.pop(pending.cid, None)
         self.weight -= len(pending.line)
         echo, times = _echo_of(pending.command)
         if echo and refused:
@@ -78,11 +85,13 @@ class Outbox:
 
     def renew(self) -> None:
         """Give new names to what is about a connection, which is to be made again."""
-        kept, self._pending = self._pending, {}
+        kept, self._pending, self._turns = self._pending, {}, {}
         for pending in kept.values():
             if isinstance(pending.command, c.Join | c.Leave):
                 pending.cid = self.name()
                 pending.line = encode(pending.command, pending.cid)
+            if isinstance(pending.command, _TURNS):
+                self._turns[pending.cid] = pending.command
             self._pending[pending.cid] = pending
 
     def echoes(self, entry: e.Entry) -> bool:

@@ -93,10 +93,15 @@ class Audience:
         last = self._last(reader)
         return last is not None and last.upto is None
 
-    def place_of(self, reader: Reader) -> int:
-        """Return how far ``reader`` has read, in the stretch it is in."""
+    def new_to(self, reader: Reader) -> int:
+        """Return the seq behind which ``reader`` reads what is new, now or later."""
+        last = self._last(reader)
+        return last.after if last else self.room.log.head
+
+    def caught_up(self, reader: Reader) -> bool:
+        """Return whether ``reader`` has read all there is."""
         cursor = self._cursors.get(reader)
-        return cursor.after if cursor else self.room.log.head
+        return cursor is None or (cursor.then is None and cursor.after >= self.room.log.head)
 
     def past_of(self, reader: Reader) -> tuple[int, int]:
         """Return where ``reader``, who has just come, begins to read, and where what is new begins.
@@ -121,11 +126,16 @@ class Audience:
             last.then = stretches[0]
 
     def insert(self, cursor: Cursor) -> None:
-        """Let a reader read ``cursor``, which has an end, before it goes on."""
+        """Let a reader read ``cursor``, which has an end, before it reads what is new."""
         reader = cursor.reader
-        cursor.then = self._cursors.get(reader)
-        self._cursors[reader] = cursor
-        reader.reads(self)
+        before, last = None, self._cursors[reader]
+        while last.then is not None:
+            before, last = last, last.then
+        cursor.then = last
+        if before is None:
+            self._cursors[reader] = cursor
+        else:
+            before.then = cursor
 
     def close(self, reader: Reader, upto: int, put_out: bool = False) -> None:
         """Let ``reader`` read ``upto`` and no further."""

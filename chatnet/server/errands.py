@@ -68,7 +68,7 @@ async def prepare_join(
     replay = host.settings.replay if command.replay is None else command.replay
     seat = Seat(audience, command.since, replay)
     if command.since is None and replay > 0:
-        seat.back = await _back(host, audience, replay)
+        seat.back = await _back(host, audience, audience.room.log.head, replay)
     seat.audience = await host.network.open(key)  # it may have been let go while we waited
     return command, seat
 
@@ -127,20 +127,20 @@ async def history(host: Host, session: Session, query: c.History) -> tuple[Reply
     if not audience.has(session):
         raise NotAllowed(f"You do not read {room.name} on this connection.")
     audience.resume(session)  # up to the present, as far as the wire takes it
-    start = 0 if query.count < 0 else await _back(host, audience, query.count)
-    here = audience.place_of(session)
+    here = audience.new_to(session)
+    start = 0 if query.count < 0 else await _back(host, audience, here, query.count)
     what = {-1: "all messages", 1: "the last message"}.get(
         query.count, f"the last {query.count:,} messages"
     )
-    cursor = Cursor(session, session.recall, min(start, here), here, held=True)
+    cursor = Cursor(session, session.recall, start, here, held=True)
     cursor.closing = session.closing(room)
     return Noted(f"--- {what} of {room.name} ---"), audience, cursor
 
 
-async def _back(host: Host, audience: Audience, count: int) -> int:
-    """Return the seq behind which the last ``count`` messages begin."""
+async def _back(host: Host, audience: Audience, upto: int, count: int) -> int:
+    """Return the seq behind which the last ``count`` messages up to ``upto`` begin."""
     room = audience.room
-    back = room.log.back(room.log.head, count)
+    back = room.log.back(upto, count) if upto >= room.log.tail else None
     if back is None:
-        back = await host.network.journal.back(room.key, room.log.head, count)
+        back = await host.network.journal.back(room.key, upto, count)
     return back

@@ -6,6 +6,7 @@ import fcntl
 import gc
 import os
 import resource
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -50,8 +51,8 @@ class DataFolder:
             CannotStart: it cannot be made, or not be written to.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.path.chmod(0o700)
+            if not self.path.is_dir():
+                self.path.mkdir(mode=0o700, parents=True)
         except OSError as error:
             raise CannotStart(
                 f"chatnet: cannot use {self.path} for data: {error.strerror}"
@@ -111,8 +112,21 @@ class ChatService(Service):
         self.factory: ChatFactory | None = None
 
     def privilegedStartService(self) -> None:
-        """Open the store, then listen: nobody is accepted before the reactor runs."""
+        """Open the store, then listen: nobody is accepted before the reactor runs.
+
+        Raises:
+            CannotStart: the sentence says why; it is on standard error as well, which twistd has
+                turned into a part of the log by now.
+        """
         super().privilegedStartService()
+        try:
+            self._start()
+        except CannotStart as error:
+            if sys.__stderr__ is not None and sys.__stderr__ is not sys.stderr:
+                sys.__stderr__.write(f"{error}\n")
+            raise
+
+    def _start(self) -> None:
         _allow_many_files()
         if self._folder is not None:
             self._folder.acquire()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from enum import Enum
@@ -32,7 +33,7 @@ from chatnet.server.audience import Audience
 from chatnet.server.host import Host
 from chatnet.server.obey import obey
 from chatnet.server.people import Person
-from chatnet.server.seats import Seat
+from chatnet.server.seats import Seat, inbox_of
 
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
 WINDOW_BYTES = 2048  # of a message, that count as one command more
@@ -101,12 +102,12 @@ class Session:
         self.shut_out = bool(host.settings.password)  # until the password is said
         self._inside = False
         self._reading: dict[Audience, None] = {}
-        self._seated: list[Audience] = []  # where reading begins once the replies are out
         self._on_their_way = 0
         self._slow = False  # a command that waits for more than a commit is in work
         self._leaving, self._last_word = False, ""  # closes when all was read
         self._parted = False  # was told the last word
-        self._replies: list[bytes] = []
+        # What is said to this one alone, and where it begins to read once all before is out.
+        self._replies: deque[bytes | Audience] = deque()
         self._timer: IDelayedCall | None = None
 
     # -- ISession ------------------------------------------------------------------
@@ -182,6 +183,7 @@ class Session:
         """Close, and say why, if there is anything to say."""
         if not (self.ended or self._parted):
             self._parted = True
+            self.mark_seen()
             self.hush()
             if reason:
                 self.write(self._dialect.reply(Bye(reason), None))
@@ -225,14 +227,9 @@ class Session:
         """
         for audience in list(self._reading):
             audience.resume(self)
-        if self._replies and not self.full:
-            replies, self._replies = self._replies, []
-            self.write(b"".join(replies))
-        if self._seated and not self._replies:
-            seated, self._seated = self._seated, []
-            for audience in seated:
-                audience.release(self)
-        if self._leaving and not (self._reading or self._replies or self.full):
+        while self._replies and not self.full:
+            self._reply()
+        if self._leaving and not (self._replies or self.full) and self._has_read_all():
             self.part(self._last_word)
 
     # -- what commands do to it, see chatnet.server.obey -----------------------------
@@ -283,9 +280,9 @@ class Session:
     def _read_out(self, words: str) -> None:
         if self.ended:
             return
-        self.mark_seen()
         for audience in self._reading:
-            audience.close(self, audience.room.log.head)
+            if not self._inside or audience.room.key != inbox_of(self):
+                audience.close(self, audience.room.log.head)
             self.host.turn.ring(audience)
         self._leaving, self._last_word = True, words
         self.host.turn.ring(self)
@@ -300,7 +297,8 @@ class Session:
 
     def read_after_replies(self, audience: Audience) -> None:
         """Begin to read in ``audience`` once all that was said to this one alone is out."""
-        self._seated.append(audience)
+        self._replies.append(audience)
+        self.host.turn.ring(self)
 
     # -- how -----------------------------------------------------------------------
 
@@ -310,6 +308,24 @@ class Session:
 
     def can_answer(self, cid: str | None) -> bool:
         return cid is None or self.person.answers is not None
+
+    def _reply(self) -> None:
+        """Say as much as is to be said before it reads on somewhere; then let it read there."""
+        said: list[bytes] = []
+        while self._replies:
+            reply = self._replies.popleft()
+            if isinstance(reply, bytes):
+                said.append(reply)
+                continue
+            if said:
+                self._replies.appendleft(reply)
+                break
+            reply.release(self)
+            return
+        self.write(b"".join(said))
+
+    def _has_read_all(self) -> bool:
+        return all(audience.caught_up(self) for audience in self._reading)
 
     async def settled(self) -> None:
         """Wait until all that was asked for before has happened, or was refused."""

@@ -5,13 +5,13 @@ import json
 from dataclasses import fields, replace
 from typing import Any, get_args, get_type_hints
 
-from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.client.frames import Heard, decode, encode
 from chatnet.core import commands as c, events as e, refusals, replies as r
 from chatnet.core.room import Sanction
 from chatnet.dialects.jsonl import VERBS, JsonDialect, JsonStyle
+from chatnet.test.properties import given, settings, st
 
 SAMPLES: dict[Any, Any] = {
     str: "tea 茶 \u0001", bool: True, int: 7, float: 1.5, int | None: 3,

@@ -181,6 +181,27 @@ class HistoryTests(SynchronousTestCase):
         )
         self.assertEqual(heard[4001:], ["--- end of history ---", "ann: late"])
 
+    def test_each_of_several_histories_is_whole_also_while_the_first_is_being_read(self) -> None:
+        self.ann.types(*[str(i) for i in range(4000)])
+        bob = self.rig.arrives("/nick bob")
+        bob.hears()
+        bob.asks("/join tea", "/history all", "/history 2")
+        self.rig.settle()
+        heard = bob.hears()
+        self.assertEqual(heard.count("--- end of history ---"), 3)
+        self.assertEqual(len([line for line in heard if ": " in line]), 1 + 3 + 4000 + 2)
+        self.assertEqual([line[-9:] for line in heard[-3:-1]], ["ann: 3998", "ann: 3999"])
+
+    def test_what_is_asked_after_joining_is_answered_after_the_history(self) -> None:
+        self.ann.types("one", "two")
+        bob = self.rig.arrives("/nick bob")
+        bob.hears()
+        bob.asks("/join tea", "/who", "/nonsense")
+        self.rig.settle()
+        heard = bob.hears()
+        self.assertEqual(heard[2:7], ["--- history ---", "ann: one", "ann: two",
+                                      "--- end of history ---", "In tea (2): ann (moderator), bob"])  # fmt: skip
+
 
 class TalkTests(SynchronousTestCase):
     def setUp(self) -> None:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core import events as e
 from chatnet.core.codec import kind_of
 from chatnet.core.room import RoomState
+from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Client, FailingStore, Rig
 
 NAMES = ("ann", "bob", "cat")

@@ -6,7 +6,6 @@ import contextlib
 import json
 from typing import Any, get_args
 
-from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -20,6 +19,7 @@ from chatnet.dialects.styles import DATED, LIVE, PAST
 from chatnet.dialects.text import TextDialect
 from chatnet.dialects.verbs import ALL_VERBS, VERBS
 from chatnet.interfaces import IDialect, IStyle
+from chatnet.test.properties import given, settings, st
 from chatnet.test.test_moderation import union
 
 props = settings(deadline=None, derandomize=True)

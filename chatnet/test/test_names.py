@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core.durations import parse_duration, spell_duration
 from chatnet.core.names import fold, person_name, room_name, skeleton
 from chatnet.core.plain import plain
 from chatnet.core.refusals import BadName
+from chatnet.test.properties import given, settings, st
 
 
 class NameTests(SynchronousTestCase):

@@ -328,6 +328,22 @@ class AwayTests(SynchronousTestCase):
         tom = rig.arrives("/login tom secret")
         self.assertEqual(tom.hears()[2:], ["You are logged in as tom."])
 
+    def test_it_is_read_also_by_who_quits_at_once(self) -> None:
+        rig = Rig()
+        rig.account("tom").hangs_up()
+        ann = rig.member("ann")
+        ann.types("/w tom one")
+        rig.restart()
+        for heard in (["one"], []):
+            tom = rig.arrives()
+            tom.asks("/login tom secret")
+            tom.door.readConnectionLost()
+            rig.settle()
+            whispers = [line.rpartition(" ")[2] for line in tom.hears() if "[whisper]" in line]
+            self.assertEqual(whispers, heard)
+            tom.hangs_up()
+            rig.settle()
+
     def test_what_is_whispered_to_a_guest_goes_with_it(self) -> None:
         rig = Rig()
         ann, bob = rig.member("ann"), rig.member("bob")

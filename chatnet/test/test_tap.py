@@ -92,6 +92,7 @@ class OptionsTests(SynchronousTestCase):
         Path(path).write_text('listen = ["unix:a", "unix:b"]\n')
         self.assertEqual(parse(f"--config={path}").listen, ("unix:a", "unix:b"))
         self.assertEqual(parse("-c", path, "--listen", "unix:c").listen, ("unix:c",))
+        self.assertEqual(parse("-c", path, "--port", "7").listen, ("tcp:7:backlog=1024",))
 
     def test_nonsense_in_the_file_is_refused_with_its_name(self) -> None:
         path = self.mktemp()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings, strategies as st
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
@@ -12,6 +11,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from chatnet.interfaces import ISession
+from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Wire
 from chatnet.wires.lines import CLOSE_SECONDS, LineWire
 from chatnet.wires.oneport import GREET_SECONDS, OnePort
