@@ -199,8 +199,9 @@ class HistoryTests(SynchronousTestCase):
         bob.asks("/join tea", "/who", "/nonsense")
         self.rig.settle()
         heard = bob.hears()
-        self.assertEqual(heard[2:7], ["--- history ---", "ann: one", "ann: two",
-                                      "--- end of history ---", "In tea (2): ann (moderator), bob"])  # fmt: skip
+        self.assertEqual(heard[2], "--- history ---")
+        self.assertEqual(heard[3:6], ["ann: one", "ann: two", "--- end of history ---"])
+        self.assertEqual(heard[6], "In tea (2): ann (moderator), bob")
 
 
 class TalkTests(SynchronousTestCase):
