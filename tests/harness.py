@@ -28,7 +28,7 @@ T = TypeVar("T")
 SOON = 20.0  # seconds: far more than anything here takes, and less than a test may
 TWISTD = (sys.executable, str(Path(sys.executable).with_name("twistd")))
 _POLL_SECONDS = 0.02
-_WHERE = re.compile(rb"listens on IPv4Address\(type='TCP', host='[^']*', port=(\d+)\)")
+_WHERE = re.compile(rb"listens on [^,]*, port (\d+)")
 
 
 def coming(work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:

@@ -26,7 +26,7 @@ class Chronicle:
         spoke: Counter[str] = Counter()
         for entry in entries:
             match entry.event:
-                case e.Said(by):
+                case e.Said(by) | e.Rolled(by):
                     spoke[by] += 1
                 case e.Opened(name, by):
                     self._log.info("{by} opened {room}", by=by, room=name)

@@ -159,7 +159,12 @@ class ChatService(Service):
         self._ports.append(port)
         address: Any = port.getHost()
         number = getattr(address, "port", None)
-        self._log.info("chatnet {version} listens on {where}", version=__version__, where=address)
+        where = getattr(address, "name", b"").decode() if number is None else address.host
+        self._log.info(
+            "chatnet {version} listens on {where}",
+            version=__version__,
+            where=where if number is None else f"{where}, port {number}",
+        )
         if number is not None:
             self._log.info(
                 "connect with:  nc HOST {port}   or:  python -m chatnet.client --host HOST"
