@@ -167,9 +167,9 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The person whose log it is has read it up to and including ``seq``."""
+    """The person whose log it is has read it up to and including ``upto``, a seq."""
 
-    seq: int
+    upto: int
 
 
 Event = (

@@ -104,8 +104,8 @@ class RoomState:
                 self.lock = lock
             case e.Unlocked():
                 self.lock = ""
-            case e.Seen(seq):
-                self.seen = max(self.seen, seq)
+            case e.Seen(upto):
+                self.seen = max(self.seen, upto)
             case _:
                 assert_never(event)
 

@@ -17,7 +17,7 @@ from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort
 
 SPARE_BYTES = 4096  # of a line, besides the message in it
-ESCAPES = 3  # bytes of JSON that a byte of a message may take
+ESCAPES = 6  # bytes of JSON that a byte of a message may take: \u0001
 
 
 class ChatFactory(ServerFactory):
