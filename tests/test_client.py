@@ -14,7 +14,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.python.failure import Failure
 
-from tests.harness import SOON, LiveTestCase, Server, Signal, coming, reactor, told
+from tests.harness import SOON, LiveTestCase, Server, Signal, coming, poll, reactor, told
 
 CLIENT = (sys.executable, "-m", "chatnet.client")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()=>][0B]?|\][^\x07]*\x07)")
@@ -76,6 +76,14 @@ class Program(ProcessProtocol):
 
     def types(self, text: str) -> None:
         self.transport.write(text.encode())  # type: ignore[union-attr]
+
+    async def listens(self) -> None:
+        """Wait until it takes single keys: while it prints, the terminal itself eats Ctrl-D."""
+        descriptor: Any = self.transport
+        await poll(
+            lambda: not termios.tcgetattr(descriptor.fd)[3] & termios.ICANON,
+            "a prompt that listens",
+        )
 
     def says_no_more(self) -> None:
         self.transport.closeStdin()  # type: ignore[union-attr]
@@ -319,6 +327,7 @@ class TerminalTests(ClientTestCase):
         bob.types("/quit\r")
         self.assertEqual(await bob.ended(), 0)
         await ann.shows("bob has left the room.")
+        await ann.listens()
         ann.types("\x04")
         self.assertEqual(await ann.ended(), 0)
         self.assertNotIn("ann: hello", ann.out)
@@ -349,6 +358,7 @@ class TerminalTests(ClientTestCase):
         await ann.shows("The link is back.")
         bob = await self.joins(again, "bob")
         self.assertEqual(await told(bob, "tea"), ["ann: still here"])
+        await ann.listens()
         ann.types("\x03")
         self.assertEqual(await ann.ended(), 0)
 

@@ -188,7 +188,7 @@ class DaemonTests(LiveTestCase):
         await poll(lambda: b"connect with:" in self._log(), "a server in the background")
         pid = int((self.folder / "twistd.pid").read_text())
         self.addCleanup(lambda: coming(self._ends(pid)))
-        found = re.search(rb"port=(\d+)\)", self._log())
+        found = re.search(rb"listens on [^,]*, port (\d+)", self._log())
         assert found is not None
         return pid, int(found[1])
 
