@@ -133,6 +133,23 @@ class EndingTests(SynchronousTestCase):
         wire.readConnectionLost()
         self.assertEqual((listener.units, listener.finished), ([b"one", b"two"], [True]))
 
+    def test_a_wire_held_for_a_moment_in_the_middle_loses_nothing_at_the_end(self) -> None:
+        wire, listener, _, _ = connect(hold_after={1})
+        wire.dataReceived(b"one\n")
+        wire.dataReceived(b"two\nthree\n")
+        wire.readConnectionLost()
+        take = listener.receive
+
+        def receive(unit: bytes) -> None:
+            take(unit)
+            wire.hold("moment")
+            wire.release("moment")
+
+        listener.receive = receive  # type: ignore[method-assign]
+        wire.release("test")
+        self.assertEqual(listener.units, [b"one", b"two", b"three"])
+        self.assertEqual(listener.finished, [False])
+
     def test_a_whole_last_line_is_not_cut(self) -> None:
         wire, listener, _, _ = connect()
         wire.dataReceived(b"one\n")

@@ -48,7 +48,7 @@ class LineWire(LineReceiver):
         self._overlong = False  # the line that is coming is too long, and is dropped
         self._waiting: list[bytes] = []  # what came while the gate was shut
         self._splitting = False
-        self._ended = False  # the other side sends no more
+        self._ended = self._finished = False  # the other side sends no more; the session knows
         self._cutting: IDelayedCall | None = None
         self._gate = Gate(self.pauseProducing, self._opened)
         self.hold = self._gate.hold
@@ -87,6 +87,8 @@ class LineWire(LineReceiver):
             self.close()
         finally:
             self._splitting = False
+        if self._ended:
+            self._finish()
 
     def lineReceived(self, line: bytes) -> None:
         self.session.receive(line.removesuffix(b"\r"))
@@ -99,8 +101,7 @@ class LineWire(LineReceiver):
         """The other side sends no more, but may still read."""
         if not self._ended:
             self._ended = True
-            if not self._gate.shut:
-                self._finish()
+            self._finish()
 
     def writeConnectionLost(self) -> None:
         """The other side reads no more."""
@@ -153,15 +154,15 @@ class LineWire(LineReceiver):
             self.paused = False
             waiting, self._waiting = self._waiting, []
             self.dataReceived(b"".join(waiting))
-            if self._gate.shut:
-                return
-        if self._ended:
+        elif self._ended:
             self._finish()
-        else:
+        if not (self._ended or self._gate.shut):
             self.resumeProducing()
 
     def _finish(self) -> None:
-        if not self._waiting:
+        """Tell the session that its input has ended, once it has taken all of it."""
+        if not (self._splitting or self._waiting or self._gate.shut or self._finished):
+            self._finished = True
             self.session.finish(bool(self._parts) or self._overlong)
 
     # -- out -----------------------------------------------------------------------
