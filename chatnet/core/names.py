@@ -34,9 +34,19 @@ class Name:
     claims: frozenset[str]
 
 
-@lru_cache(maxsize=4096)
+LONGEST = 256  # characters of anything that is looked at as a name
+
+
 def fold(text: str) -> str:
-    """Return the key of ``text``: what is left when case and width do not count."""
+    """Return the key of ``text``: what is left when case and width do not count.
+
+    Of what is too long to be a name, that is the text itself: to normalise it could take hours.
+    """
+    return _fold(text) if len(text) <= LONGEST else text
+
+
+@lru_cache(maxsize=4096)
+def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -50,7 +60,6 @@ def skeleton(text: str) -> str:
     return shape.casefold().replace("0", "o")  # O and 0 are one class; case does not count here
 
 
-@lru_cache(maxsize=4096)
 def person_name(text: str) -> Name:
     """Return ``text`` as a person's name.
 
@@ -58,9 +67,9 @@ def person_name(text: str) -> Name:
         BadName: it is too short or long, or holds what a name may not hold.
     """
     name = _checked(text, "name", SHORTEST_PERSON, LONGEST_PERSON)
-    if name.key in RESERVED:
+    if name.claims & _reserved():
         raise BadName(f"The name {name.text} is reserved. Please choose another one.")
-    if name.key.startswith(GUEST):
+    if any(claim.startswith((GUEST, skeleton(GUEST))) for claim in name.claims):
         raise BadName(f'Names that begin with "{GUEST}" are given by the server.')
     return name
 
@@ -71,7 +80,6 @@ def guest_name(digits: str) -> Name:
     return Name(text, text, frozenset((text,)))
 
 
-@lru_cache(maxsize=4096)
 def room_name(text: str) -> Name:
     """Return ``text``, with or without ``#``, as a room's name.
 
@@ -82,6 +90,13 @@ def room_name(text: str) -> Name:
 
 
 def _checked(text: str, what: str, shortest: int, longest: int) -> Name:
+    if len(text) > LONGEST:  # PRECIS would take its time with it
+        raise BadName(f"A {what} has {shortest} to {longest} characters; that has {len(text):,}.")
+    return _made(text, what, shortest, longest)
+
+
+@lru_cache(maxsize=4096)
+def _made(text: str, what: str, shortest: int, longest: int) -> Name:
     try:
         text = str(_precis.enforce(text)) if text else ""
     except UnicodeEncodeError as error:
@@ -96,6 +111,11 @@ def _checked(text: str, what: str, shortest: int, longest: int) -> Name:
         raise BadName(f"A {what} is made of letters and digits, with - _ . between them.")
     key = fold(text)
     return Name(text, key, frozenset((key, skeleton(text), skeleton(key))))
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    return RESERVED | {skeleton(name) for name in RESERVED}
 
 
 @cache

@@ -11,6 +11,7 @@ _SAFE: dict[int, str] = (
     | {0x7F: "\u2421"}
     | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
     | dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029], "\ufffd")
+    | dict.fromkeys([0x061C, 0x200B, 0x200E, 0x200F, 0xFEFF], "\ufffd")
     | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 )
 

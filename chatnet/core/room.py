@@ -10,6 +10,8 @@ from chatnet.core import events as e
 from chatnet.core.log import Log
 from chatnet.core.names import fold
 
+MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -85,13 +87,13 @@ class RoomState:
                 if moderator is not None:
                     self.moderators[fold(new)] = new
             case e.Banned(who, by, target, until, reason):
-                self.bans[target] = Sanction(who, by, until, reason)
+                _hold(self.bans, target, Sanction(who, by, until, reason))
                 self.moderators.pop(fold(who), None)
                 self._remove(fold(who))
             case e.Unbanned(_, _, target):
                 self.bans.pop(target, None)
             case e.Muted(who, by, target, until, reason):
-                self.mutes[target] = Sanction(who, by, until, reason)
+                _hold(self.mutes, target, Sanction(who, by, until, reason))
             case e.Unmuted(_, _, target):
                 self.mutes.pop(target, None)
             case e.Promoted(who):
@@ -126,6 +128,14 @@ class RoomState:
             dict(self.bans),
             dict(self.mutes),
         )
+
+
+def _hold(held: dict[str, Sanction], target: str, sanction: Sanction) -> None:
+    """Add ``sanction``; of too many, those are forgotten that end first: they ended already."""
+    held[target] = sanction
+    if len(held) > MOST_SANCTIONS:
+        first = min(held, key=lambda one: held[one].until or float("inf"))
+        del held[first]
 
 
 class Room:

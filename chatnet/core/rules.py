@@ -21,13 +21,12 @@ from chatnet.core.refusals import (
     WrongPassword,
 )
 from chatnet.core.roles import RIGHTS, Role, permits
-from chatnet.core.room import Actor, RoomState, Sanction
+from chatnet.core.room import MOST_SANCTIONS, Actor, RoomState, Sanction
 
 LONGEST_TOPIC = LONGEST_REASON = 390  # characters
 LONGEST_LOCK = 128  # characters of a room's password
 MOST_WHISPERS = 10  # of one /spam
 MOST_DICE, MOST_SIDES = 20, 1000
-MOST_SANCTIONS = 200  # bans, and mutes, of one room
 
 _DICE = re.compile(r"(\d{0,3})d(\d{1,4})", re.ASCII | re.IGNORECASE)
 
@@ -186,7 +185,8 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     until = now + command.seconds if command.seconds else 0.0
     reason = _reason(command.reason)
     held = state.bans if isinstance(command, c.Ban) else state.mutes
-    if len(held) >= MOST_SANCTIONS and command.target not in held:
+    holding = sum(sanction.holds(now) for sanction in held.values())
+    if holding >= MOST_SANCTIONS and command.target not in held:
         raise NotAllowed(f"A room holds {MOST_SANCTIONS} of these. Lift one first: /bans")
     if isinstance(command, c.Ban):
         return [e.Banned(who, actor.name, command.target, until, reason)]
@@ -212,7 +212,7 @@ def _member(state: RoomState, who: str) -> str:
 def _find(held: dict[str, Sanction], who: str, what: str, now: float) -> tuple[str, Sanction]:
     key = fold(who)
     for target, sanction in held.items():
-        if sanction.holds(now) and (target == key or fold(sanction.who) == key):
+        if sanction.holds(now) and fold(sanction.who) == key:
             return target, sanction
     raise NoSuchPerson(f"{who} is not {what} here. /bans lists who is.")
 

@@ -55,7 +55,8 @@ class Rooms:
             self._opening[key].append(done)
         else:
             self._opening[key] = [done]
-            self._journal.open(key).addBoth(self._opened, key)
+            opened = self._journal.open(key).addBoth(self._opened, key)
+            opened.addErrback(lambda bug: self._log.failure("{room} broke", bug, room=key))
         return done
 
     def let_go(self, key: str) -> None:
@@ -66,11 +67,11 @@ class Rooms:
         room = audience.room
         if room.state.members or room.decided.members or not self._journal.close(key):
             return
+        del self.audiences[key]
         if key.startswith(GUEST_LOG):
             self._journal.discard(key)  # what was whispered to a guest goes with it
         elif room.log.head:
             self._journal.keep(key, room.log.head, room.state)
-        del self.audiences[key]
 
     def reap_later(self, key: str) -> None:
         """See to it that those leave ``key`` in whose place nobody is."""

@@ -61,6 +61,7 @@ class Journal:
         self._states: dict[str, tuple[int, RoomState]] = {}  # to be kept with the next batch
         self._discards: set[str] = set()  # to be forgotten with it
         self._busy = False  # a batch is being written, or about to be at the end of this turn
+        self._flying = False  # the batch in the writer's hands still is, or is being answered
 
     def subscribe(
         self,
@@ -82,7 +83,7 @@ class Journal:
         if not self._busy:
             return succeed(None)
         append = _Append("", (), "", None)
-        (self._waiting or self._writing).append(append)
+        (self._writing if self._flying and not self._waiting else self._waiting).append(append)
         return append.done.addCallback(lambda _: None)
 
     def keep(self, room: str, seq: int, state: RoomState) -> None:
@@ -126,11 +127,12 @@ class Journal:
         room = Room(name, Log(head=seq), state)
         while entries := self._reads.read(name, room.log.head, room.log.head + PAGE, PAGE):
             room.apply(entries)
+            room.log.forget()
         room.rewind()
         return room
 
     def _opened(self, room: Room) -> Room:
-        self._heads[room.name] = room.log.head
+        self._heads[room.key] = room.log.head
         return room
 
     def _wake(self) -> None:
@@ -145,7 +147,7 @@ class Journal:
     async def _write_all(self) -> None:
         while self._waiting or self._states or self._discards:
             batch = self._writing = self._waiting
-            self._waiting = []
+            self._waiting, self._flying = [], True
             try:
                 if self._doubts and await self._look_again():
                     raise Unavailable("Decided before the outcome of an earlier commit was known.")
@@ -164,6 +166,7 @@ class Journal:
                     self._show(room, run)
                 for append in batch:
                     append.done.callback(append.entries)
+            self._flying = False
         self._busy = False
 
     def _number(self, batch: Iterable[_Append]) -> dict[str, list[Entry]]:
