@@ -42,6 +42,7 @@ class IDialect(Interface):
     recall = Attribute("The L{IStyle} in which it reads the history it asks for.")
     echo = Attribute("Whether one's own words come back to oneself.")
     alone = Attribute("Whether one is in one room at a time.")
+    escapes = Attribute("The most bytes on the wire that a byte of a message takes.")
 
     def receive(unit: bytes, in_room: bool) -> Request | Reply | None:
         """Parse one wire unit (a line or a frame, delimiter removed).
@@ -164,6 +165,9 @@ class IStore(Interface):
 
         Keys that begin with ``@`` or ``*`` are no rooms.
         """
+
+    def strays() -> Sequence[str]:
+        """Return the keys of guests' own logs, which a server that was killed left behind."""
 
     def recall(origin: str, limit: int) -> Sequence[Done]:
         """Return the answers to the last ``limit`` named commands of ``origin``, oldest first."""

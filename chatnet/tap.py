@@ -24,6 +24,7 @@ from chatnet.core.room import Room
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.styles import LIVE
 from chatnet.dialects.text import TextDialect
+from chatnet.interfaces import Batch
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
 from chatnet.server.network import Network
@@ -239,6 +240,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     clock = cast(IReactorTime, reactor)
     threads = cast(IReactorFromThreads, reactor)
     write, read = _stores(settings)
+    write.write(Batch([], discards=write.strays()))
     writer = Worker(threads, "chatnet writer")
     reader = writer if read is write else Worker(threads, "chatnet reader")
     hasher = Worker(threads, "chatnet passwords", HASHERS)

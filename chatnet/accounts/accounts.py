@@ -11,13 +11,21 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from chatnet.accounts.passwords import derive, matches, outdated
 from chatnet.accounts.realm import AccountRealm, IMemberAvatar, MemberAvatar, PasswordChecker
 from chatnet.accounts.throttle import Throttle
 from chatnet.core.names import Name
-from chatnet.core.refusals import BadPassword, Closed, NameTaken, TooManyTries, WrongPassword
+from chatnet.core.refusals import (
+    BadPassword,
+    Closed,
+    NameTaken,
+    TooManyTries,
+    Unavailable,
+    WrongPassword,
+)
 from chatnet.interfaces import Account, IAccounts, IAccountStore, Runs
 
 T = TypeVar("T")
@@ -28,6 +36,8 @@ MOST_AT_ONCE = 512  # passwords in work or waiting: bounds what a flood of them 
 @implementer(IAccounts)
 class Accounts:
     """Lends a blocking account store its threads, and puts the brakes on guessing."""
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -93,7 +103,8 @@ class Accounts:
         if await self.find(name):
             raise NameTaken(f"There is an account called {name.text}, or too much like it.")
         verifier = await self._hash(password)
-        if not await self._writer.run(self._store.add, name, verifier, self._clock.seconds()):
+        at = self._clock.seconds()
+        if not await self._stored(self._writer.run(self._store.add, name, verifier, at)):
             raise NameTaken(f"There is an account called {name.text}, or too much like it.")
         return Account(name.text, name.key, verifier)
 
@@ -119,17 +130,24 @@ class Accounts:
 
     async def _replace(self, key: str, password: str) -> None:
         verifier = await self._hash(password)
-        await self._writer.run(self._store.change, key, verifier)
+        await self._stored(self._writer.run(self._store.change, key, verifier))
+
+    async def _stored(self, done: Deferred[T]) -> T:
+        try:
+            return await done
+        except OSError as error:
+            self._log.error("cannot store an account: {error}", error=str(error))
+            raise Unavailable("That could not be stored. Please try again.") from None
 
     async def _verify(self, password: str, verifier: str, address: str) -> bool:
-        await self._brake("", address)
+        await self._brake(verifier, address)
         right = await self._hasher.run(matches, password, verifier)
         if right:
-            self._throttle.succeeded("", address)
+            self._throttle.succeeded(verifier, address)
         return right
 
-    async def _brake(self, account: str, address: str) -> None:
-        wait = self._throttle.take(account, address)
+    async def _brake(self, secret: str, address: str) -> None:
+        wait = self._throttle.take(secret, address)
         if wait:
             await deferLater(self._clock, wait)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -11,8 +11,10 @@ from chatnet.core.durations import spell_duration
 from chatnet.core.refusals import TooManyTries
 
 WINDOW_SECONDS = 15 * 60.0  # after which tries are forgotten
-FREE_PER_ACCOUNT, FREE_PER_ADDRESS = 5, 20  # tries that cost nothing
+FREE_PER_PAIR, FREE_PER_ADDRESS = 5, 20  # tries that cost nothing: at one secret; at all
+FREE_PER_SECRET = 100  # from everywhere, before each try waits a little
 LONGEST_STEP, LONGEST_WAIT = 30.0, 60.0  # seconds one try adds, and the most that is waited
+SECRET_SECONDS = 2.0  # that little; it does not add up, so that nobody is locked out by others
 _MOST_KEYS = 50_000
 
 
@@ -24,69 +26,81 @@ class _Tries:
 
 
 class Throttle:
-    """Tells how long a try has to wait, by account and by address.
+    """Tells how long a try at a secret has to wait.
 
-    A try counts before its outcome is known, so that many at once gain nothing. A success takes
-    its own back, and clears its account.
+    By the address that tries, and by that address at that secret: these add up, and end in a
+    refusal. By the secret alone, from everywhere: this only slows down. A try counts before its
+    outcome is known, so that many at once gain nothing; a success takes its own back. Addresses
+    count by their /64 in IPv6; this machine's own does not, for it may be everybody's.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._tries: dict[str, _Tries] = {}
+        self._tries: dict[str, _Tries] = {}  # the oldest first
 
-    def take(self, account: str, address: str) -> float:
-        """Count a try; return the seconds to wait before making it.
-
-        ``account`` may be empty. Addresses of this machine are not counted.
+    def take(self, secret: str, address: str) -> float:
+        """Count a try at ``secret``, any name of it; return the seconds to wait before making it.
 
         Raises:
             TooManyTries: the wait would be too long; the try does not count.
         """
-        now = self._clock.seconds()
-        held = self._held(account, address, now)
-        starts = [self._start(tries, free, now) for tries, free in held]
-        start = max(starts, default=now)
-        if start - now > LONGEST_WAIT:
-            wait = spell_duration(min(start - now, WINDOW_SECONDS))
-            raise TooManyTries(f"Too many wrong passwords. Try again in {wait}.")
-        for (tries, free), at in zip(held, starts, strict=True):
-            tries.count += 1
+        now, start = self._clock.seconds(), 0.0
+        keys = _keys(secret, address)
+        for key, free in keys:
+            tries = self._held(key, now)
+            if tries is not None and tries.count >= free:
+                step = min(LONGEST_STEP, 2.0 ** min(tries.count - free, 10))
+                start = max(start, max(now, tries.next_at) + step)
+                if start - now > LONGEST_WAIT:
+                    wait = spell_duration(start - now)
+                    raise TooManyTries(f"Too many wrong passwords. Try again in {wait}.")
+        for key, free in keys:
+            tries = self._count(key, now)
             if tries.count > free:
-                tries.next_at = at
-        return start - now
+                tries.next_at = start
+        everywhere = self._count(f"secret {secret}", now)
+        slow = SECRET_SECONDS if everywhere.count > FREE_PER_SECRET else 0.0
+        return max(start - now, slow)
 
-    def succeeded(self, account: str, address: str) -> None:
+    def succeeded(self, secret: str, address: str) -> None:
         """Take back a try that was right."""
-        self._tries.pop(f"account {account}", None)
-        tries = self._tries.get(f"address {address}")
-        if tries is not None:
-            tries.count = max(0, tries.count - 1)
+        for key, _ in [*_keys(secret, address), (f"secret {secret}", 0)]:
+            tries = self._tries.get(key)
+            if tries is not None:
+                tries.count = max(0, tries.count - 1)
 
-    def _held(self, account: str, address: str, now: float) -> list[tuple[_Tries, int]]:
-        held = []
-        if account:
-            held.append((self._get(f"account {account}", now), FREE_PER_ACCOUNT))
-        if not _is_local(address):
-            held.append((self._get(f"address {address}", now), FREE_PER_ADDRESS))
-        return held
-
-    def _get(self, key: str, now: float) -> _Tries:
-        if len(self._tries) > _MOST_KEYS:
-            self._tries = {k: t for k, t in self._tries.items() if now - t.since < WINDOW_SECONDS}
+    def _held(self, key: str, now: float) -> _Tries | None:
         tries = self._tries.get(key)
-        if tries is None or (now - tries.since > WINDOW_SECONDS and tries.next_at <= now):
-            tries = self._tries[key] = _Tries(0, now, now)
+        if tries is not None and now - tries.since > WINDOW_SECONDS and tries.next_at <= now:
+            del self._tries[key]
+            return None
         return tries
 
-    def _start(self, tries: _Tries, free: int, now: float) -> float:
-        if tries.count < free:
-            return now
-        step = min(LONGEST_STEP, 2.0 ** min(tries.count - free, 10))
-        return max(now, tries.next_at) + step
+    def _count(self, key: str, now: float) -> _Tries:
+        tries = self._held(key, now)
+        if tries is None:
+            if len(self._tries) >= _MOST_KEYS:
+                del self._tries[next(iter(self._tries))]
+            tries = self._tries[key] = _Tries(0, now, now)
+        tries.count += 1
+        return tries
 
 
-def _is_local(address: str) -> bool:
+def _keys(secret: str, address: str) -> list[tuple[str, int]]:
+    place = _place(address)
+    if not place:
+        return []
+    return [(f"{place} at {secret}", FREE_PER_PAIR), (place, FREE_PER_ADDRESS)]
+
+
+def _place(address: str) -> str:
+    """Return what of ``address`` is one party's; empty for this machine."""
     try:
-        return ip_address(address).is_loopback
+        ip = ip_address(address)
     except ValueError:  # a UNIX socket
-        return True
+        return ""
+    if isinstance(ip, IPv6Address):
+        ip = ip.ipv4_mapped or ip
+    if ip.is_loopback:
+        return ""
+    return str(ip) if ip.version == 4 else str(IPv6Address(int(ip) >> 64 << 64))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 # Control characters become the pictures that Unicode has for them (U+2400 on), those without a
 # picture and the marks that reorder a line become U+FFFD. Tabs stay.
 _SAFE: dict[int, str] = (
@@ -30,6 +28,10 @@ def plain_lines(text: str) -> list[str]:
 
 def is_text(text: str) -> bool:
     """Return whether ``text`` can be written as UTF-8: half a surrogate pair cannot."""
-    if text.isascii() or text.isprintable():
+    if text.isascii():
         return True
-    return not any(unicodedata.category(c) == "Cs" for c in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

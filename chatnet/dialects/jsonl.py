@@ -10,8 +10,10 @@ Out: {"event": KIND, "room", "seq", "at", ...fields}      what happened, in the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, fields
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, assert_never, get_args, get_type_hints
 
 from zope.interface import implementer
@@ -37,6 +39,12 @@ VERBS: dict[str, type[c.Command]] = {
 }  # fmt: skip
 _SERVERS_OWN = frozenset(("proof", "target", "faces", "lock"))  # fields that the server fills in
 _PRIVATE = frozenset(("target", "lock"))  # fields of events that nobody is shown
+_LONG = 64 * 1024  # bytes of a line that is parsed with care
+_MOST_FIELDS = 32
+_SPACE = r"[ \t\r\n]*"
+_OPENS, _COMMA = re.compile(_SPACE + r"\{" + _SPACE + '"'), re.compile(_SPACE + "," + _SPACE + '"')
+_COLON, _ENDS = re.compile(_SPACE + ":" + _SPACE), re.compile(_SPACE + r"\}" + _SPACE + r"\Z")
+_PLAIN = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,3})?|true|false|null")
 _MOST_SECONDS, _MOST_COUNT = 1e9, 2**53
 
 
@@ -80,12 +88,13 @@ class JsonDialect:
     style = past = recall = JsonStyle()
     echo = True
     alone = False
+    escapes = 6  # \\u0001
 
     def receive(self, unit: bytes, in_room: bool) -> c.Request | r.Reply | None:
         if not unit.strip():
             return None
         try:
-            asked = json.loads(unit)
+            asked = json.loads(unit) if len(unit) <= _LONG else _flat(unit.decode())
         except (ValueError, RecursionError) as error:
             raise Malformed("Send one JSON object per line, in UTF-8.") from error
         if not isinstance(asked, dict):
@@ -110,6 +119,34 @@ class JsonDialect:
         if cid is not None and not isinstance(reply, r.Done):
             said["cid"] = cid
         return _dumps(said).encode(errors="replace") + b"\n"
+
+
+def _flat(text: str) -> dict[str, Any]:
+    """Return the object that ``text`` is, if no field of it is a list or an object.
+
+    No command has such a field, and a long line full of them would take gigabytes.
+
+    Raises:
+        ValueError: it is not such an object, or has too many fields.
+    """
+    found: dict[str, Any] = {}
+    place = _OPENS.match(text)
+    while place is not None and len(found) <= _MOST_FIELDS:
+        name, end = scanstring(text, place.end(), True)
+        place = _COLON.match(text, end)
+        if place is None:
+            break
+        if text.startswith('"', place.end()):
+            found[name], end = scanstring(text, place.end() + 1, True)
+        else:
+            value = _PLAIN.match(text, place.end())
+            if value is None:
+                break
+            found[name], end = json.loads(value[0]), value.end()
+        if _ENDS.match(text, end):
+            return found
+        place = _COMMA.match(text, end)
+    raise ValueError("not a flat object")
 
 
 def _cid(asked: dict[str, Any]) -> str | None:

@@ -32,6 +32,7 @@ class TextDialect:
     style, past, recall = LIVE, PAST, DATED
     echo = False
     alone = True
+    escapes = 1
 
     def __init__(self, password_first: bool = False) -> None:
         self._password_first = password_first

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from chatnet.core import commands as c, rules
 from chatnet.core.names import Name, guest_name, person_name
-from chatnet.core.refusals import NameTaken, NotAllowed, Refused
+from chatnet.core.refusals import Malformed, NameTaken, NotAllowed, Refused
 from chatnet.core.replies import Noted, Reply, YouAre
 from chatnet.core.room import Actor
 from chatnet.interfaces import Account
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chatnet.server.session import Session
 
 
+LONGEST_SECRET = 128  # characters
 _log = Logger()
 
 
@@ -85,6 +86,8 @@ async def _prove(host: Host, session: Session, name: Name, password: str) -> Acc
 
 async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
     people, person = host.network.people, session.person
+    if len(secret) > LONGEST_SECRET:
+        raise Malformed(f"A secret has at most {LONGEST_SECRET} characters.")
     session.secret = secret
     account = await host.accounts.find(name)
     if account is not None:
@@ -106,7 +109,7 @@ async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
     people.claim(name, person)
     await _rename(host, session, person, name, False)
     person.name, person.answers = name, None
-    people.release(old, person, keeping=name)
+    host.network.release(old, person, keeping=name)
     _become(session, person)
     _log.info("{old} is now {new}", old=old.text, new=name.text)
     return YouAre(name.text, False)
@@ -117,7 +120,7 @@ async def _register(host: Host, session: Session, name: Name, password: str) -> 
     people.claim(name, person)  # nobody else takes it while the account is made
     try:
         account = await host.accounts.register(name, password, session.actor.address)
-    except Refused:
+    except BaseException:
         people.release(name, person, keeping=person.name)
         raise
     return await _log_in(host, session, account)
@@ -140,7 +143,7 @@ async def _log_in(host: Host, session: Session, account: Account) -> Reply:
         network.people.claim(guest.name, guest)
         raise
     guest.sessions.discard(session)
-    network.people.release(guest.name, guest)
+    network.release(guest.name, guest)
     whispers_to_guest = network.audiences.get(inbox_of(session))
     if whispers_to_guest is not None:
         whispers_to_guest.close(session, whispers_to_guest.room.log.head)
@@ -164,7 +167,7 @@ async def open_inbox(host: Host, session: Participant) -> None:
     person = session.person
     audience = await host.network.open(inbox_of(session))
     room = audience.room
-    if audience.has(session):
+    if audience.has(session) or session not in person.sessions:
         return
     first = person.registered and len(person.sessions) == 1
     seen = min(room.state.seen, room.log.head) if first else room.log.head

@@ -80,6 +80,7 @@ class Audience:
     def __init__(self, room: Room, read: Read) -> None:
         self.room = room
         self.used_at = 0.0  # when it was last needed, on the network's clock
+        self.unkept = 0  # the weight of its entries since its state was last kept
         self._read = read
         self._cursors: dict[Reader, Cursor] = {}
         self._printed: dict[tuple[IStyle, int, int], _Run] = {}
@@ -124,6 +125,13 @@ class Audience:
             reader.reads(self)
         else:
             last.then = stretches[0]
+
+    def stretches(self, reader: Reader) -> int:
+        """Return how many stretches ``reader`` has to read one after the other."""
+        count, cursor = 0, self._cursors.get(reader)
+        while cursor is not None:
+            count, cursor = count + 1, cursor.then
+        return count
 
     def insert(self, cursor: Cursor) -> None:
         """Let a reader read ``cursor``, which has an end, before it reads what is new."""
@@ -206,15 +214,18 @@ class Audience:
         return cursor
 
     def _advance(self, cursor: Cursor) -> None:
-        log, reader = self.room.log, cursor.reader
-        last = log.head if cursor.upto is None else cursor.upto
-        while cursor.after < last and not (reader.full or cursor.paging or cursor.held):
-            if cursor.after < log.tail:
-                self._turn_page(cursor, min(last, log.tail))
-            else:
-                self._show(cursor, self._print(cursor.style, cursor.after, last))
-        if cursor.upto is not None and cursor.after >= cursor.upto and not cursor.held:
-            self._finish(cursor)
+        log, reader, place = self.room.log, cursor.reader, cursor
+        going: Cursor | None = cursor
+        while going is not None:
+            place = going
+            last = log.head if place.upto is None else place.upto
+            while place.after < last and not (reader.full or place.paging or place.held):
+                if place.after < log.tail:
+                    self._turn_page(place, min(last, log.tail))
+                else:
+                    self._show(place, self._print(place.style, place.after, last))
+            done = place.upto is not None and place.after >= place.upto and not place.held
+            going = self._finish(place) if done else None
 
     def _show(self, cursor: Cursor, run: _Run) -> None:
         reader, skip, ignored = cursor.reader, cursor.skip, cursor.reader.ignored
@@ -234,18 +245,19 @@ class Audience:
         if data:
             reader.write(data)
 
-    def _finish(self, cursor: Cursor) -> None:
+    def _finish(self, cursor: Cursor) -> Cursor | None:
+        """Let the reader go on where it is to go on after ``cursor``; return that place."""
         reader = cursor.reader
         if self._cursors.get(reader) is not cursor:
-            return
+            return None
         if cursor.closing:
             reader.write(cursor.closing)
-        del self._cursors[reader]
-        if cursor.then is not None:
-            self._cursors[reader] = cursor.then
-            self._advance(cursor.then)
-        if reader not in self._cursors:
+        if cursor.then is None:
+            del self._cursors[reader]
             reader.finished(self, cursor.put_out)
+        else:
+            self._cursors[reader] = cursor.then
+        return cursor.then
 
     def _print(self, style: IStyle, after: int, upto: int) -> _Run:
         key = (style, after, upto)

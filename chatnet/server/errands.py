@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.names import EVERYBODY, fold
-from chatnet.core.refusals import BadPassword, Malformed, NotAllowed
+from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed
 from chatnet.core.replies import Entered, Noted, Out, Reply
 from chatnet.server import arrivals, queries
 from chatnet.server.audience import Audience, Cursor
@@ -17,6 +17,9 @@ from chatnet.server.seats import Seat, inbox_of
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
+
+
+MOST_STRETCHES = 8  # of history, that a reader waits for
 
 
 async def prepare(
@@ -104,15 +107,17 @@ async def address(
         raise Malformed("That is you.")
     events = rules.whisper(session.actor, name.text, command)
     await arrivals.open_inbox(host, session)
-    if person is None:
-        key = f"@{name.key}"
-        await host.network.open(key)
-        note = Noted(f"{name.text} is not here, and will read it at the next login.")
-        return [key, inbox_of(session)], events, note
-    reader = next(iter(person.sessions))
-    for other in list(person.sessions):
+    readers = list(person.sessions) if person else []
+    key = inbox_of(readers[0]) if readers else f"@{name.key}"
+    for other in readers:
         await arrivals.open_inbox(host, other)
-    return [inbox_of(reader), inbox_of(session)], events, None
+    if person is not None and not person.registered and not person.sessions:
+        raise NoSuchPerson(f"{name.text} has just left.")
+    await host.network.open(key)  # at once if somebody reads it; then it is in memory below
+    note = None
+    if person is None or not person.sessions:
+        note = Noted(f"{name.text} is not here, and will read it at the next login.")
+    return [key, inbox_of(session)], events, note
 
 
 async def history(host: Host, session: Session, query: c.History) -> tuple[Reply, Audience, Cursor]:
@@ -126,6 +131,8 @@ async def history(host: Host, session: Session, query: c.History) -> tuple[Reply
     rules.permit(room.state, session.actor, c.History, host.clock.seconds())
     if not audience.has(session):
         raise NotAllowed(f"You do not read {room.name} on this connection.")
+    if audience.stretches(session) > MOST_STRETCHES:
+        raise NotAllowed("You are still being shown what you asked for before. Wait for that.")
     audience.resume(session)  # up to the present, as far as the wire takes it
     here = audience.new_to(session)
     start = 0 if query.count < 0 else await _back(host, audience, here, query.count)

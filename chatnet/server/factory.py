@@ -16,9 +16,6 @@ from chatnet.server.session import Session
 from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort
 
-SPARE_BYTES = 4096  # of a line, besides the message in it
-ESCAPES = 6  # bytes of JSON that a byte of a message may take: \u0001
-
 
 class ChatFactory(ServerFactory):
     """Builds a door for every connection, and a session behind it once it speaks."""
@@ -78,13 +75,11 @@ class ChatFactory(ServerFactory):
 
     def recognise(self, door: OnePort, first: bytes) -> IProtocol | None:
         """Return the protocol of a client whose first bytes are ``first``."""
-        settings = self.host.settings
         if first.startswith(b"{"):
-            dialect, factor = self._json(), ESCAPES
+            dialect = self._json()
         else:
-            dialect, factor = self._text(bool(settings.password)), 1
-        longest = settings.max_message * factor + SPARE_BYTES if settings.max_message else 0
-        wire = LineWire(self.host.clock, longest)
+            dialect = self._text(bool(self.host.settings.password))
+        wire = LineWire(self.host.clock)
         session = Session(wire, dialect, self.host, door.id, door.address)
         wire.session = self.sessions[door.id] = session
         return wire

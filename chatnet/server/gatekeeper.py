@@ -16,11 +16,11 @@ async def opens(host: Host, password: str, address: str) -> bool:
     Raises:
         TooManyTries: the wait would be too long.
     """
-    wait = host.throttle.take("", address)
+    wait = host.throttle.take("the server", address)
     if wait:
         await deferLater(host.clock, wait)
     ours, theirs = host.settings.password.encode(), password.encode()
     right = compare_digest(sha256(ours).digest(), sha256(theirs).digest())
     if right:
-        host.throttle.succeeded("", address)
+        host.throttle.succeeded("the server", address)
     return right

@@ -23,7 +23,8 @@ from chatnet.server.seats import Participant, Seat, inbox_of
 from chatnet.server.turn import Turn
 
 REMEMBERED = 1000  # named commands per person whose answers can be repeated
-SNAPSHOT = 1000  # entries between two kept states of a room
+SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, between two kept
+# states of a room: what is read again when it is opened
 
 
 class Network:
@@ -76,6 +77,8 @@ class Network:
         try:
             events = rules.decide(room.decided, session.actor, command, self._clock.seconds())
         except Refused as refusal:
+            if not room.decided.name:
+                self.rooms.let_go(key)  # it was opened in order to be refused
             return self.refuse(refusal)
         if seat is not None:
             session.rooms[key] = seat
@@ -225,10 +228,16 @@ class Network:
                 done.addErrback(lambda _: None)
 
     def vacated(self, person: Person) -> Deferred[None]:
-        """Fire when ``person`` is gone and its name is free."""
+        """Fire when ``person`` is gone, or has another name, and its name is free."""
         done: Deferred[None] = Deferred()
         self._vacated.setdefault(person, []).append(done)
         return done
+
+    def release(self, name: Name, person: Person, keeping: Name | None = None) -> None:
+        """Let ``name`` go, which ``person`` does not use any more; tell those who wait for it."""
+        self.people.release(name, person, keeping)
+        for vacated in self._vacated.pop(person, ()):
+            vacated.callback(None)
 
     def _gone(self, _: None, session: Participant) -> None:
         for audience in list(session.reading()):
@@ -236,10 +245,8 @@ class Network:
         person = session.person
         if person.sessions:
             return
-        self.people.release(person.name, person)
+        self.release(person.name, person)
         self.rooms.let_go(inbox_of(session))
-        for vacated in self._vacated.pop(person, ()):
-            vacated.callback(None)
 
     def _lingers(self, failure: Failure, session: Participant) -> None:
         self._clock.callLater(RETRY_SECONDS, self.exit, session)
@@ -282,7 +289,9 @@ class Network:
                     self.journal.keep(room.key, room.log.head, room.state)
         self._chronicle.note(room, entries)
         head = room.log.head
-        if head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT:
+        audience.unkept += sum([e.weight(entry.event) for entry in entries])
+        if head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT or audience.unkept > SNAPSHOT_BYTES:
+            audience.unkept = 0
             self.journal.keep(room.key, head, room.state)
         self._turn.ring(audience)
 

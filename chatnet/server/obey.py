@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from chatnet.core import commands as c, rules
-from chatnet.core.names import fold
-from chatnet.core.refusals import Malformed, TooManyTries, WrongPassword
+from chatnet.core.names import LONGEST, fold
+from chatnet.core.refusals import Malformed, NotAllowed, TooManyTries, WrongPassword
 from chatnet.core.replies import AlreadyIn, Ignored, Noted, Pong, Reply, Sorry
 from chatnet.server import arrivals, errands, queries
 from chatnet.server.gatekeeper import opens
@@ -14,6 +14,10 @@ from chatnet.server.seats import Seat
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
+
+
+MOST_IGNORED = 200
+MOST_ROOMS = 100  # that a connection may be in
 
 
 def obey(session: Session, command: c.Command, cid: str | None) -> None:
@@ -83,6 +87,8 @@ async def _join(session: Session, command: c.Join, cid: str | None) -> None:
         session.here = key
         session.submit(key, command, cid, AlreadyIn(key, held.audience.room.name))
         return
+    if len(session.rooms) >= MOST_ROOMS:
+        raise NotAllowed(f"You are in {MOST_ROOMS} rooms already. Leave one first.")
     command, seat = await errands.prepare_join(session.host, session, key, command)
     network = session.host.network
     done = network.submit(session, key, command, cid, seat)
@@ -150,7 +156,9 @@ def _ignore(session: Session, name: str) -> Reply:
         return Ignored(tuple(sorted(session.ignored)))
     if fold(name) == session.actor.key:
         raise Malformed("You cannot ignore yourself.")
-    session.ignored.add(fold(name))
+    if len(session.ignored) >= MOST_IGNORED:
+        raise NotAllowed(f"You can ignore {MOST_IGNORED} people. /unignore someone first.")
+    session.ignored.add(_somebody(name))
     return Noted(f"You see nothing more of what {name} says. /unignore {name} undoes it.")
 
 
@@ -159,3 +167,9 @@ def _unignore(session: Session, name: str) -> Reply:
         raise Malformed(f"You do not ignore {name}. /ignore lists whom you do.")
     session.ignored.discard(fold(name))
     return Noted(f"You see again what {name} says.")
+
+
+def _somebody(name: str) -> str:
+    if len(name) > LONGEST:
+        raise Malformed("Nobody has so long a name.")
+    return fold(name)

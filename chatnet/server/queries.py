@@ -41,7 +41,7 @@ async def answer(host: Host, session: Session, query: c.Query) -> Reply:
             return await _rooms(host, session)
         case c.Whois(who):
             return await _whois(host, session, who)
-        case c.ListMembers("") if not session.here:
+        case c.ListMembers("") if not session.in_room():
             people = sorted(host.network.people, key=lambda person: person.name.key)
             lines = (PersonLine(p.name.text, p.registered) for p in people if p.sessions)
             return Members("", "", tuple(lines))
@@ -68,6 +68,7 @@ async def existing(host: Host, session: Session, name: str) -> Audience:
     key = session.key_of(name)
     audience = await host.network.open(key)
     if not audience.room.state.name:
+        host.network.rooms.let_go(key)
         raise NoSuchRoom(f"There is no room called {name}. /join {name} opens it.")
     return audience
 
@@ -102,7 +103,8 @@ async def _rooms(host: Host, session: Session) -> Reply:
 
 
 def _may_look(state: RoomState, actor: Actor, now: float) -> bool:
-    return not state.lock or rules.role_of(state, actor, now) >= Role.MUTED
+    role = rules.role_of(state, actor, now)
+    return role >= Role.MUTED or (role >= Role.OUTSIDER and not state.lock)
 
 
 async def _whois(host: Host, session: Session, who: str) -> Reply:

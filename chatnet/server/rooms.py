@@ -41,6 +41,15 @@ class Rooms:
         self.audiences[EVERYBODY] = Audience(everybody, self._journal.read)
         self._clock.callLater(SWEEP_SECONDS, self._sweep)
 
+    def stop(self) -> None:
+        """The server stops: note nobody's departure; keep all states, and nothing of guests'."""
+        self.closing = True
+        for key, audience in self.audiences.items():
+            if key.startswith(GUEST_LOG):
+                self._journal.discard(key)
+            elif audience.room.log.head:
+                self._journal.keep(key, audience.room.log.head, audience.room.state)
+
     def open(self, key: str) -> Deferred[Audience]:
         """Return the room ``key``, brought into memory if it is not there.
 

@@ -65,7 +65,7 @@ class DataFolder:
             CannotStart: another server has it, or it cannot be written to.
         """
         try:
-            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.release()
@@ -182,7 +182,7 @@ class ChatService(Service):
         for session in sessions:
             session.hush()
             session.mark_seen()
-        network.rooms.closing = True
+        network.rooms.stop()
         await self._settled()
         self._log.info(
             "the server stops; {count} connections are told", count=len(factory.registry)

@@ -37,6 +37,10 @@ from chatnet.server.seats import Seat, inbox_of
 
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
 WINDOW_BYTES = 2048  # of a message, that count as one command more
+TURN_UNITS = 512  # a session may ask for in one turn of the reactor: a message is one unit
+ANSWER_UNITS = 16  # and what is answered by itself as much as so many
+MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
+SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
 _ALLOWED_OUTSIDE = (c.Password, c.Quit, c.Ping)
 
 
@@ -60,6 +64,9 @@ class Wire(Protocol):
 
     def release(self, reason: str) -> None:
         """Drop one reason to hold."""
+
+    def allow(self, longest: int) -> None:
+        """Take units of up to ``longest`` bytes; 0: of any length."""
 
     def close(self) -> None:
         """Close once everything is sent."""
@@ -103,6 +110,7 @@ class Session:
         self._inside = False
         self._reading: dict[Audience, None] = {}
         self._on_their_way = 0
+        self._units = 0  # that came in this turn of the reactor
         self._slow = False  # a command that waits for more than a commit is in work
         self._leaving, self._last_word = False, ""  # closes when all was read
         self._parted = False  # was told the last word
@@ -122,9 +130,10 @@ class Session:
 
     def receive(self, unit: bytes) -> None:
         self.heard_at = self.host.clock.seconds()
+        self._spend(1 + len(unit) // WINDOW_BYTES)
         cid = None
         try:
-            asked = self._dialect.receive(unit, self._in_room())
+            asked = self._dialect.receive(unit, self.in_room())
             if isinstance(asked, c.Request):
                 cid = asked.cid
                 if self.shut_out and not isinstance(asked.command, _ALLOWED_OUTSIDE):
@@ -136,7 +145,8 @@ class Session:
             self.say_in_order(Sorry(refusal), cid)
 
     def overlong(self, limit: int) -> None:
-        self.say_in_order(Sorry(_too_long(self.host.settings.max_message)), None)
+        most = self.host.settings.max_message if self._inside else limit
+        self.say_in_order(Sorry(_too_long(most)), None)
 
     def finish(self, cut: bool) -> None:
         if cut:
@@ -216,7 +226,7 @@ class Session:
         """
         if name:
             return room_name(name).key
-        if not self._in_room():
+        if not self.in_room():
             raise NotAMember("You are in no room. /join ROOM enters one, /rooms lists them.")
         return self.here
 
@@ -290,6 +300,8 @@ class Session:
     def let_in(self) -> None:
         """Be one of those who are here; until then nobody sees it, and it hears nobody."""
         self.shut_out, self._inside = False, True
+        most = self.host.settings.max_message
+        self._wire.allow(most * self._dialect.escapes + SPARE_BYTES if most else 0)
         self._stop_timer()
         arrive(self.host, self)
         self._network.begin(self)
@@ -302,7 +314,7 @@ class Session:
 
     # -- how -----------------------------------------------------------------------
 
-    def _in_room(self) -> bool:
+    def in_room(self) -> bool:
         seat = self.rooms.get(self.here)
         return seat is not None and self.actor.key in seat.audience.room.decided.members
 
@@ -327,6 +339,18 @@ class Session:
     def _has_read_all(self) -> bool:
         return all(audience.caught_up(self) for audience in self._reading)
 
+    def _spend(self, units: int) -> None:
+        """Count what it asks for in one turn of the reactor: after much of it, others go on."""
+        if not self._units:
+            self.host.clock.callLater(0, self._next_turn)
+        self._units += units
+        if self._units >= TURN_UNITS:
+            self._wire.hold("turn")
+
+    def _next_turn(self) -> None:
+        self._units = 0
+        self._wire.release("turn")
+
     async def settled(self) -> None:
         """Wait until all that was asked for before has happened, or was refused."""
         with suppress(Refused):  # which is told to whoever asked for it
@@ -334,6 +358,7 @@ class Session:
 
     def slowly(self, work: Coroutine[Deferred[Any], Any, None], cid: str | None) -> None:
         """Do ``work`` before anything else that this session asks for."""
+        self._spend(ANSWER_UNITS)
         self._slow = True
         self._wire.hold("slow")
         done: Deferred[None] = Deferred.fromCoroutine(work)
@@ -361,6 +386,7 @@ class Session:
         return Unavailable("Something broke here; the operator's log has it. Sorry.")
 
     def say_in_order(self, reply: Reply, cid: str | None) -> None:
+        self._spend(ANSWER_UNITS)
         self._network.settle().addBoth(lambda _: self.say(reply, cid))
 
     def say(self, reply: Reply, cid: str | None) -> None:
@@ -374,7 +400,7 @@ class Session:
         return Welcome(
             settings.name,
             __version__,
-            settings.motd,
+            "" if self.shut_out else settings.motd,
             self.actor.name,
             self.id,
             self.shut_out,
@@ -387,6 +413,8 @@ class Session:
         most = self.host.settings.max_message
         if most and len(body) * 4 > most and len(body.encode()) > most:
             raise _too_long(most)
+        if body.count("\n") >= MOST_LINES:
+            raise TooLong(f"A message has at most {MOST_LINES:,} lines. It was not sent.")
 
     def _too_late(self) -> None:
         self._timer = None

@@ -59,6 +59,9 @@ class MemoryStore:
         rooms = (room for room in reversed(self._states) if room[0] not in "@*")
         return {room: decode_state(self._states[room][1]) for room in islice(rooms, limit)}
 
+    def strays(self) -> Sequence[str]:
+        return []  # nothing outlives a server here
+
     def recall(self, origin: str, limit: int) -> Sequence[Done]:
         return list(self._answers.get(origin, ()))[-limit:]
 

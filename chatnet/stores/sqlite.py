@@ -54,7 +54,9 @@ class SqliteStore:
     """One connection. Open the file twice to read and write on two threads."""
 
     def __init__(self, path: str) -> None:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # its -wal and -shm follow it
+        os.close(
+            os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        )  # its -wal and -shm follow it
         self._db = sqlite3.connect(
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -131,6 +133,10 @@ class SqliteStore:
             (limit,),
         )
         return {room: decode_state(state) for room, state in rows}
+
+    def strays(self) -> Sequence[str]:
+        rows = self._db.execute("SELECT room FROM states WHERE substr(room, 1, 2) = '@~'")
+        return [room for (room,) in rows]
 
     def recall(self, origin: str, limit: int) -> Sequence[Done]:
         rows = self._db.execute(

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
 from chatnet.core.events import Entry
-from chatnet.core.names import EVERYBODY
+from chatnet.core.names import EVERYBODY, Name
 from chatnet.core.room import Room
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.text import TextDialect
@@ -62,7 +62,12 @@ class ByHand:
 class FailingStore(MemoryStore):
     """Fails when told to: before it kept the batch, or after, so that only the news is lost."""
 
-    fail_before = fail_after = fail_reads = False
+    fail_before = fail_after = fail_reads = fail_accounts = False
+
+    def add(self, name: Name, verifier: str, at: float) -> bool:
+        if self.fail_accounts:
+            raise OSError("disk full")
+        return super().add(name, verifier, at)
 
     def write(self, batch: Batch) -> None:
         if self.fail_before:

@@ -23,6 +23,7 @@ from zope.interface import implementer
 from chatnet.interfaces import ISession
 from chatnet.wires.gate import Gate
 
+SHORT = 4096  # bytes of a line, until the session allows more
 CLOSE_SECONDS = 5.0  # from the wish to close until the connection is cut
 
 
@@ -39,7 +40,7 @@ class LineWire(LineReceiver):
     _log = Logger()
     _plain: Connection | None = None  # the transport, if it is TCP without TLS
 
-    def __init__(self, clock: IReactorTime, longest: int) -> None:
+    def __init__(self, clock: IReactorTime, longest: int = SHORT) -> None:
         """Take lines of up to ``longest`` bytes, or, if that is 0, of any length."""
         self._clock = clock
         self._longest = longest
@@ -166,6 +167,10 @@ class LineWire(LineReceiver):
             self.session.finish(bool(self._parts) or self._overlong)
 
     # -- out -----------------------------------------------------------------------
+
+    def allow(self, longest: int) -> None:
+        """Take lines of up to ``longest`` bytes from now on; 0: of any length."""
+        self._longest = longest
 
     def write(self, data: bytes) -> None:
         """Send ``data``: at once if nothing waits before it, without asking the reactor twice."""
