@@ -103,6 +103,9 @@ class IJournal(Interface):
     def open(room: str) -> Deferred[Room]:
         """Bring ``room`` into memory. Append to it only afterwards."""
 
+    def state(room: str) -> Deferred[RoomState]:
+        """Return what ``room``, which is not in memory, adds up to, and leave it there."""
+
     def close(room: str) -> bool:
         """Let ``room`` go from memory; return False, and do nothing, if it has appends waiting."""
 

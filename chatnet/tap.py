@@ -131,12 +131,10 @@ class Options(usage.Options):
         )
 
     def _read_config(self, words: list[str]) -> None:
-        path = ""
-        for at, word in enumerate(words):
-            if word in ("--config", "-c"):
-                path = words[at + 1] if at + 1 < len(words) else ""
-            elif word.startswith("--config="):
-                path = word.partition("=")[2]
+        first = Options()
+        first.postOptions = lambda: None  # type: ignore[method-assign]
+        usage.Options.parseOptions(first, words)  # however --config is written
+        path = first["config"]
         if not path:
             return
         try:

@@ -28,12 +28,14 @@ _log = Logger()
 
 def arrive(host: Host, session: Session) -> None:
     """Let ``session`` be a guest whom nobody else is called like."""
+    digits = 2  # bytes of them; more if most are taken
     while True:
-        name = guest_name(host.entropy(2).hex())
-        person = Person(name, False)
+        name = guest_name(host.entropy(digits).hex())
+        person = Person(name, False, session.id)
         try:
             host.network.people.claim(name, person)
         except NameTaken:
+            digits = min(8, digits + 1)
             continue
         break
     _become(session, person)
@@ -101,14 +103,14 @@ async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
         before = next((s for s in holder.sessions if secret and s.secret == secret), None)
         if holder.registered or (holder.sessions and before is None):
             break
-        gone = host.network.vacated(holder)  # it makes way, or is on its way out
+        session.waiting = host.network.vacated(holder)  # it makes way, or is on its way out
         if before is not None:
             before.replaced()
-        await gone
+        await session.waiting
     old = person.name
     people.claim(name, person)
     await _rename(host, session, person, name, False)
-    person.name, person.answers = name, None
+    person.name, person.secret, person.answers = name, secret, None
     host.network.release(old, person, keeping=name)
     _become(session, person)
     _log.info("{old} is now {new}", old=old.text, new=name.text)
@@ -144,9 +146,6 @@ async def _log_in(host: Host, session: Session, account: Account) -> Reply:
         raise
     guest.sessions.discard(session)
     network.release(guest.name, guest)
-    whispers_to_guest = network.audiences.get(inbox_of(session))
-    if whispers_to_guest is not None:
-        whispers_to_guest.close(session, whispers_to_guest.room.log.head)
     _become(session, person)
     _log.info(
         "{old} is logged in as {new} from {address}",
@@ -165,12 +164,12 @@ async def open_inbox(host: Host, session: Participant) -> None:
         Unavailable: the store cannot be read.
     """
     person = session.person
-    audience = await host.network.open(inbox_of(session))
+    audience = await host.network.open(inbox_of(session.person))
     room = audience.room
     if audience.has(session) or session not in person.sessions:
         return
     first = person.registered and len(person.sessions) == 1
-    seen = min(room.state.seen, room.log.head) if first else room.log.head
+    seen = min(room.decided.seen, room.log.head) if first else room.log.head
     audience.open(
         Cursor(session, session.recall, seen, room.log.head),
         Cursor(session, session.style, room.log.head),

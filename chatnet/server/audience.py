@@ -104,16 +104,6 @@ class Audience:
         cursor = self._cursors.get(reader)
         return cursor is None or (cursor.then is None and cursor.after >= self.room.log.head)
 
-    def past_of(self, reader: Reader) -> tuple[int, int]:
-        """Return where ``reader``, who has just come, begins to read, and where what is new begins.
-
-        Both are seqs: of the last entry before.
-        """
-        cursor, start, here = self._cursors.get(reader), 0, 0
-        while cursor is not None:
-            start, here, cursor = here, cursor.after, cursor.then
-        return start, here
-
     def open(self, *stretches: Cursor) -> None:
         """Let a reader read ``stretches``, one after the other, after what it is reading."""
         for one, two in pairwise(stretches):
@@ -171,9 +161,10 @@ class Audience:
     def release(self, reader: Reader) -> None:
         """All that is to be said before ``reader`` reads on has been said."""
         cursor = self._cursors.get(reader)
-        while cursor is not None:
-            cursor.held = False
+        while cursor is not None and not cursor.held:
             cursor = cursor.then
+        if cursor is not None:
+            cursor.held = False
         self.resume(reader)
 
     def drain(self) -> None:
@@ -190,10 +181,16 @@ class Audience:
             ):
                 if not reader.full:  # like the one before it, and nearly everyone
                     cursor.after = run.upto
-                    reader.write(run.whole)
+                    try:
+                        reader.write(run.whole)
+                    except Exception:
+                        self._broke(reader)
                 continue
             begin = cursor.after
-            self._advance(cursor)
+            try:
+                self._advance(cursor)
+            except Exception:
+                self._broke(reader)
             head = self.room.log.head
             if cursor.after == head and self.room.log.tail <= begin < head:
                 printed = self._print(cursor.style, begin, head)
@@ -201,6 +198,13 @@ class Audience:
                     after, style, run = begin, cursor.style, printed
         self._printed.clear()
         self.room.log.forget()
+
+    def _broke(self, reader: Reader) -> None:
+        """Part with a reader that cannot be written to, rather than keep the others waiting."""
+        self._log.failure("a reader of {room} broke", room=self.room.key)
+        self._cursors.pop(reader, None)
+        reader.finished(self, False)
+        reader.part("Something broke here; the operator's log has it. Sorry.")
 
     def resume(self, reader: Reader) -> None:
         """Bring one reader up to date."""
@@ -300,12 +304,14 @@ class Audience:
                 if place not in printed:
                     printed[place] = _render(cursor.style, entries[cursor.after - page[0] :])
                 self._show(cursor, printed[place])
-            self._advance(cursor)
+            if self._cursors.get(reader) is cursor:
+                self._advance(cursor)
 
     def _torn(self, failure: Failure, page: tuple[int, int]) -> None:
         self._log.failure("cannot read {room}", failure, room=self.room.key)
         for cursor in self._pages.pop(page):
             cursor.paging = False
+            self.drop(cursor.reader)
             cursor.reader.part("The history cannot be read now. Please come again.")
 
 

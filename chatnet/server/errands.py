@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.names import EVERYBODY, fold
-from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed
+from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed, NotAMember
 from chatnet.core.replies import Entered, Noted, Out, Reply
 from chatnet.server import arrivals, queries
 from chatnet.server.audience import Audience, Cursor
@@ -27,12 +27,10 @@ async def prepare(
 ) -> tuple[c.RoomCommand, Reply | None]:
     """Return ``command`` with all in it that deciding takes, and what to say when it is done.
 
-    The room is in memory afterwards.
-
     Raises:
         Refused: it can be known already that it cannot be done.
     """
-    audience = await host.network.open(key)
+    audience = host.network.audiences[key]
     state = audience.room.decided
     match command:
         case c.Roll(_, dice):
@@ -76,19 +74,19 @@ async def prepare_join(
     return command, seat
 
 
-def entered(session: Session, audience: Audience) -> Entered:
-    """Return what to say to ``session``, which has just taken its seat in ``audience``."""
-    state = audience.room.state
-    past = audience.past_of(session)
+def entered(seat: Seat) -> Entered:
+    """Return what to say to a session that has just taken ``seat``."""
+    room = seat.audience.room
+    state = room.state
     return Entered(
-        audience.room.key,
-        audience.room.name,
+        room.key,
+        room.name,
         tuple(member.name for member in state.members.values()),
         tuple(name for mod, name in state.moderators.items() if mod in state.members),
         state.topic,
         bool(state.lock),
-        past[1],
-        past[0],
+        seat.here,
+        seat.start,
     )
 
 
@@ -108,7 +106,7 @@ async def address(
     events = rules.whisper(session.actor, name.text, command)
     await arrivals.open_inbox(host, session)
     readers = list(person.sessions) if person else []
-    key = inbox_of(readers[0]) if readers else f"@{name.key}"
+    key = inbox_of(person) if person else f"@{name.key}"
     for other in readers:
         await arrivals.open_inbox(host, other)
     if person is not None and not person.registered and not person.sessions:
@@ -117,7 +115,7 @@ async def address(
     note = None
     if person is None or not person.sessions:
         note = Noted(f"{name.text} is not here, and will read it at the next login.")
-    return [key, inbox_of(session)], events, note
+    return [key, inbox_of(session.person)], events, note
 
 
 async def history(host: Host, session: Session, query: c.History) -> tuple[Reply, Audience, Cursor]:
@@ -126,7 +124,9 @@ async def history(host: Host, session: Session, query: c.History) -> tuple[Reply
     Raises:
         Refused: it is not for ``session`` to read.
     """
-    audience = await queries.existing(host, session, query.room)
+    audience = host.network.audiences.get(session.key_of(query.room))
+    if audience is None:
+        raise NotAMember("You are not in that room. /join it first.")
     room = audience.room
     rules.permit(room.state, session.actor, c.History, host.clock.seconds())
     if not audience.has(session):

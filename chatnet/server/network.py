@@ -77,8 +77,6 @@ class Network:
         try:
             events = rules.decide(room.decided, session.actor, command, self._clock.seconds())
         except Refused as refusal:
-            if not room.decided.name:
-                self.rooms.let_go(key)  # it was opened in order to be refused
             return self.refuse(refusal)
         if seat is not None:
             session.rooms[key] = seat
@@ -194,6 +192,12 @@ class Network:
         for key, seat in session.rooms.items():
             room = seat.audience.room
             if old.name.key in room.decided.members:
+                ban = room.decided.bans.get(new.key) if registered else None
+                if ban is not None and ban.holds(self._clock.seconds()):
+                    self._append(session, seat.audience, [e.Left(old.name.text)], None).addErrback(
+                        lambda _: None
+                    )  # it was let in before it was known who it is
+                    continue
                 room.expect([event])
                 done: Deferred[Any] = self.journal.append(key, [event], old.origin)
                 if not session.echo:
@@ -237,7 +241,8 @@ class Network:
         """Let ``name`` go, which ``person`` does not use any more; tell those who wait for it."""
         self.people.release(name, person, keeping)
         for vacated in self._vacated.pop(person, ()):
-            vacated.callback(None)
+            if not vacated.called:
+                vacated.callback(None)
 
     def _gone(self, _: None, session: Participant) -> None:
         for audience in list(session.reading()):
@@ -246,14 +251,14 @@ class Network:
         if person.sessions:
             return
         self.release(person.name, person)
-        self.rooms.let_go(inbox_of(session))
+        self.rooms.let_go(inbox_of(session.person))
 
     def _lingers(self, failure: Failure, session: Participant) -> None:
         self._clock.callLater(RETRY_SECONDS, self.exit, session)
 
     def mark_seen(self, session: Participant) -> None:
         """Remember how far an account has read its own log, for when it comes back."""
-        audience = self.audiences.get(inbox_of(session))
+        audience = self.audiences.get(inbox_of(session.person))
         if audience is None or not session.person.registered:
             return
         read, room = audience.drop(session), audience.room
@@ -283,6 +288,8 @@ class Network:
                     self._arrived(audience, who, entry.seq)
                 case e.Left(who):
                     self._departed(audience, who, entry.seq, False)
+                case e.Renamed(_, new) if self.people.find(fold(new)) is None:
+                    self.rooms.reap_later(room.key)  # it was given up, and is durable after all
                 case e.Kicked(who) | e.Banned(who):
                     self._departed(audience, who, entry.seq, True)
                 case e.TopicSet() | e.Locked() | e.Unlocked():  # shown in the list of rooms
@@ -301,7 +308,7 @@ class Network:
         seated = False
         for session in person.sessions if person else ():
             if key in session.rooms:
-                self._seat(session, audience, seq)
+                self._seat(session, audience, seq - 1 if session.echo else seq)
                 seated = True
         if not seated:
             self.rooms.reap_later(key)
@@ -309,16 +316,17 @@ class Network:
     def _departed(self, audience: Audience, who: str, seq: int, put_out: bool) -> None:
         person = self.people.find(fold(who))
         for session in person.sessions if person else ():
+            seat = session.rooms.get(audience.room.key)
             audience.close(session, seq, put_out)
-            if fold(who) not in audience.room.decided.members:
-                session.rooms.pop(audience.room.key, None)
+            if seat is not None and seat.taken:  # else it is a wish to come back
+                del session.rooms[audience.room.key]
 
-    def _seat(self, session: Participant, audience: Audience, seq: int) -> None:
-        """Let ``session``, which is in the room since ``seq``, read as it wished."""
+    def _seat(self, session: Participant, audience: Audience, here: int) -> None:
+        """Let ``session`` read as it wished; what is behind ``here`` is new to it."""
+        seat, log = session.rooms[audience.room.key], audience.room.log
+        seat.taken = True
         if audience.has(session):
             return
-        seat, log = session.rooms[audience.room.key], audience.room.log
-        here = seq - 1 if session.echo else seq
         if seat.since is not None:
             start = max(0, min(seat.since, here))
         elif seat.replay < 0:
@@ -328,10 +336,11 @@ class Network:
             start = seat.back if back is None else back
         if seat.since is None and start >= log.tail and not log.says(start, here):
             start = here  # nothing was said yet
-        past = Cursor(session, session.past, start, max(start, here), held=seat.answering)
+        seat.start, seat.here = start, max(start, here)
+        past = Cursor(session, session.past, start, seat.here, held=seat.answering)
         if start < here:
             past.closing = session.closing(audience.room)
-        audience.open(past, Cursor(session, session.style, max(start, here)))
+        audience.open(past, Cursor(session, session.style, seat.here))
 
     def _answering(self, result: Any, session: Participant, key: str) -> Any:
         """See that who is told that it is in a room reads there, whatever its other sessions did.
@@ -339,14 +348,19 @@ class Network:
         Its arrival may have been in the log before, or be that of another of its sessions.
         """
         seat = session.rooms.get(key)
-        if seat is not None:
-            audience = seat.audience
-            if not isinstance(result, Failure) and not any(
-                audience is a for a in session.reading()
-            ):
-                self._seat(session, audience, audience.room.log.head)
-            seat.answering = False
-            self._turn.ring(audience)
+        if seat is None:
+            return result
+        room = seat.audience.room
+        if isinstance(result, Failure):
+            if seat.audience.has(session):  # from before, or its arrival was durable after all
+                seat.taken = True
+                seat.audience.release(session)
+            else:
+                del session.rooms[key]
+        elif not seat.taken and session.actor.key in room.state.members:
+            self._seat(session, seat.audience, room.log.head)
+        seat.answering = False
+        self._turn.ring(seat.audience)
         return result
 
     def _unseat(self, result: Any, session: Participant, audience: Audience) -> Any:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from chatnet.core import commands as c, rules
 from chatnet.core.names import LONGEST, fold
-from chatnet.core.refusals import Malformed, NotAllowed, TooManyTries, WrongPassword
+from chatnet.core.refusals import (
+    Malformed,
+    NotAllowed,
+    NotAMember,
+    TooManyTries,
+    WrongPassword,
+)
 from chatnet.core.replies import AlreadyIn, Ignored, Noted, Pong, Reply, Sorry
 from chatnet.server import arrivals, errands, queries
 from chatnet.server.gatekeeper import opens
@@ -69,27 +75,37 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
 
 
 async def _ready(session: Session, cid: str | None) -> None:
-    if not session.can_answer(cid):
+    """See that a repeated ``cid`` would be known, as the last thing before the command goes out."""
+    while not session.can_answer(cid):
         await session.host.network.recall(session.person)
 
 
 async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str | None) -> None:
-    await _ready(session, cid)
+    network = session.host.network
+    if key not in network.audiences:  # so nobody is in it; but it may be a repetition
+        await _ready(session, cid)
+        done = session.person.answers.get(cid) if cid and session.person.answers else None
+        if done is None:
+            raise NotAMember("You are not in that room. /join it first.")
+        session.say_in_order(done, cid)
+        return
     command, reply = await errands.prepare(session.host, session, key, command)
+    await _ready(session, cid)
     session.submit(key, command, cid, reply)
 
 
 async def _join(session: Session, command: c.Join, cid: str | None) -> None:
     key, key_of_person = session.key_of(command.room), session.actor.key
-    await _ready(session, cid)
     held = session.rooms.get(key)
     if held is not None and key_of_person in held.audience.room.decided.members:
+        await _ready(session, cid)
         session.here = key
         session.submit(key, command, cid, AlreadyIn(key, held.audience.room.name))
         return
     if len(session.rooms) >= MOST_ROOMS:
         raise NotAllowed(f"You are in {MOST_ROOMS} rooms already. Leave one first.")
     command, seat = await errands.prepare_join(session.host, session, key, command)
+    await _ready(session, cid)
     network = session.host.network
     done = network.submit(session, key, command, cid, seat)
     if key_of_person in seat.audience.room.decided.members:
@@ -103,16 +119,16 @@ async def _join(session: Session, command: c.Join, cid: str | None) -> None:
 
 def _entered(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
     if seat.audience in session.reading():
-        session.say(errands.entered(session, seat.audience), cid)
+        session.say(errands.entered(seat), cid)
         session.read_after_replies(seat.audience)
     return result
 
 
 async def _tell(session: Session, command: c.Telling, cid: str | None) -> None:
-    await _ready(session, cid)
     keys, events, reply = await errands.address(session.host, session, command)
+    await _ready(session, cid)
     done = session.host.network.tell(session, keys, events, cid)
-    session.answer_to(done, cid, command.body, reply)
+    session.answer_to(done, cid, len(command.body) * len(events) * len(keys), reply)
 
 
 async def _answer(session: Session, query: c.Query, cid: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from chatnet.core.names import Name
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 class Person:
     """A guest, who has one session, or an account, which may have many."""
 
-    def __init__(self, name: Name, registered: bool) -> None:
+    def __init__(self, name: Name, registered: bool, tag: str = "") -> None:
+        """Make a person; ``tag`` tells a guest apart from every other one, now and later."""
         self.name = name
         self.registered = registered
+        self.tag = tag
+        self.secret = ""  # that a guest gave, by which it is known again
         self.sessions: set[Participant] = set()
         self.answers: dict[str, Done | None] | None = None  # by cid, None while on its way; or
         # None before they are recalled
@@ -26,7 +30,9 @@ class Person:
     @property
     def origin(self) -> str:
         """Under what its named commands are remembered."""
-        return self.name.key if self.registered else f"~{self.name.key}"
+        if self.registered:
+            return self.name.key
+        return f"~{sha256(self.secret.encode()).hexdigest()}" if self.secret else f"~{self.tag}"
 
 
 class People:

@@ -20,7 +20,6 @@ from chatnet.core.replies import (
 from chatnet.core.roles import Role
 from chatnet.core.room import Actor, Room, RoomState
 from chatnet.interfaces import Account
-from chatnet.server.audience import Audience
 from chatnet.server.host import Host
 from chatnet.server.people import Person
 
@@ -45,32 +44,35 @@ async def answer(host: Host, session: Session, query: c.Query) -> Reply:
             people = sorted(host.network.people, key=lambda person: person.name.key)
             lines = (PersonLine(p.name.text, p.registered) for p in people if p.sessions)
             return Members("", "", tuple(lines))
-    audience = await existing(host, session, query.room)
-    room, now = audience.room, host.clock.seconds()
-    rules.look(room.state, session.actor, type(query), now)
+    key = session.key_of(query.room)
+    state, now = await _state(host, key, query.room), host.clock.seconds()
+    rules.look(state, session.actor, type(query), now)
     match query:
         case c.ListMembers():
-            return Members(room.key, room.name, _members(room.state, now))
+            return Members(key, state.name, _members(state, now))
         case c.ListBans():
-            bans = tuple(ban for ban in room.state.bans.values() if ban.holds(now))
-            mutes = tuple(mute for mute in room.state.mutes.values() if mute.holds(now))
-            return Bans(room.key, room.name, bans, mutes)
+            bans = tuple(ban for ban in state.bans.values() if ban.holds(now))
+            mutes = tuple(mute for mute in state.mutes.values() if mute.holds(now))
+            return Bans(key, state.name, bans, mutes)
         case _:
-            return Topic(room.key, room.name, room.state.topic)
+            return Topic(key, state.name, state.topic)
 
 
-async def existing(host: Host, session: Session, name: str) -> Audience:
-    """Return the room called ``name``, or the one ``session`` is in.
+async def _state(host: Host, key: str, name: str) -> RoomState:
+    """Return how it is in the room ``key``, which the asker called ``name``.
 
     Raises:
         NoSuchRoom: nobody ever opened it.
     """
-    key = session.key_of(name)
-    audience = await host.network.open(key)
-    if not audience.room.state.name:
-        host.network.rooms.let_go(key)
+    audience = host.network.audiences.get(key)
+    if audience is not None:
+        state = audience.room.state
+    else:
+        state = await host.network.journal.state(key)
+        state.members.clear()  # nobody is in a room that is not in memory
+    if not state.name:
         raise NoSuchRoom(f"There is no room called {name}. /join {name} opens it.")
-    return audience
+    return state
 
 
 def _members(state: RoomState, now: float) -> tuple[PersonLine, ...]:
@@ -143,7 +145,7 @@ async def resolve(host: Host, who: str) -> str:
     """
     person = host.network.people.find(fold(who))
     if person is not None and person.sessions:
-        return next(iter(person.sessions)).actor.target
+        return person.name.key if person.registered else next(iter(person.sessions)).actor.target
     account = await _account(host, who)
     return account.key if account is not None else ""
 

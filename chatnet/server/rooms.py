@@ -99,17 +99,17 @@ class Rooms:
                 self.let_go(key)
 
     def _opened(self, room: Room | Failure, key: str) -> None:
-        if isinstance(room, Room):
-            audience = self.audiences[key] = Audience(room, self._journal.read)
-            audience.used_at = self._clock.seconds()
-            self._reap(key)  # they were here when the server ended
-        else:
+        waiting = self._opening.pop(key)
+        if isinstance(room, Failure):
             self._log.failure("cannot open {room}", room, room=key)
-        for done in self._opening.pop(key):
-            if isinstance(room, Room):
-                done.callback(self.audiences[key])
-            else:
+            for done in waiting:
                 done.errback(Unavailable("That cannot be read now. Please try again later."))
+            return
+        audience = self.audiences[key] = Audience(room, self._journal.read)
+        audience.used_at = self._clock.seconds()
+        self._reap(key)  # they were here when the server ended
+        for done in waiting:
+            done.callback(audience)
 
     def _reap(self, key: str) -> None:
         audience = self.audiences.get(key)

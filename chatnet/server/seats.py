@@ -27,6 +27,9 @@ class Seat:
     replay: int = 0
     back: int = 0
     answering: bool = True  # the answer to the wish is still to come
+    taken: bool = False  # it reads, or has read, in the room:
+    start: int = 0  # from behind this seq,
+    here: int = 0  # and what is behind this one is new to it
 
 
 class Participant(Reader, Protocol):
@@ -63,7 +66,6 @@ class Participant(Reader, Protocol):
         """Make way for the same person on a newer connection."""
 
 
-def inbox_of(session: Participant) -> str:
-    """Return the key of the log of what is told to ``session``'s person alone."""
-    person = session.person
-    return f"@{person.name.key}" if person.registered else f"{GUEST_LOG}{session.id}"
+def inbox_of(person: Person) -> str:
+    """Return the key of the log of what is told to ``person`` alone."""
+    return f"@{person.name.key}" if person.registered else f"{GUEST_LOG}{person.tag}"

@@ -95,6 +95,7 @@ class Session:
         self.secret = ""
         self.full = False
         self.ended = False
+        self.waiting: Deferred[None] | None = None  # for a name to be free
         self.quitting = False
         self.since = self.heard_at = host.clock.seconds()
         self.style: IStyle = dialect.style
@@ -157,6 +158,8 @@ class Session:
     def end(self) -> None:
         self.full = self.ended = True
         self._stop_timer()
+        if self.waiting is not None and not self.waiting.called:
+            self.waiting.callback(None)  # nobody needs the name any more
         if self._inside and not self._slow:
             self._network.exit(self)
 
@@ -197,6 +200,7 @@ class Session:
             self.hush()
             if reason:
                 self.write(self._dialect.reply(Bye(reason), None))
+            self.full = True  # that was the last word
             self._wire.close()
 
     def replaced(self) -> None:
@@ -248,14 +252,14 @@ class Session:
         self, key: str, command: c.RoomCommand, cid: str | None, reply: Reply | None = None
     ) -> None:
         """Ask the network for ``command``; when it is done, say ``reply``."""
-        body = command.body if isinstance(command, c.Say) else ""
-        self.answer_to(self._network.submit(self, key, command, cid), cid, body, reply)
+        size = len(command.body) if isinstance(command, c.Say) else 0
+        self.answer_to(self._network.submit(self, key, command, cid), cid, size, reply)
 
     def answer_to(
-        self, done: Deferred[Any], cid: str | None, body: str = "", reply: Reply | None = None
+        self, done: Deferred[Any], cid: str | None, size: int = 0, reply: Reply | None = None
     ) -> None:
-        """Count ``done`` as on its way, with the weight of ``body``; answer when it fires."""
-        weight = 1 + len(body) // WINDOW_BYTES
+        """Count ``done`` as on its way, with ``size`` characters in it; answer when it fires."""
+        weight = 1 + size // WINDOW_BYTES
         self._on_their_way += weight
         if self._on_their_way >= WINDOW:
             self._wire.hold("busy")
@@ -291,7 +295,7 @@ class Session:
         if self.ended:
             return
         for audience in self._reading:
-            if not self._inside or audience.room.key != inbox_of(self):
+            if not self._inside or audience.room.key != inbox_of(self.person):
                 audience.close(self, audience.room.log.head)
             self.host.turn.ring(audience)
         self._leaving, self._last_word = True, words
@@ -441,6 +445,8 @@ class Session:
 
     def resumeProducing(self) -> None:
         """The wire has room again."""
+        if self._parted:
+            return
         self.full = False
         if not self.shut_out:
             self._stop_timer()

@@ -18,6 +18,7 @@ from chatnet.core.room import Room, RoomState
 from chatnet.interfaces import Batch, IJournal, IStore, Runs
 
 PAGE = 256  # entries per read
+RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 REMEMBERED = 1000  # named commands per origin whose answers can be repeated
 
 
@@ -98,6 +99,9 @@ class Journal:
     def open(self, room: str) -> Deferred[Room]:
         return self._reader.run(self._open, room).addCallback(self._opened)
 
+    def state(self, room: str) -> Deferred[RoomState]:
+        return self._reader.run(self._open, room).addCallback(lambda room: room.state)
+
     def open_now(self, room: str) -> Room:
         """Bring ``room`` into memory on this thread, before the reactor runs."""
         return self._opened(self._open(room))
@@ -147,7 +151,7 @@ class Journal:
     async def _write_all(self) -> None:
         while self._waiting or self._states or self._discards:
             batch = self._writing = self._waiting
-            self._waiting, self._flying = [], True
+            self._waiting, self._flying, failed = [], True, True
             try:
                 if self._doubts and await self._look_again():
                     raise Unavailable("Decided before the outcome of an earlier commit was known.")
@@ -162,11 +166,15 @@ class Journal:
                 self._log.failure("could not commit {count} appends", count=len(batch))
                 await self._fall(batch)
             else:
+                failed = False
                 for room, run in runs.items():
                     self._show(room, run)
                 for append in batch:
                     append.done.callback(append.entries)
             self._flying = False
+            if failed and not self._waiting:
+                self._clock.callLater(RETRY_SECONDS, self._wake)  # for what is still to be kept
+                break
         self._busy = False
 
     def _number(self, batch: Iterable[_Append]) -> dict[str, list[Entry]]:
@@ -192,18 +200,27 @@ class Journal:
             for a in batch
             if a.cid is not None
         ]
-        states, self._states = self._states, {}
+        kept, self._states = self._states, {}
+        states = dict(kept)
         discards, self._discards = sorted(self._discards), set()
         for entry in entries:
             if entry.seq == 1 and entry.room not in states:
                 states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
                 states[entry.room][1].evolve(entry.event)
         if entries or answers or states or discards:
-            await self._writer.run(self._store.write, Batch(entries, answers, states, discards))
+            try:
+                await self._writer.run(self._store.write, Batch(entries, answers, states, discards))
+            except Exception:
+                self._states = kept | self._states
+                self._discards |= set(discards)
+                raise
 
     def _show(self, room: str, run: Sequence[Entry]) -> None:
         self._heads[room] = run[-1].seq
-        self._deliver(run)
+        try:
+            self._deliver(run)
+        except Exception:  # a bug in one room is no reason to keep the others waiting
+            self._log.failure("cannot show {room}", room=room)
 
     async def _fall(self, batch: list[_Append]) -> None:
         """Take ``batch`` back, and everything that was decided in its light."""

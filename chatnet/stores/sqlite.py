@@ -88,7 +88,9 @@ class SqliteStore:
         states = [(room, seq, encode_state(s)) for room, (seq, s) in batch.states.items()]
         with self._transaction():
             self._insert("INSERT INTO entries VALUES ", 5, entries)
-            self._insert("INSERT INTO answers (origin, cid, room, seq) VALUES ", 4, answers)
+            self._insert(
+                "INSERT OR REPLACE INTO answers (origin, cid, room, seq) VALUES ", 4, answers
+            )
             for state in states:
                 self._db.execute(
                     "INSERT INTO states (room, seq, state) VALUES (?, ?, ?) ON CONFLICT (room)"

@@ -203,7 +203,7 @@ class Rig:
 
     def program(self, name: str) -> Client:
         client = self.connects()
-        client.sends("nick", name=name)
+        client.sends("nick", name=name, secret=f"{name}'s own")
         client.receives()
         return client
 

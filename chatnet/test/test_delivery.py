@@ -94,7 +94,8 @@ class DeliveryTests(SynchronousTestCase):
                     stays.append((name, here[name].receives()))
                     here[name].hangs_up()
                     here[name] = rig.connects()
-                    here[name].asks(f'{{"do": "nick", "name": "{name}"}}')
+                    again = {"do": "nick", "name": name, "secret": f"{name}'s own"}
+                    here[name].asks(json.dumps(again))
                     here[name].asks('{"do": "join", "room": "tea", "replay": 0}')
                 case "settle":
                     rig.settle()

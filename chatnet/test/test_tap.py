@@ -90,7 +90,8 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((settings.motd, settings.transcript, settings.replay), ("hi", True, ALL))
         self.assertEqual(settings.max_clients, 6)
         Path(path).write_text('listen = ["unix:a", "unix:b"]\n')
-        self.assertEqual(parse(f"--config={path}").listen, ("unix:a", "unix:b"))
+        for words in ((f"--config={path}",), (f"-c{path}",), ("--conf", path)):
+            self.assertEqual(parse(*words).listen, ("unix:a", "unix:b"))
         self.assertEqual(parse("-c", path, "--listen", "unix:c").listen, ("unix:c",))
         self.assertEqual(parse("-c", path, "--port", "7").listen, ("tcp:7:backlog=1024",))
 

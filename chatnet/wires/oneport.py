@@ -6,6 +6,7 @@ from typing import Protocol as Shape
 
 from twisted.internet.interfaces import (
     IDelayedCall,
+    IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
     IHandshakeListener,
     IProtocol,
@@ -20,6 +21,7 @@ from zope.interface import implementer
 
 GREET_SECONDS = 1.0  # of silence, after which a client is taken for a person who waits
 HANDSHAKE_SECONDS = 20.0
+LINGER_SECONDS = 2.0  # for one that is turned away to read why
 
 
 class House(Shape):
@@ -53,6 +55,7 @@ class OnePort(Protocol):
         self._first = b""
         self._timer: IDelayedCall | None = None
         self._admitted = False
+        self._deaf = False  # it is being told to go
 
     def connectionMade(self) -> None:
         if ITCPTransport.providedBy(self.transport):
@@ -71,18 +74,18 @@ class OnePort(Protocol):
     def handshakeCompleted(self) -> None:
         """Both sides can speak; the client may go first."""
         self._stop_waiting()
-        if self._admitted and self.inner is None:
+        if self.inner is None and not self._deaf:
             self._timer = self._clock.callLater(GREET_SECONDS, self._silence)
 
     def dataReceived(self, data: bytes) -> None:
-        if not self._admitted:
-            return  # it is being told why
+        if self._deaf:
+            return
         self._first += data
         self._choose()
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may have said all it wanted to."""
-        if self.inner is None:
+        if self.inner is None and not self._deaf:
             self._silence()
         inner: object = self.inner
         if IHalfCloseableProtocol.providedBy(inner):
@@ -91,8 +94,9 @@ class OnePort(Protocol):
             ITransport(self.transport).loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """The client reads no more."""
-        self.abort()
+        """The client reads no more; or it is being turned away."""
+        if not self._deaf:
+            self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_waiting()
@@ -102,16 +106,27 @@ class OnePort(Protocol):
             self.inner.connectionLost(reason)
 
     def turn_away(self, words: bytes) -> None:
-        """Say ``words`` to a client of whom nothing is known, and close."""
+        """Say ``words`` to a client of whom nothing is known, and close.
+
+        What it says itself is still read for a moment, and thrown away: to close with something
+        unread would take the words back.
+        """
+        self._deaf = True
         ITransport(self.transport).write(words)
-        ITransport(self.transport).loseConnection()
+        transport: object = self.transport
+        if IHalfCloseableDescriptor.providedBy(transport):
+            IHalfCloseableDescriptor(transport).loseWriteConnection()
+            self._stop_waiting()
+            self._timer = self._clock.callLater(LINGER_SECONDS, self.abort)
+        else:
+            ITransport(self.transport).loseConnection()
 
     def abort(self) -> None:
         """Close now."""
         getattr(self.transport, "abortConnection", ITransport(self.transport).loseConnection)()
 
     def _silence(self) -> None:
-        if self._admitted and not self._first:
+        if not (self._deaf or self._first):
             self._choose()
 
     def _choose(self) -> None:
