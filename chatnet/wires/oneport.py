@@ -6,7 +6,6 @@ from typing import Protocol as Shape
 
 from twisted.internet.interfaces import (
     IDelayedCall,
-    IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
     IHandshakeListener,
     IProtocol,
@@ -113,9 +112,8 @@ class OnePort(Protocol):
         """
         self._deaf = True
         ITransport(self.transport).write(words)
-        transport: object = self.transport
-        if IHalfCloseableDescriptor.providedBy(transport):
-            IHalfCloseableDescriptor(transport).loseWriteConnection()
+        if ITCPTransport.providedBy(self.transport):
+            ITCPTransport(self.transport).loseWriteConnection()
             self._stop_waiting()
             self._timer = self._clock.callLater(LINGER_SECONDS, self.abort)
         else:
