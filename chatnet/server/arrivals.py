@@ -168,8 +168,7 @@ async def open_inbox(host: Host, session: Participant) -> None:
     room = audience.room
     if audience.has(session) or session not in person.sessions:
         return
-    first = person.registered and len(person.sessions) == 1
-    seen = min(room.decided.seen, room.log.head) if first else room.log.head
+    seen = min(room.decided.seen, room.log.head) if person.registered else room.log.head
     audience.open(
         Cursor(session, session.recall, seen, room.log.head),
         Cursor(session, session.style, room.log.head),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -204,7 +205,8 @@ class Audience:
         self._log.failure("a reader of {room} broke", room=self.room.key)
         self._cursors.pop(reader, None)
         reader.finished(self, False)
-        reader.part("Something broke here; the operator's log has it. Sorry.")
+        with suppress(Exception):
+            reader.part("Something broke here; the operator's log has it. Sorry.")
 
     def resume(self, reader: Reader) -> None:
         """Bring one reader up to date."""

@@ -187,24 +187,33 @@ class Network:
         Errbacks:
             Unavailable: it is so in none of them.
         """
-        event = e.Renamed(old.name.text, new.text, registered)
         last: Deferred[Any] = succeed(None)  # of appends that succeed or fail together
         for key, seat in session.rooms.items():
             room = seat.audience.room
             if old.name.key in room.decided.members:
-                ban = room.decided.bans.get(new.key) if registered else None
-                if ban is not None and ban.holds(self._clock.seconds()):
-                    self._append(session, seat.audience, [e.Left(old.name.text)], None).addErrback(
-                        lambda _: None
-                    )  # it was let in before it was known who it is
-                    continue
-                room.expect([event])
-                done: Deferred[Any] = self.journal.append(key, [event], old.origin)
+                events = self._renaming(session, room, new, registered)
+                room.expect(events)
+                done: Deferred[Any] = self.journal.append(key, events, old.origin)
                 if not session.echo:
                     done.addCallback(_skip_own, session, seat.audience)
                 last.addErrback(lambda _: None)
                 last = done
         return last
+
+    def _renaming(
+        self, session: Participant, room: Room, new: Name, registered: bool
+    ) -> list[e.Event]:
+        """Return what happens in ``room`` when ``session`` turns out to be ``new``."""
+        old, now = session.actor, self._clock.seconds()
+        ban = room.decided.bans.get(new.key) if registered else None
+        if ban is not None and ban.holds(now):
+            return [e.Left(old.name)]  # it was let in before it was known who it is
+        events: list[e.Event] = [e.Renamed(old.name, new.text, registered)]
+        mute = room.decided.mutes.get(old.target) if registered else None
+        if mute is not None and mute.holds(now) and old.key not in room.decided.moderators:
+            muted = e.Muted(new.text, mute.by, new.key, mute.until, mute.reason)
+            events.append(muted)  # an account is no way out of it
+        return events
 
     def exit(self, session: Participant) -> None:
         """Let ``session``, which is gone, leave every room; then its name is free again."""
@@ -288,8 +297,9 @@ class Network:
                     self._arrived(audience, who, entry.seq)
                 case e.Left(who):
                     self._departed(audience, who, entry.seq, False)
-                case e.Renamed(_, new) if self.people.find(fold(new)) is None:
-                    self.rooms.reap_later(room.key)  # it was given up, and is durable after all
+                case e.Renamed(old, new) if self.people.find(fold(new)) is None:
+                    self._departed(audience, old, entry.seq, True)  # it was given up, and is
+                    self.rooms.reap_later(room.key)  # durable after all: nobody is called that
                 case e.Kicked(who) | e.Banned(who):
                     self._departed(audience, who, entry.seq, True)
                 case e.TopicSet() | e.Locked() | e.Unlocked():  # shown in the list of rooms

@@ -97,6 +97,9 @@ async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str |
 async def _join(session: Session, command: c.Join, cid: str | None) -> None:
     key, key_of_person = session.key_of(command.room), session.actor.key
     held = session.rooms.get(key)
+    if held is not None and held.answering:  # one arrival at a time
+        await session.settled()
+        held = session.rooms.get(key)
     if held is not None and key_of_person in held.audience.room.decided.members:
         await _ready(session, cid)
         session.here = key

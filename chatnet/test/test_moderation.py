@@ -263,6 +263,22 @@ class MuteTests(ModerationTestCase):
         self.bob.types("/leave", "/nick rob", "/join tea", "hey")
         self.assertEqual(self.bob.hears()[-1], "You are muted in this room.")
 
+    def test_an_account_is_no_way_out_of_it(self) -> None:
+        self.after("/mute bob 10m")
+        self.bob.types("/newuser bob abcd", "hey")
+        self.assertIn("muted in this room for another", self.bob.hears()[-1])
+
+
+class LoginInRoomTests(ModerationTestCase):
+    def test_a_banned_account_that_came_as_a_guest_is_out_when_it_logs_in(self) -> None:
+        self.rig.account("tom").hangs_up()
+        self.rig.settle()
+        self.after("/ban tom")
+        guest = self.rig.arrives("/join tea", address="192.0.2.9")
+        guest.types("/login tom secret", "I am back")
+        self.assertNotIn("tom: I am back", self.after("/who"))
+        self.assertNotIn("tom", self.rig.room("tea").state.members)
+
 
 class RoleTests(ModerationTestCase):
     def test_moderators_are_made_and_unmade(self) -> None:
