@@ -297,7 +297,7 @@ class Network:
                     self._arrived(audience, who, entry.seq)
                 case e.Left(who):
                     self._departed(audience, who, entry.seq, False)
-                case e.Renamed(old, new) if self.people.find(fold(new)) is None:
+                case e.Renamed(old, new) if not self.rooms.peopled(room.key, fold(new)):
                     self._departed(audience, old, entry.seq, True)  # it was given up, and is
                     self.rooms.reap_later(room.key)  # durable after all: nobody is called that
                 case e.Kicked(who) | e.Banned(who):
@@ -367,8 +367,11 @@ class Network:
                 seat.audience.release(session)
             else:
                 del session.rooms[key]
-        elif not seat.taken and session.actor.key in room.state.members:
-            self._seat(session, seat.audience, room.log.head)
+        elif not seat.taken:
+            if session.actor.key in room.state.members:
+                self._seat(session, seat.audience, room.log.head)
+            else:
+                del session.rooms[key]  # it was in the room, and is no more
         seat.answering = False
         self._turn.ring(seat.audience)
         return result

@@ -86,6 +86,11 @@ class Rooms:
         """See to it that those leave ``key`` in whose place nobody is."""
         self._clock.callLater(RETRY_SECONDS, self._reap, key)
 
+    def peopled(self, key: str, name: str) -> bool:
+        """Return whether somebody called ``name``, a key, has or wants a seat in ``key``."""
+        person = self._people.find(name)
+        return person is not None and any(key in session.rooms for session in person.sessions)
+
     def rewind(self, keys: Iterable[str]) -> None:
         """What was on its way to the rooms ``keys`` has failed."""
         for key in keys:
@@ -117,8 +122,7 @@ class Rooms:
             return
         room = audience.room
         for folded, member in list(room.decided.members.items()):
-            person = self._people.find(folded)
-            if person is None or not any(key in s.rooms for s in person.sessions):
+            if not self.peopled(key, folded):
                 events = [e.Left(member.name, True)]
                 room.expect(events)
                 done: Deferred[Any] = self._journal.append(key, events, "")
