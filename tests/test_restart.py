@@ -67,12 +67,12 @@ class RestartTests(LiveTestCase):
         eve = await self.connects(server)
         eve.types("/login Eve secret-3")
         heard = await eve.until("are you there?")
+        self.assertEqual(heard[-2], "You are logged in as Eve.")
         self.assertRegex(heard[-1], r"^\[....-..-.. ..:..\] \[whisper\] Bob: are you there\?$")
         eve.types("/join tea", "/join cellar", "/join cellar flounder")
         self.assertEqual(
             await eve.answered(),
             [
-                "You are logged in as Eve.",
                 "You are banned from this room: rude",
                 "The room cellar has a password: /join cellar PASSWORD",
                 "That is not the password of cellar.",
