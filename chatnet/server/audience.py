@@ -59,6 +59,7 @@ class Cursor:
     paging: bool = False  # waits for a page from the store
     put_out: bool = False  # it ends because others want it to
     skip: set[int] | None = None  # places of its own words, which it need not be shown
+    opening: bytes = b""  # what is said before the first entry
     closing: bytes = b""  # what is said when ``upto`` is reached
     then: Cursor | None = None  # where to go on when ``upto`` is reached
 
@@ -224,6 +225,9 @@ class Audience:
         going: Cursor | None = cursor
         while going is not None:
             place = going
+            if place.opening and not (reader.full or place.held):
+                reader.write(place.opening)
+                place.opening = b""
             last = log.head if place.upto is None else place.upto
             while place.after < last and not (reader.full or place.paging or place.held):
                 if place.after < log.tail:

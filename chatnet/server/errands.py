@@ -118,8 +118,10 @@ async def address(
     return [key, inbox_of(session.person)], events, note
 
 
-async def history(host: Host, session: Session, query: c.History) -> tuple[Reply, Audience, Cursor]:
-    """Return what to say before the history that ``query`` asks for, and the stretch to read.
+async def history(
+    host: Host, session: Session, query: c.History, cid: str | None
+) -> tuple[Audience, Cursor]:
+    """Return where the history is read that ``query``, named ``cid``, asks for, and what of it.
 
     Raises:
         Refused: it is not for ``session`` to read.
@@ -140,8 +142,9 @@ async def history(host: Host, session: Session, query: c.History) -> tuple[Reply
         query.count, f"the last {query.count:,} messages"
     )
     cursor = Cursor(session, session.recall, start, here, held=True)
+    cursor.opening = session.printed(Noted(f"--- {what} of {room.name} ---"), cid)
     cursor.closing = session.closing(room)
-    return Noted(f"--- {what} of {room.name} ---"), audience, cursor
+    return audience, cursor
 
 
 async def _back(host: Host, audience: Audience, upto: int, count: int) -> int:

@@ -141,8 +141,7 @@ async def _answer(session: Session, query: c.Query, cid: str | None) -> None:
 
 async def _recall(session: Session, query: c.History, cid: str | None) -> None:
     await session.settled()
-    reply, audience, cursor = await errands.history(session.host, session, query)
-    session.say(reply, cid)
+    audience, cursor = await errands.history(session.host, session, query, cid)
     audience.insert(cursor)
     session.read_after_replies(audience)
 

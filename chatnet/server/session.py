@@ -181,7 +181,11 @@ class Session:
 
     def closing(self, room: Room) -> bytes:
         """Return what to say when it has read the past of ``room``."""
-        return self._dialect.reply(CaughtUp(room.key, room.name, room.log.head), None)
+        return self.printed(CaughtUp(room.key, room.name, room.log.head), None)
+
+    def printed(self, reply: Reply, cid: str | None) -> bytes:
+        """Return ``reply`` to the command named ``cid`` as it is said here."""
+        return self._dialect.reply(reply, cid)
 
     def mark_seen(self) -> None:
         """See that how far it has read what was told to it alone is remembered."""
@@ -199,7 +203,7 @@ class Session:
             self.mark_seen()
             self.hush()
             if reason:
-                self.write(self._dialect.reply(Bye(reason), None))
+                self.write(self.printed(Bye(reason), None))
             self.full = True  # that was the last word
             self._wire.close()
 
@@ -394,7 +398,7 @@ class Session:
         self._network.settle().addBoth(lambda _: self.say(reply, cid))
 
     def say(self, reply: Reply, cid: str | None) -> None:
-        said = self._dialect.reply(reply, cid)
+        said = self.printed(reply, cid)
         if said:
             self._replies.append(said)
         self.host.turn.ring(self)
