@@ -16,6 +16,8 @@ from chatnet.core.names import Name
 from chatnet.core.replies import Done, Reply
 from chatnet.core.room import Room, RoomState
 
+REMEMBERED = 1000  # named commands of an origin whose answers can be repeated
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

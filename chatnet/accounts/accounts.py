@@ -10,7 +10,6 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -109,7 +108,7 @@ class Accounts:
         return Account(name.text, name.key, verifier)
 
     async def _login(self, name: Name, password: str, address: str) -> Account:
-        await self._brake(name.key, address)
+        await self._throttle.brake(name.key, address)
         credentials = UsernamePassword(name.key.encode(), password.encode())
         try:
             _, avatar, _ = await self._portal.login(credentials, None, IMemberAvatar)
@@ -140,16 +139,11 @@ class Accounts:
             raise Unavailable("That could not be stored. Please try again.") from None
 
     async def _verify(self, password: str, verifier: str, address: str) -> bool:
-        await self._brake(verifier, address)
+        await self._throttle.brake(verifier, address)
         right = await self._hasher.run(matches, password, verifier)
         if right:
             self._throttle.succeeded(verifier, address)
         return right
-
-    async def _brake(self, secret: str, address: str) -> None:
-        wait = self._throttle.take(secret, address)
-        if wait:
-            await deferLater(self._clock, wait)
 
     def _check_length(self, password: str) -> None:
         fewest, most = self.password_length

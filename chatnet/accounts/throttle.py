@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from chatnet.core.durations import spell_duration
 from chatnet.core.refusals import TooManyTries
@@ -37,6 +38,16 @@ class Throttle:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._tries: dict[str, _Tries] = {}  # the oldest first
+
+    async def brake(self, secret: str, address: str) -> None:
+        """Count a try at ``secret``, and wait as long as it has to.
+
+        Raises:
+            TooManyTries: as ``take`` does.
+        """
+        wait = self.take(secret, address)
+        if wait:
+            await deferLater(self._clock, wait)
 
     def take(self, secret: str, address: str) -> float:
         """Count a try at ``secret``, any name of it; return the seconds to wait before making it.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from hmac import compare_digest
 
-from twisted.internet.task import deferLater
-
 from chatnet.server.host import Host
 
 
@@ -16,9 +14,7 @@ async def opens(host: Host, password: str, address: str) -> bool:
     Raises:
         TooManyTries: the wait would be too long.
     """
-    wait = host.throttle.take("the server", address)
-    if wait:
-        await deferLater(host.clock, wait)
+    await host.throttle.brake("the server", address)
     ours, theirs = host.settings.password.encode(), password.encode()
     right = compare_digest(sha256(ours).digest(), sha256(theirs).digest())
     if right:

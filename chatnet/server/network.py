@@ -14,7 +14,7 @@ from chatnet.core.names import EVERYBODY, Name, fold
 from chatnet.core.refusals import Refused
 from chatnet.core.replies import Done
 from chatnet.core.room import Room
-from chatnet.interfaces import IJournal
+from chatnet.interfaces import REMEMBERED, IJournal
 from chatnet.server.audience import Audience, Cursor
 from chatnet.server.chronicle import Chronicle, Transcript
 from chatnet.server.people import People, Person
@@ -22,7 +22,6 @@ from chatnet.server.rooms import RETRY_SECONDS, Rooms
 from chatnet.server.seats import Participant, Seat, inbox_of
 from chatnet.server.turn import Turn
 
-REMEMBERED = 1000  # named commands per person whose answers can be repeated
 SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, between two kept
 # states of a room: what is read again when it is opened
 
@@ -133,7 +132,7 @@ class Network:
         session: Participant,
         audience: Audience,
         events: Sequence[e.Event],
-        cid: str | None,
+        cid: str | None = None,
     ) -> Deferred[Any]:
         room, person = audience.room, session.person
         room.expect(events)
@@ -188,16 +187,12 @@ class Network:
             Unavailable: it is so in none of them.
         """
         last: Deferred[Any] = succeed(None)  # of appends that succeed or fail together
-        for key, seat in session.rooms.items():
+        for seat in session.rooms.values():
             room = seat.audience.room
             if old.name.key in room.decided.members:
                 events = self._renaming(session, room, new, registered)
-                room.expect(events)
-                done: Deferred[Any] = self.journal.append(key, events, old.origin)
-                if not session.echo:
-                    done.addCallback(_skip_own, session, seat.audience)
                 last.addErrback(lambda _: None)
-                last = done
+                last = self._append(session, seat.audience, events)
         return last
 
     def _renaming(
@@ -233,12 +228,8 @@ class Network:
         for key, seat in session.rooms.items():
             room = seat.audience.room
             if name.key in room.decided.members and not self._others(session, key):
-                events = [e.Left(name.text, not session.quitting)]
-                room.expect(events)
-                done: Deferred[Any] = self.journal.append(key, events, "")
-                if not session.echo:
-                    done.addCallback(_skip_own, session, seat.audience)
-                done.addErrback(lambda _: None)
+                left = [e.Left(name.text, not session.quitting)]
+                self._append(session, seat.audience, left).addErrback(lambda _: None)
 
     def vacated(self, person: Person) -> Deferred[None]:
         """Fire when ``person`` is gone, or has another name, and its name is free."""

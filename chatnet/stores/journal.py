@@ -15,11 +15,10 @@ from chatnet.core.log import Log
 from chatnet.core.refusals import Unavailable
 from chatnet.core.replies import Done
 from chatnet.core.room import Room, RoomState
-from chatnet.interfaces import Batch, IJournal, IStore, Runs
+from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
 
 PAGE = 256  # entries per read
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
-REMEMBERED = 1000  # named commands per origin whose answers can be repeated
 
 
 @dataclass(slots=True, eq=False)

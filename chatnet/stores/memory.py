@@ -13,9 +13,7 @@ from chatnet.core.events import MESSAGES, Entry
 from chatnet.core.names import Name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
-from chatnet.interfaces import Account, Batch, IAccountStore, IStore
-
-_REMEMBERED = 1000  # answers per origin
+from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
 
 
 @implementer(IStore, IAccountStore)
@@ -35,7 +33,7 @@ class MemoryStore:
                 raise ValueError(f"place {entry.seq} of {entry.room} is not the next")
             log.append(entry)
         for origin, done in batch.answers:
-            self._answers.setdefault(origin, deque(maxlen=_REMEMBERED)).append(done)
+            self._answers.setdefault(origin, deque(maxlen=REMEMBERED)).append(done)
         for room, (seq, state) in batch.states.items():
             self._states[room] = (seq, encode_state(state))
         for room in batch.discards:

@@ -15,7 +15,7 @@ from chatnet.core.events import MESSAGES, Entry
 from chatnet.core.names import Name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
-from chatnet.interfaces import Account, Batch, IAccountStore, IStore
+from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,6 @@ CREATE TABLE claims (
 _MOST_ROWS = 512  # per statement; six columns stay far below SQLite's 32,766 parameters
 _MESSAGES = tuple(kind.__name__.lower() for kind in MESSAGES)
 _PAGE_BYTES = 1024 * 1024  # about how much one read returns at most
-_REMEMBERED = 1000  # answers per origin; up to twice as many before they are pruned
 _BUSY_SECONDS = 5.0
 
 
@@ -203,14 +202,15 @@ class SqliteStore:
             start += size
 
     def _prune(self, origins: Iterable[str]) -> None:
+        """Forget the oldest answers of ``origins``, at the latest when there are twice as many."""
         for origin in origins:
             self._named[origin] = self._named.get(origin, 0) + 1
-            if self._named[origin] >= _REMEMBERED:
+            if self._named[origin] >= REMEMBERED:
                 del self._named[origin]
                 self._db.execute(
                     "DELETE FROM answers WHERE origin = ? AND id <= (SELECT id FROM answers"
                     " WHERE origin = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                    (origin, origin, _REMEMBERED),
+                    (origin, origin, REMEMBERED),
                 )
         if len(self._named) > 100_000:  # mostly guests who came once
             self._named.clear()
