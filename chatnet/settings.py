@@ -24,5 +24,11 @@ class Settings:
     registration: bool = True
     transcript: bool = False
     stall_seconds: float = 600.0  # without progress, after which a reader is parted with
+    tls: bool = True
+    tls_cert: str = ""  # PEM file, with the chain; empty: the server makes its own
+    tls_key: str = ""  # PEM file; empty: it is in that of the certificate
+    tls_only: bool = False
+    allow_plaintext_passwords: bool = False  # from other machines, without TLS
+    origins: tuple[str, ...] = ()  # other sites whose pages may connect
     password_seconds: float = 60.0  # to say the server's password
     stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -39,6 +41,9 @@ from chatnet.stores.worker import Worker
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
 _BACKLOG = 1024  # connections that may wait to be accepted
+_LISTS = {"listen": "endpoints", "origin": "URLs"}  # options that may be repeated
+_TOGETHER = (("port", "listen"), ("tls-cert", "tls-key"), ("origin",))  # one replaces all of them
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9_.-]+)(:\d{1,5})?")
 
 
 class Options(usage.Options):
@@ -64,16 +69,23 @@ class Options(usage.Options):
         ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
         ["name", None, _DEFAULTS.name, "what the server calls itself"],
         ["motd", None, "", "a message for everyone who connects"],
+        ["tls-cert", None, "", "PEM file with the certificate, its chain, and perhaps its key"],
+        ["tls-key", None, "", "PEM file with the key, if it is not in --tls-cert's"],
         ["config", "c", "", "TOML file with these options; the command line wins"],
     ]
-    optFlags: ClassVar = [["transcript", "t", "print every message of every room to the log"]]
-    compData = usage.Completions(multiUse={"listen"})
+    optFlags: ClassVar[list[list[str | None]]] = [
+        ["transcript", "t", "print every message of every room to the log"],
+        ["no-tls", None, "speak no TLS"],
+        ["tls-only", None, "turn away who does not speak TLS"],
+        ["allow-plaintext-passwords", None, "take passwords without TLS from afar"],
+    ]
+    compData = usage.Completions(multiUse=set(_LISTS))
 
     def __init__(self) -> None:
         super().__init__()
-        self["listen"] = []
+        self.update({key: [] for key in _LISTS})
         self.settings = _DEFAULTS
-        self._configured: tuple[str, list[str]] = "", []  # where the file says to listen
+        self._configured: dict[str, Any] = {}  # what the file says of what goes together
 
     def opt_listen(self, endpoint: str) -> None:
         """A Twisted endpoint to listen on, like tcp:8888:interface=127.0.0.1; may be repeated.
@@ -81,6 +93,10 @@ class Options(usage.Options):
         Takes the place of --port, unless that is given too.
         """
         self["listen"].append(endpoint)
+
+    def opt_origin(self, url: str) -> None:
+        """Another site whose pages may connect, like https://chat.example.org; may be repeated."""
+        self["origin"].append(url)
 
     def parseArgs(self, *words: str) -> None:
         """Refuse what is no option."""
@@ -100,8 +116,9 @@ class Options(usage.Options):
         words = list(sys.argv[1:] if options is None else options)
         try:
             self._read_config(words)
-            self._configured = self["port"], self["listen"]
-            self["port"], self["listen"] = "", []
+            for key in chain(*_TOGETHER):
+                self._configured[key] = self[key]
+                self[key] = [] if key in _LISTS else ""
             super().parseOptions(words)
         except usage.UsageError as error:
             raise SystemExit(f"chatnet: {error}. See twistd chatnet --help.") from None
@@ -112,8 +129,10 @@ class Options(usage.Options):
         Raises:
             usage.UsageError: it makes no sense; the sentence says what.
         """
-        if not (self["port"] or self["listen"]):
-            self["port"], self["listen"] = self._configured
+        for keys in _TOGETHER:
+            if not any(self[key] for key in keys):
+                self.update({key: self._configured.get(key, self[key]) for key in keys})
+        self._check_tls()
         self.settings = Settings(
             name=_text(self["name"], "name"),
             motd=self["motd"],
@@ -128,6 +147,12 @@ class Options(usage.Options):
             registration=_choice(self["registration"], "registration", ("open", "closed")),
             transcript=bool(self["transcript"]),
             stall_seconds=_number(self["stall-seconds"], "stall-seconds", 1),
+            tls=not self["no-tls"],
+            tls_cert=_path(self["tls-cert"]),
+            tls_key=_path(self["tls-key"]),
+            tls_only=bool(self["tls-only"]),
+            allow_plaintext_passwords=bool(self["allow-plaintext-passwords"]),
+            origins=tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
         )
 
     def _read_config(self, words: list[str]) -> None:
@@ -148,16 +173,16 @@ class Options(usage.Options):
             self._take(path, key, value)
 
     def _take(self, path: str, key: str, value: Any) -> None:
-        if key == "config" or (key not in self and key != "listen"):
+        if key == "config" or key not in self:
             raise usage.UsageError(f"{path}: there is no option {key}")
-        if key == "listen":
+        if key in _LISTS:
             values = [value] if isinstance(value, str) else value
             if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-                raise usage.UsageError(f"{path}: listen is a list of endpoints")
-            self["listen"] = values
-        elif key == "transcript":
+                raise usage.UsageError(f"{path}: {key} is a list of {_LISTS[key]}")
+            self[key] = values
+        elif key in (flag for flag, *_ in self.optFlags):
             if not isinstance(value, bool):
-                raise usage.UsageError(f"{path}: transcript is true or false")
+                raise usage.UsageError(f"{path}: {key} is true or false")
             self[key] = value
         elif isinstance(value, str | int) and not isinstance(value, bool):
             self[key] = str(value)
@@ -170,6 +195,13 @@ class Options(usage.Options):
         tcp = f"tcp:{port}:backlog={_BACKLOG}" + (interface if self["interface"] else "")
         listen: list[str] = self["listen"]
         return (*listen, *([tcp] if self["port"] or not listen else []))
+
+    def _check_tls(self) -> None:
+        for key in ("tls-cert", "tls-key", "tls-only"):
+            if self["no-tls"] and self[key]:
+                raise usage.UsageError(f"give --no-tls or --{key}, not both")
+        if self["tls-key"] and not self["tls-cert"]:
+            raise usage.UsageError("--tls-key goes with --tls-cert")
 
     def _store(self) -> str:
         store: str = self["store"]
@@ -299,6 +331,21 @@ def _text(value: str, name: str) -> str:
     if not value.strip() or not value.isprintable():
         raise usage.UsageError(f"--{name} is a line of text")
     return value.strip()
+
+
+def _path(value: str) -> str:
+    return os.path.abspath(value) if value else ""
+
+
+def _origin(value: str) -> str:
+    """Return a site as browsers write it."""
+    origin = value.lower()
+    found = _ORIGIN.fullmatch(origin)
+    if found is None or not 0 < int((found[2] or ":1")[1:]) < 65536:
+        raise usage.UsageError(
+            f"--origin is like https://chat.example.org or http://localhost:8000, not {value}"
+        )
+    return re.sub("^(http:.*):80$|^(https:.*):443$", r"\1\2", origin)
 
 
 def _number(value: str, name: str, least: int, most: int = 2**40) -> int:

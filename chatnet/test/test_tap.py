@@ -19,6 +19,7 @@ EVERYTHING = """
     --port 1 --interface ::1 --data /d --store memory: --password p --max-clients 2
     --max-message 0 --password-length 6-9 --replay all --registration closed
     --name N --motd M --transcript --stall-seconds 7
+    --tls-cert /c --tls-key /k --tls-only --allow-plaintext-passwords --origin http://a
 """
 
 
@@ -48,8 +49,16 @@ class OptionsTests(SynchronousTestCase):
         listen = ("tcp:1:backlog=1024:interface=\\:\\:1",)
         self.assertEqual(
             settings,
-            Settings("N", "M", listen, "/d", "memory:", "p", 2, 0, (6, 9), ALL, False, True, 7),
+            Settings(
+                *("N", "M", listen, "/d", "memory:", "p", 2, 0, (6, 9), ALL, False, True, 7),
+                tls_cert="/c",
+                tls_key="/k",
+                tls_only=True,
+                allow_plaintext_passwords=True,
+                origins=("http://a",),
+            ),
         )
+        self.assertFalse(parse("--no-tls").tls)
 
     def test_endpoints_take_the_place_of_the_port_unless_both_are_given(self) -> None:
         self.assertEqual(
@@ -72,6 +81,10 @@ class OptionsTests(SynchronousTestCase):
             ("--registration maybe", "--registration is open or closed, not maybe"),
             ("--store oracle:", "--store is sqlite:, sqlite:FILE or memory:, not oracle:"),
             ("--store memory:x", "takes no file"),
+            ("--no-tls --tls-only", "give --no-tls or --tls-only, not both"),
+            ("--no-tls --tls-cert c", "give --no-tls or --tls-cert, not both"),
+            ("--no-tls --tls-key k", "give --no-tls or --tls-key, not both"),
+            ("--tls-key k", "--tls-key goes with --tls-cert"),
             ("--config nowhere.toml", "cannot read nowhere.toml: No such file"),
             ("--config", "--config"),
             ("--password-file nowhere", "cannot read nowhere"),
@@ -95,13 +108,60 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(parse("-c", path, "--listen", "unix:c").listen, ("unix:c",))
         self.assertEqual(parse("-c", path, "--port", "7").listen, ("tcp:7:backlog=1024",))
 
+    def test_a_file_may_set_what_concerns_tls(self) -> None:
+        path = self.mktemp()
+        Path(path).write_text(
+            'tls-cert = "c"\ntls-key = "k"\ntls-only = true\nallow-plaintext-passwords = true\n'
+            'origin = ["https://a", "https://b"]\n'
+        )
+        settings = parse("--config", path)
+        here = Path.cwd()
+        self.assertEqual((settings.tls_cert, settings.tls_key), (str(here / "c"), str(here / "k")))
+        self.assertTrue(settings.tls and settings.tls_only and settings.allow_plaintext_passwords)
+        self.assertEqual(settings.origins, ("https://a", "https://b"))
+        settings = parse("--config", path, "--tls-cert", "/both", "--origin", "https://c")
+        self.assertEqual((settings.tls_cert, settings.tls_key), ("/both", ""))
+        self.assertEqual(settings.origins, ("https://c",))
+        Path(path).write_text('no-tls = true\norigin = "https://a"')
+        settings = parse("--config", path)
+        self.assertEqual((settings.tls, settings.origins), (False, ("https://a",)))
+        self.assertIn("not both", self.refusal("--config", path, "--tls-only"))
+
+    def test_an_origin_is_what_a_browser_says(self) -> None:
+        for given, origin in (
+            ("https://chat.example.org", "https://chat.example.org"),
+            ("HTTPS://Chat.Example.org:443", "https://chat.example.org"),
+            ("http://localhost:80", "http://localhost"),
+            ("https://localhost:80", "https://localhost:80"),
+            ("http://[::1]:8000", "http://[::1]:8000"),
+        ):
+            self.assertEqual(parse("--origin", given, "--origin", origin).origins, (origin,))
+        for nonsense in (
+            "chat.example.org",
+            "ftp://chat.example.org",
+            "https://",
+            "https://a/",
+            "https://a/chat",
+            "https://a?b",
+            "https://a:0",
+            "https://a:65536",
+            "https://a:b",
+            "https://me@a",
+            "null",
+            "*",
+        ):
+            self.assertIn("--origin is like https://", self.refusal("--origin", nonsense))
+
     def test_nonsense_in_the_file_is_refused_with_its_name(self) -> None:
         path = self.mktemp()
         for text, part in (
             ("prot = 1", "there is no option prot"),
             ("port = [1]", "port is text or a number"),
             ("listen = 7", "listen is a list of endpoints"),
+            ("origin = 7", "origin is a list of URLs"),
+            ('origin = "x"', "--origin is like https://"),
             ('transcript = "yes"', "transcript is true or false"),
+            ("no-tls = 1", "no-tls is true or false"),
             ("port = ", "is not TOML"),
             ("port = 99999", "--port is 0 to 65535"),
         ):
