@@ -25,20 +25,14 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 POLL_SECONDS = 10.0
-WARN_DAYS = 14  # before a certificate expires
+WARN_DAYS = 14  # before a certificate expires, or in the last third of its life if that is later
 CERTIFICATE_FILE = "tls-cert.pem"
 KEY_FILE = "tls-key.pem"
 _SELF_SIGNED_DAYS = 3653  # it is known by its fingerprint, not by who vouches for it
 _DAY = 86400.0
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; all of TLS 1.3 are good
-_KINDS = (
-    rsa.RSAPrivateKey,
-    ec.EllipticCurvePrivateKey,
-    ed25519.Ed25519PrivateKey,
-    ed448.Ed448PrivateKey,
-)
 _KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
-_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,62}\.?)*", re.IGNORECASE)
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*", re.IGNORECASE)
 
 Key = (
     rsa.RSAPrivateKey
@@ -245,7 +239,7 @@ class Certificates:
         left = ends.timestamp() - now
         if left <= 0:
             words = f"expired on {ends:%Y-%m-%d}: clients refuse it. Put a new one in its place"
-        elif left < WARN_DAYS * _DAY:
+        elif left < min(WARN_DAYS * _DAY, (ends - begins).total_seconds() / 3):
             words = f"expires on {ends:%Y-%m-%d}. Put a new one in its place before that"
         elif now < begins.timestamp():
             words = f"is not valid before {begins:%Y-%m-%d}. Is the clock right?"
@@ -361,10 +355,11 @@ def _make_self_signed(now: datetime | None) -> _Pair:
 
 
 def _general_name(name: str) -> x509.GeneralName:
-    try:
+    with suppress(ValueError):
         return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+    if not _HOST.fullmatch(name.removeprefix("*.")):
+        raise ValueError(f"{name} is neither a host nor an address")
+    return x509.DNSName(name)
 
 
 def _context(pair: _Pair) -> SSL.Context:
@@ -402,7 +397,7 @@ def _stamp(path: str) -> object:
         found = os.stat(path)
     except OSError as error:
         return error.errno
-    return found.st_mtime_ns, found.st_dev, found.st_ino, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino, found.st_size
 
 
 def _read(path: str) -> bytes:
@@ -442,7 +437,7 @@ def _read_key(path: str) -> Key:
             f"there is no PEM key in {path}. It has to have a part that begins with -----BEGIN"
             " PRIVATE KEY-----; give its file with --tls-key if it is elsewhere."
         ) from None
-    if not isinstance(key, _KINDS):
+    if not isinstance(key, Key):
         raise CannotUse(
             f"the key in {path} is of a kind that TLS does not use. Make one with RSA or on an"
             " elliptic curve, and a certificate for it."
