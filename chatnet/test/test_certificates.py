@@ -305,6 +305,16 @@ class FilesTests(Case):
             self.write(cert, wrong)
             self.assertIn(f"there is no PEM key in {self.key}", self.refusal())
 
+    def test_nobody_waits_for_what_is_no_file(self) -> None:
+        os.mkfifo(self.cert)
+        self.assertIn("there is no PEM certificate", self.refusal())
+        writer = os.open(self.cert, os.O_RDWR)
+        self.addCleanup(os.close, writer)
+        self.assertIn("there is no PEM certificate", self.refusal())
+        self.cert.unlink()
+        self.cert.symlink_to("/dev/zero")
+        self.assertIn("there is no PEM certificate", self.refusal())
+
     def test_a_key_that_belongs_to_another_certificate_is_refused(self) -> None:
         self.write(pair()[0], pair()[1])
         self.assertIn(f"{self.key} does not belong to the first certificate in", self.refusal())

@@ -29,6 +29,7 @@ WARN_DAYS = 14  # before a certificate expires, or in the last third of its life
 CERTIFICATE_FILE = "tls-cert.pem"
 KEY_FILE = "tls-key.pem"
 _SELF_SIGNED_DAYS = 3653  # it is known by its fingerprint, not by who vouches for it
+_MOST = 2**20  # bytes of a file that are looked at
 _DAY = 86400.0
 _CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"  # of TLS 1.2; all of TLS 1.3 are good
 _KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----", re.DOTALL)
@@ -400,10 +401,14 @@ def _stamp(path: str) -> object:
     return found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino, found.st_size
 
 
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # what is no file must not stop the server
+
+
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        with open(path, "rb", opener=_open) as file:
+            return file.read(_MOST) or b""
     except OSError as error:
         raise CannotUse(
             f"cannot read {path}: {error.strerror}. It has to be a PEM file that this server's"
