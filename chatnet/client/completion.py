@@ -24,34 +24,15 @@ class Completions(Completer):
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._people: dict[str, str] = {}  # by key
-
-    def met(self, *names: str) -> None:
-        """Know people."""
-        for name in names:
-            self._people[fold(name)] = name
+        self._heard: dict[str, str] = {}  # who spoke to one, or to all, by key
 
     def saw(self, event: e.Event) -> None:
-        """Know the people in ``event``."""
+        """Know who speaks in ``event``, wherever that is."""
         match event:
-            case e.Said(by) | e.Rolled(by) | e.Whispered(by) | e.Announced(by):
-                self.met(by)
-            case e.Joined(who):
-                self.met(who)
-            case e.Left(who):
-                self._people.pop(fold(who), None)
-            case e.Renamed(old, new):
-                self._people.pop(fold(old), None)
-                self.met(new)
-
-    def heard(self, reply: r.Reply) -> None:
-        """Know the people in ``reply``."""
-        match reply:
-            case r.Entered():
-                self._people.clear()
-                self.met(*reply.people)
-            case r.Members():
-                self.met(*(person.name for person in reply.people))
+            case e.Whispered(by) | e.Announced(by):
+                self._heard[fold(by)] = by
+            case e.Renamed(old, new) if self._heard.pop(fold(old), None) is not None:
+                self._heard[fold(new)] = new
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
@@ -76,9 +57,15 @@ class Completions(Completer):
             found = [f"/{verb.name} " for verb in ALL_VERBS if verb.name.startswith(word[1:])]
         else:
             tail = " " if before.startswith("/") else ": " if word == before else " "
-            names = rooms or tuple(self._people.values())
+            names = rooms or self._people()
             found = [n + tail for n in names if fold(n).startswith(fold(word)) and n != word]
         return [Completion(one, -len(word)) for one in sorted(found, key=fold)]
+
+    def _people(self) -> tuple[str, ...]:
+        places = self._link.dialogue.places
+        place = places.rooms.get(places.here)
+        here = place.view.members if place is not None and place.view is not None else ()
+        return tuple((self._heard | {fold(one.name): one.name for one in here}).values())
 
     async def _rooms(self) -> tuple[str, ...]:
         try:

@@ -50,7 +50,7 @@ class Connection:
 
     def begin(self) -> None:
         self._heard_at = self._clock.seconds()
-        self._ask()
+        self._timers.append(self._clock.callLater(PING_SECONDS, self._ask))
         self._look()
 
     def receive(self, unit: bytes) -> None:

@@ -8,17 +8,32 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from chatnet.client.frames import decode
-from chatnet.client.outbox import Outbox
+from chatnet.client.frames import decode, encode
+from chatnet.client.outbox import Outbox, Pending
 from chatnet.client.places import Manner, Places
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold, room_name
 from chatnet.core.plain import plain
-from chatnet.core.refusals import Refused, Unavailable
+from chatnet.core.refusals import NotAMember, Plaintext, Refused, Unavailable
+
+_ENDS = ("quit", "logout")  # codes of a farewell that was asked for
+_FINAL = ("replaced", "late", "refused")  # codes after which one does not come back
+_UNSAFE = (
+    "The link is not encrypted, so that was not sent: there is a password in it. Come again over"
+    " TLS."
+)
 
 
 class Gone(Unavailable):
     """The connection ended before the answer came."""
+
+
+class Dismissed(Refused):
+    """The server ended the link, and does not want it back; see ``Bye`` for ``reason``."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text or "The server closed the connection, and did not say why.")
+        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -45,6 +60,9 @@ class Ear(Protocol):
     def refused(self, refusal: Refused, command: c.Command | None) -> None:
         """The server said no."""
 
+    def signalled(self, signal: r.Typing) -> None:
+        """Something passes that is not kept."""
+
     def concluded(self) -> None:
         """One command more is answered."""
 
@@ -55,17 +73,23 @@ class Ear(Protocol):
 class Dialogue:
     """Knows who one is, where one is, and what is not answered yet. Tells an ear the rest."""
 
-    def __init__(self, identity: Identity, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, identity: Identity, entropy: Callable[[int], bytes], confides: bool = True
+    ) -> None:
+        """Be ``identity``; tell passwords if ``confides``, as nobody on the way can read them."""
         self.ear: Ear
         self.identity = identity
         self.name = ""
-        self.welcome: r.Welcome | None = None
+        self.registered = False
+        self.hello: r.Hello | None = None
         self.places = Places()
         self.outbox = Outbox(entropy)
         self.arriving = False  # names and rooms are being asked for
-        self.over = False  # one has logged out
+        self.over = False  # the server said the farewell that was asked for
+        self.dismissed: Dismissed | None = None
+        self._confides = confides
         self._named = False  # since the connection was made
-        self._asked: dict[str, tuple[c.Command, Deferred[r.Reply]]] = {}
+        self._asked: dict[str, Pending] = {}
 
     @property
     def here(self) -> str:
@@ -80,15 +104,26 @@ class Dialogue:
 
     def begin(self) -> None:
         """Expect what comes over a new connection."""
-        self.arriving, self._named = True, False
+        self.arriving, self._named, self.dismissed = True, False, None
         self.places.reconnected()
 
-    def ask(self, command: c.Command) -> tuple[str, Deferred[r.Reply]]:
-        """Return a name for ``command``, and its answer, which the ear does not hear."""
+    def ask(self, command: c.Command) -> Pending:
+        """Return ``command`` as a question about this connection; the ear hears no answer."""
+        self.check(command)
         cid = self.outbox.name()
-        done: Deferred[r.Reply] = Deferred()
-        self._asked[cid] = (command, done)
-        return cid, done
+        pending = Pending(cid, command, encode(command, cid), Deferred())
+        self._asked[cid] = pending
+        return pending
+
+    def check(self, command: c.Command) -> None:
+        """See that ``command`` may be sent.
+
+        Raises:
+            Plaintext: there is a password in it, which others could read on the way.
+        """
+        trusted = self._confides and (self.hello is None or self.hello.passwords)
+        if not trusted and c.tells_password(command):
+            raise Plaintext(_UNSAFE)
 
     def hear(self, line: bytes) -> None:
         """Take note of ``line``, and tell what is news."""
@@ -99,66 +134,92 @@ class Dialogue:
             return
         if heard is None:
             return
-        if isinstance(heard.what, e.Entry):
-            self._happened(heard.what)
-        else:
-            self._answered(heard.what, heard.cid)
+        match heard.what:
+            case e.Entry():
+                self._happened(heard.what)
+            case r.Typing():
+                self.ear.signalled(heard.what)
+            case _:
+                self._answered(heard.what, heard.cid)
 
     def fail(self, refusal: Refused) -> None:
-        """Tell whoever asks for something that no answer will come."""
+        """Tell whoever asks for something about this connection that no answer will come."""
         asked, self._asked = self._asked, {}
-        for _, done in asked.values():
-            done.errback(refusal)
+        for pending in asked.values():
+            pending.conclude(r.Sorry(refusal))
+
+    def abandon(self, refusal: Refused) -> None:
+        """Tell whoever waits for anything that no answer will come."""
+        self.fail(refusal)
+        for pending in self.outbox:
+            if pending.done is not None:
+                self._conclude(r.Sorry(refusal), pending.cid)
 
     def _happened(self, entry: e.Entry) -> None:
         nameless = not self._named or any(isinstance(turn, c.Login) for turn in self.outbox.turns)
         manner = self.places.take(entry, nameless)
         if manner is None:
             return
+        if manner is Manner.RECALLED:
+            pending = self._get(self.places.recall(entry.room))
+            if pending is not None and pending.done is not None:
+                pending.stretch.append(entry)
+                return
         fresh = manner in (Manner.LIVE, Manner.MISSED)
         own = fold(e.speaker(entry.event)) == fold(self.name)
         self.ear.entry(entry, manner, fresh and own and self.outbox.echoes(entry))
 
+    def _get(self, cid: str | None) -> Pending | None:
+        return self.outbox.get(cid) or (self._asked.get(cid) if cid is not None else None)
+
     def _answered(self, reply: r.Reply, cid: str | None) -> None:
-        pending = self.outbox.get(cid)
-        asked = self._asked.get(cid) if cid is not None else None
-        command = pending.command if pending else asked[0] if asked else None
-        news = self._take_note(reply, command)
+        if isinstance(reply, r.CaughtUp):  # which has no cid
+            cid = self.places.recall(reply.room)
+        pending = self._get(cid)
+        command = pending.command if pending is not None else None
+        private = pending is not None and pending.done is not None
+        news = self._take_note(reply, pending)
         match reply:
             case r.Sorry(refusal) if self.arriving and command is None:
                 self.fail(refusal)
             case r.Bye(text) if self.arriving:
-                self.fail(Gone(text))
-            case r.Sorry(refusal) if not asked:
+                self.fail(self.dismissed or Gone(text))
+            case r.Sorry(refusal) if not private:
                 self.ear.refused(refusal, command)
-            case r.Entered() if news:
+            case _ if news and (not private or isinstance(reply, r.Entered)):
                 self.ear.answered(reply, command)
-            case _ if news and not asked:
-                self.ear.answered(reply, command)
-        if isinstance(reply, r.Done | r.Sorry) or not isinstance(
-            command, c.RoomCommand | c.Telling
-        ):
+        if _concludes(reply, command):
             self._conclude(reply, cid)
+        if isinstance(reply, r.Out):
+            self._cut_short(reply)
 
     def _conclude(self, reply: r.Reply, cid: str | None) -> None:
-        if cid in self._asked:
-            _, done = self._asked.pop(cid)
-            if isinstance(reply, r.Sorry):
-                done.errback(reply.refusal)
-            else:
-                done.callback(reply)
-        elif self.outbox.get(cid):
-            self.outbox.answered(cid, isinstance(reply, r.Sorry))
+        asked = self._asked.pop(cid, None) if cid is not None else None
+        if asked is not None:
+            asked.conclude(reply)
+            return
+        pending = self.outbox.answered(cid, isinstance(reply, r.Sorry))
+        if pending is not None:
+            pending.conclude(reply)
             self.ear.concluded()
 
-    def _take_note(self, reply: r.Reply, command: c.Command | None) -> bool:
+    def _cut_short(self, out: r.Out) -> None:
+        """Expect no more history of a room that one is out of."""
+        refusal = r.Sorry(NotAMember(f"You are no longer in {out.name}."))
+        for pending in [*self.outbox, *self._asked.values()]:
+            command = pending.command
+            if isinstance(command, c.History) and room_name(command.room).key == out.room:
+                self._conclude(refusal, pending.cid)
+
+    def _take_note(self, reply: r.Reply, pending: Pending | None) -> bool:
         """Keep what is to be known of ``reply``. Return whether it is news to people."""
+        command = pending.command if pending is not None else None
         match reply:
-            case r.Welcome():
-                self.welcome = reply
+            case r.Hello():
+                self.hello = reply
                 return False
-            case r.YouAre(name):
-                self.name, self._named = name, True
+            case r.YouAre(name, registered):
+                self.name, self.registered, self._named = name, registered, True
                 if isinstance(command, c.Nick):
                     self.identity.name, self.identity.password = name, ""
                 elif isinstance(command, c.Login | c.Register):
@@ -166,18 +227,23 @@ class Dialogue:
             case r.Noted():
                 if isinstance(command, c.ChangePassword) and self.identity.password:
                     self.identity.password = command.new
-                elif isinstance(command, c.History):
-                    self.places.recalls(room_name(command.room).key)
             case r.Entered() if isinstance(command, c.Join):
                 return self._entered(reply, command)
             case r.AlreadyIn(room):
                 self.places.here = room
+            case r.History(room):
+                self.places.recalls(room, pending.cid if pending is not None else None)
+                if pending is not None:
+                    pending.stretch.clear()
             case r.CaughtUp(room):
                 return self.places.caught_up(room)
             case r.Out(room):
                 self.places.left(room)
-            case r.Bye() if any(isinstance(turn, c.Logout) for turn in self.outbox.turns):
-                self.over = True
+            case r.Bye(text, code):
+                self.over = self.over or code in _ENDS
+                if code in _FINAL:
+                    self.dismissed = Dismissed(text, code)
+                    return False
             case r.Done():
                 return False
             case r.Pong():
@@ -192,3 +258,12 @@ class Dialogue:
                 f"The server has lost part of what was in {reply.name}. It goes on from here."
             )
         return not again
+
+
+def _concludes(reply: r.Reply, command: c.Command | None) -> bool:
+    """Return whether ``reply`` is the last part of the answer to ``command``."""
+    if isinstance(reply, r.Done | r.Sorry):
+        return True
+    if isinstance(command, c.History):
+        return isinstance(reply, r.CaughtUp)
+    return not isinstance(command, c.RoomCommand | c.Telling)

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from twisted.internet.error import ConnectionRefusedError, DNSLookupError, TimeoutError
 
+from chatnet.client.dialogue import Dismissed
 from chatnet.client.link import CannotConnect, LinkLost
 from chatnet.core.refusals import NameTaken, PasswordNeeded, Refused, WrongPassword
 
@@ -22,6 +23,9 @@ class Exit(IntEnum):
     LOST = 6
 
 
+_DISMISSED = {"replaced": Exit.LOST, "late": Exit.WRONG_PASSWORD}
+
+
 def explain(error: BaseException | None, host: str, port: int) -> tuple[int, str]:
     """Return the status to end with because of ``error``, and what to say."""
     match error:
@@ -29,6 +33,8 @@ def explain(error: BaseException | None, host: str, port: int) -> tuple[int, str
             return Exit.UNREACHABLE, _unreachable(error.__cause__, host, port)
         case LinkLost():
             return Exit.LOST, f"The link to {host}:{port} is lost, and did not come back."
+        case Dismissed():
+            return _DISMISSED.get(error.reason, Exit.REFUSED), str(error)
         case PasswordNeeded():
             hint = "Give it with --server-password-file FILE, or --server-password."
             return Exit.WRONG_PASSWORD, f"{error} {hint}"

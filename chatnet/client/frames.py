@@ -17,6 +17,7 @@ from chatnet.dialects.jsonl import VERBS
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _VERBS: dict[type[c.Command], str] = {kind: verb for verb, kind in VERBS.items()}
 _REPLIES: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in get_args(r.Reply)}
+_SIGNALS: dict[str, type[Any]] = {"typing": r.Typing}
 _REFUSALS: dict[str, type[refusals.Refused]] = {
     kind.code: kind
     for kind in vars(refusals).values()
@@ -38,7 +39,7 @@ def encode(command: c.Command, cid: str | None = None) -> bytes:
     asked: dict[str, Any] = {"do": _VERBS[type(command)]}
     for field in fields(command):
         value = getattr(command, field.name)
-        if value != field.default:
+        if value != field.default or isinstance(command, c.Hello):  # which says its protocol
             asked[field.name] = value
     if cid is not None:
         asked["cid"] = cid
@@ -74,6 +75,8 @@ def _heard(said: Mapping[str, Any]) -> Heard:
     if "error" in said:
         kind = _REFUSALS.get(said["error"], refusals.Refused)
         return Heard(r.Sorry(kind(_build(str, said["text"]))), cid)
+    if "signal" in said:
+        return Heard(_build(_SIGNALS[said["signal"]], said))
     return Heard(_build(_REPLIES[said["reply"]], said), cid)
 
 

@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 
 from chatnet.client.connection import Connection, Connections
 from chatnet.client.dialogue import Dialogue, Gone, Identity
+from chatnet.client.outbox import Pending
 from chatnet.client.places import Place
 from chatnet.core import commands as c, replies as r
 from chatnet.core.names import room_name
@@ -22,6 +23,7 @@ from chatnet.core.refusals import (
     NameTaken,
     PasswordNeeded,
     Refused,
+    ServerFull,
     TooManyTries,
     Unavailable,
 )
@@ -30,7 +32,7 @@ from chatnet.wires.lines import LineWire
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to connect, on average
 GOODBYE_SECONDS = 10.0  # from the wish to leave until the wire is cut
 VISITOR = "visitor-"  # what the names begin with of those who gave none
-_LATER = (Unavailable, TooManyTries)  # refusals that may not be so the next time
+_LATER = (Unavailable, TooManyTries, ServerFull)  # refusals that may not be so the next time
 
 
 class CannotConnect(Exception):
@@ -52,13 +54,14 @@ class Link:
         entropy: Callable[[int], bytes],
         history: int | None = None,
         patience: float | None = None,
+        confides: bool = True,
     ) -> None:
-        """Connect to ``endpoint``.
+        """Connect to ``endpoint``, and tell passwords there only if it ``confides``.
 
         A room is entered with the last ``history`` messages, as for ``Join``. A lost link is given
         up after ``patience`` seconds, or never.
         """
-        self.dialogue = Dialogue(identity, entropy)
+        self.dialogue = Dialogue(identity, entropy, confides)
         self.online = False  # what is asked for is sent at once
         self._endpoint = endpoint
         self._clock = clock
@@ -80,6 +83,7 @@ class Link:
         Errbacks:
             CannotConnect: the first connection did not come about.
             LinkLost: patience came to its end.
+            Dismissed: the server ended the link, and does not want it back.
             Refused: the server does not let this person in.
         """
         for name in rooms:
@@ -92,22 +96,25 @@ class Link:
         """Whether it does not come back any more."""
         return self._leaving or self.dialogue.over
 
-    def submit(self, command: c.Command) -> str:
+    def submit(self, command: c.Command, done: Deferred[r.Reply] | None = None) -> Pending:
         """Ask for ``command`` now, or when the link is back, and until there is an answer.
 
-        An empty room is the one that one speaks in. Returns the cid.
+        An empty room is the one that one speaks in. With ``done``, that gets the answer, and the
+        ear does not.
 
         Raises:
             BadName: it is about a room that cannot be.
+            Plaintext: there is a password in it, which others could read on the way.
         """
+        self.dialogue.check(command)
         if isinstance(command, c.Nick):
             command = replace(command, secret=self._secret)
         elif isinstance(command, c.RoomCommand | c.RoomQuery) and not command.room:
             command = replace(command, room=self.dialogue.here)
-        pending = self.dialogue.outbox.add(command)
+        pending = self.dialogue.outbox.add(command, done)
         if self.online and self._connection is not None:
             self._connection.write(pending.line)
-        return pending.cid
+        return pending
 
     def ask(self, command: c.Command) -> Deferred[r.Reply]:
         """Ask for ``command`` once, and return the answer, which the ear does not hear.
@@ -117,9 +124,18 @@ class Link:
         """
         if self._connection is None:
             return fail(Unavailable("The link is down."))
-        cid, done = self.dialogue.ask(command)
-        self._connection.send(command, cid)
-        return done
+        try:
+            pending = self.dialogue.ask(command)
+        except Refused as refusal:
+            return fail(refusal)
+        assert pending.done is not None
+        self._connection.write(pending.line)
+        return pending.done
+
+    def tell(self, command: c.Command) -> None:
+        """Send ``command``, to which there is no answer, if the link is there."""
+        if self.online and self._connection is not None:
+            self._connection.send(command)
 
     def leave(self) -> None:
         """Leave when all that was asked for is done; at once if the link is down."""
@@ -140,13 +156,19 @@ class Link:
                     tries = 0
                 if self.leaving:
                     return
+                if self.dialogue.dismissed is not None:
+                    raise self.dialogue.dismissed
                 await deferLater(self._clock, self._pause(tries))
                 tries += 1
         except CancelledError:
             if not self._leaving:
                 raise LinkLost from None
+        except Refused as refusal:
+            self.dialogue.abandon(refusal)
+            raise
         finally:
             self._calm()
+            self.dialogue.abandon(Gone("The link to the server has ended."))
 
     async def _visit(self) -> bool:
         """Connect, and stay as long as the connection does. Return whether there was one.
@@ -180,20 +202,22 @@ class Link:
     async def _arrive(self, connection: Connection) -> None:
         dialogue = self.dialogue
         dialogue.begin()
-        await self.ask(c.Ping())
-        if dialogue.welcome is None:
+        await self.ask(c.Hello())
+        if dialogue.hello is None:
             raise Gone("What answers there is no chatnet server.")
-        if dialogue.welcome.password_needed:
-            if not dialogue.identity.server_password:
+        if dialogue.hello.password_needed:
+            password = c.Password(dialogue.identity.server_password)
+            dialogue.check(password)
+            if not password.password:
                 raise PasswordNeeded("This server has a password.")
-            connection.send(c.Password(dialogue.identity.server_password))
+            connection.send(password)
             await self.ask(c.Ping())
         await self._be_called()
         self._calm()
         if self._was_online:
             dialogue.ear.notice("The link is back.")
         else:
-            dialogue.ear.answered(replace(dialogue.welcome, you=dialogue.name), None)
+            dialogue.ear.answered(replace(dialogue.hello, you=dialogue.name), None)
         await self._enter()
         dialogue.arriving = False
         dialogue.outbox.renew()
@@ -236,7 +260,7 @@ class Link:
     def _gone(self, _: object) -> None:
         was_online, self.online, self._connection = self.online, False, None
         self.dialogue.fail(Gone("The server closed the connection."))
-        if was_online and not self.leaving:
+        if was_online and not self.leaving and self.dialogue.dismissed is None:
             self.dialogue.ear.notice("The link to the server is lost. Trying to get it back ...")
             if self._patience is not None and self._impatience is None:
                 self._hurry(self._patience)

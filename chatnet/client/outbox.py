@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from twisted.internet.defer import Deferred
 
 from chatnet.client.frames import encode
-from chatnet.core import commands as c, events as e
+from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import EVERYBODY, fold, room_name
 
 _TURNS = c.Join | c.Leave | c.Login | c.Logout
@@ -16,11 +18,25 @@ Echo = tuple[str, str, bool]  # where or to whom, what, and whether it is an act
 
 @dataclass(slots=True)
 class Pending:
-    """A command without an answer, and how it goes over the wire."""
+    """A command without an answer, and how it goes over the wire.
+
+    If somebody waits for the answer, ``done`` fires with its last part, or fails with the refusal;
+    ``stretch`` is then what was told of a room's history.
+    """
 
     cid: str
     command: c.Command
     line: bytes
+    done: Deferred[r.Reply] | None = None
+    stretch: list[e.Entry] = field(default_factory=list)
+
+    def conclude(self, reply: r.Reply) -> None:
+        """Tell whoever waits that ``reply`` is the end of the answer."""
+        if self.done is not None and not self.done.called:
+            if isinstance(reply, r.Sorry):
+                self.done.errback(reply.refusal)
+            else:
+                self.done.callback(reply)
 
 
 class Outbox:
@@ -48,15 +64,15 @@ class Outbox:
         """Those commands that change who or where one is."""
         return list(self._turns.values())
 
-    def add(self, command: c.Command) -> Pending:
-        """Keep ``command`` until it is answered.
+    def add(self, command: c.Command, done: Deferred[r.Reply] | None = None) -> Pending:
+        """Keep ``command`` until it is answered; ``done`` as ``Pending`` has it.
 
         Raises:
             BadName: it is about a room that cannot be.
         """
         echo, times = _echo_of(command)
         cid = self.name()
-        pending = self._pending[cid] = Pending(cid, command, encode(command, cid))
+        pending = self._pending[cid] = Pending(cid, command, encode(command, cid), done)
         self.weight += len(pending.line)
         if isinstance(command, _TURNS):
             self._turns[cid] = command
@@ -72,16 +88,17 @@ class Outbox:
         """Return what was asked for under ``cid``."""
         return self._pending.get(cid) if cid is not None else None
 
-    def answered(self, cid: str | None, refused: bool) -> None:
-        """Forget what was asked for under ``cid``."""
+    def answered(self, cid: str | None, refused: bool) -> Pending | None:
+        """Forget what was asked for under ``cid``, and return it."""
         pending = self._pending.pop(cid, None) if cid is not None else None
         if pending is None:
-            return
+            return None
         self._turns.pop(pending.cid, None)
         self.weight -= len(pending.line)
         echo, times = _echo_of(pending.command)
         if echo and refused:
             self._expect(echo, -times)
+        return pending
 
     def renew(self) -> None:
         """Give new names to what is about a connection, which is to be made again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from chatnet.client.state import RoomView
 from chatnet.core.events import Entry
 from chatnet.core.names import EVERYBODY
 from chatnet.core.replies import Entered
@@ -28,7 +29,8 @@ class Place:
     last: int | None = None  # None: one was never in it
     past: int = 0  # what comes up to here was before
     back: bool = False  # that past is what was missed while the link was down
-    recalls: int = 0  # stretches of history that one asked for and that are still coming
+    recall: str | None = None  # the cid of the question whose stretch of history is coming
+    view: RoomView | None = None  # None: one was never in it
 
 
 class Places:
@@ -49,12 +51,13 @@ class Places:
         for key in [k for k in self._besides if k == EVERYBODY or k.startswith("@~")]:
             del self._besides[key]
         for place in self.rooms.values():
-            place.recalls = 0
+            place.recall = None
 
     def entered(self, reply: Entered, password: str, alone: bool) -> bool:
         """Be in a room; ``alone``, and in no other. Return whether the server forgot part of it."""
         place = self.rooms.get(reply.room, Place(reply.name))
         place.name, place.password, place.past = reply.name, password, reply.seq
+        place.view = RoomView(reply.state)
         place.back = place.last is not None
         forgot = place.last is not None and reply.seq < place.last
         if place.last is None or forgot:
@@ -73,18 +76,22 @@ class Places:
         if self.here == key:
             self.here = next(reversed(self.rooms), "")
 
-    def recalls(self, key: str) -> None:
-        """Expect a stretch of the history of the room ``key``."""
+    def recalls(self, key: str, cid: str | None) -> None:
+        """Expect a stretch of the history of the room ``key``, asked for under ``cid``."""
         if key in self.rooms:
-            self.rooms[key].recalls += 1
+            self.rooms[key].recall = cid or ""
+
+    def recall(self, key: str) -> str | None:
+        """Return the cid of the stretch of history of the room ``key`` that is coming."""
+        return self.rooms[key].recall if key in self.rooms else None
 
     def caught_up(self, key: str) -> bool:
         """A stretch of the past of the room ``key`` has ended. Return whether it was history."""
         place = self.rooms.get(key)
         if place is None:
             return False
-        if place.recalls:
-            place.recalls -= 1
+        if place.recall is not None:
+            place.recall = None
             return True
         return not place.back
 
@@ -98,11 +105,13 @@ class Places:
         place = self.rooms.get(entry.room)
         if place is None or place.last is None:
             return None
-        if place.recalls:
+        if place.recall is not None:
             return Manner.RECALLED
         if entry.seq <= place.last:
             return None
         place.last = entry.seq
+        if place.view is not None:
+            place.view.apply(entry)
         if entry.seq > place.past:
             return Manner.LIVE
         return Manner.MISSED if place.back else Manner.PAST

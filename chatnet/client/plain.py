@@ -22,7 +22,7 @@ from chatnet.core.refusals import Malformed, Refused
 MOST_PENDING, MOST_BYTES = 256, 1 << 20  # unanswered, at which no more is read
 PATIENCE_SECONDS = 60.0  # for a lost link to come back
 
-_MESSAGES = (e.Said, e.Rolled, e.Whispered, e.Announced)
+_MESSAGES = (*e.MESSAGES, e.Whispered, e.Announced)
 _COMMON = (e.Joined, e.Left, e.Renamed)  # of no interest to a program
 _ANSWERS = (
     r.Members | r.Rooms | r.Bans | r.Topic | r.Whoami | r.Ignored | r.Pong
@@ -95,7 +95,7 @@ class Plain(Protocol):
 
     def _limit(self) -> None:
         """Drop what no message can hold."""
-        most = self._link.dialogue.welcome.max_message if self._link.dialogue.welcome else 0
+        most = self._link.dialogue.hello.max_message if self._link.dialogue.hello else 0
         if most and len(self._input) > most + 2:
             if not self._overlong:
                 self._refuse(too_long(most))
@@ -154,8 +154,6 @@ class Plain(Protocol):
 
     def answered(self, reply: r.Reply, command: c.Command | None) -> None:
         match reply:
-            case r.Noted() if isinstance(command, c.History):
-                pass
             case r.Bye() if self._link.leaving:
                 pass
             case r.Noted() | r.Bye() | r.Out(put_out=True):
@@ -165,6 +163,9 @@ class Plain(Protocol):
 
     def refused(self, refusal: Refused, command: c.Command | None) -> None:
         self._refuse(refusal)
+
+    def signalled(self, signal: r.Typing) -> None:
+        pass
 
     def concluded(self) -> None:
         self._go_on()

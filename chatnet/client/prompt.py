@@ -69,13 +69,15 @@ class Terminal:
         self._print(*lines_of(entry, manner, mine, self._link.dialogue.name))
 
     def answered(self, reply: r.Reply, command: c.Command | None) -> None:
-        self._completions.heard(reply)
         self._print(*lines_of_reply(reply))
         self._refresh()
 
     def refused(self, refusal: Refused, command: c.Command | None) -> None:
         self._print(plain(str(refusal)))
         self._refresh()
+
+    def signalled(self, signal: r.Typing) -> None:
+        pass
 
     def concluded(self) -> None:
         self._refresh()

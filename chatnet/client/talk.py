@@ -34,21 +34,21 @@ class Talk:
         if isinstance(command, c.Quit):
             self._link.leave()
             return None
-        if self._link.dialogue.welcome is not None:
-            check(command, self._link.dialogue.welcome)
+        if self._link.dialogue.hello is not None:
+            check(command, self._link.dialogue.hello)
         self._link.submit(command)
         return None
 
 
-def check(command: c.Command, welcome: r.Welcome) -> None:
-    """See that the server, which introduced itself with ``welcome``, can take ``command``.
+def check(command: c.Command, hello: r.Hello) -> None:
+    """See that the server, which introduced itself with ``hello``, can take ``command``.
 
     Raises:
         Refused: not so.
     """
     match command:
         case c.Say(_, body) | c.Whisper(_, body) | c.Announce(body):
-            check_length(body, command, welcome.max_message)
+            check_length(body, command, hello.max_message)
         case c.Join(room) if room:
             room_name(room)
         case c.Roll(_, dice):
@@ -57,9 +57,9 @@ def check(command: c.Command, welcome: r.Welcome) -> None:
             person_name(name)
         case c.Register(name, password):
             person_name(name)
-            _check_password(password, welcome.password_length)
+            _check_password(password, hello.password_length)
         case c.ChangePassword(_, new):
-            _check_password(new, welcome.password_length)
+            _check_password(new, hello.password_length)
         case c.Lock(_, password) if len(password) > LONGEST_LOCK:
             raise BadPassword(f"A room's password has 1 to {LONGEST_LOCK} characters.")
 

@@ -17,7 +17,9 @@ SAMPLES: dict[Any, Any] = {
     str: "tea 茶 \u0001", bool: True, int: 7, float: 1.5, int | None: 3,
     tuple[str, ...]: ("ann", "bob"), tuple[int, ...]: (1, 2), tuple[int, int]: (4, 128),
     tuple[r.PersonLine, ...]: (r.PersonLine("ann", True),),
-    tuple[r.RoomLine, ...]: (r.RoomLine("tea", 2, "", False),),
+    tuple[r.RoomLine, ...]: (r.RoomLine("tea", "Tea", 2, "", False),),
+    tuple[r.Present, ...]: (r.Present("ann", True, False),),
+    r.Snapshot: r.Snapshot(9, "tea", True, (r.Present("ann", True, False),), ("ann", "bob")),
     tuple[Sanction, ...]: (Sanction("bob", "ann", 2.5, "rude"),),
     refusals.Refused: refusals.Banned("You are banned."),
 }  # fmt: skip
@@ -35,7 +37,8 @@ class FramesTests(SynchronousTestCase):
             reply = sample(kind)
             heard = decode(JsonDialect().reply(reply, "cid"))
             assert heard is not None, kind
-            self.assertEqual(heard.cid, reply.cid if kind is r.Done else "cid")
+            unnamed: dict[Any, Any] = {r.Done: "tea 茶 \u0001", r.Typing: None}
+            self.assertEqual(heard.cid, unnamed.get(kind, "cid"))
             if isinstance(reply, r.Sorry):
                 assert isinstance(heard.what, r.Sorry)
                 self.assertIs(type(heard.what.refusal), type(reply.refusal))
@@ -66,6 +69,8 @@ class FramesTests(SynchronousTestCase):
             b'{"reply":"members","room":"","name":"","people":[5]}',
             b'{"event":["said"]}',
             b'{"ok":5,"room":"tea","seq":1}',
+            b'{"signal":"laughing","room":"tea","who":"ann"}',
+            b'{"signal":"typing","room":"tea"}',
             b"{}",
         ):
             self.assertIsNone(decode(line), line)

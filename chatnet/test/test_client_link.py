@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from chatnet.client.connection import GREETING_SECONDS, PING_SECONDS, SILENT_SECONDS
-from chatnet.client.dialogue import Identity
+from chatnet.client.dialogue import Dismissed, Identity
 from chatnet.client.link import (
     FIRST_PAUSE,
     GOODBYE_SECONDS,
@@ -26,7 +26,17 @@ from chatnet.client.link import (
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.refusals import NameTaken, NotAllowed, PasswordNeeded, Refused, WrongPassword
+from chatnet.core.refusals import (
+    NameTaken,
+    NotAllowed,
+    NotAMember,
+    PasswordNeeded,
+    Plaintext,
+    Refused,
+    ServerFull,
+    Unavailable,
+    WrongPassword,
+)
 
 
 class Pipe(StringTransportWithDisconnection):
@@ -79,14 +89,18 @@ class Server:
     def answers(self, asked: dict[str, Any], thing: dict[str, Any]) -> None:
         self.says({**thing, "cid": asked["cid"]})
 
-    def greets(self, password_needed: bool = False, max_message: int = 100) -> None:
-        *_, ping = self.hears()
-        self.says(
-            {"reply": "welcome", "server": "chatnet", "version": "1", "motd": "", "you": "guest-1",
-             "session": "s", "password_needed": password_needed, "registration": True,
-             "max_message": max_message, "password_length": [4, 128]}
-        )  # fmt: skip
-        self.answers(ping, {"reply": "pong"})
+    def greets(
+        self, password_needed: bool = False, max_message: int = 100, passwords: bool = True
+    ) -> None:
+        *_, asked = self.hears()
+        hello = {
+            "reply": "hello", "protocol": 1, "server": "chatnet", "version": "1", "motd": "",
+            "you": "guest-1", "session": "s", "password_needed": password_needed,
+            "passwords": passwords, "registration": True, "max_message": max_message,
+            "password_length": [4, 128], "features": ["typing"],
+        }  # fmt: skip
+        self.says(hello)
+        self.answers(asked, hello if asked["do"] == "hello" else {"reply": "pong"})
 
     def names(self) -> dict[str, Any]:
         [asked] = self.hears()
@@ -99,8 +113,10 @@ class Server:
         room = asked["room"]
         self.answers(
             asked,
-            {"reply": "entered", "room": room, "name": room, "people": ["ann"], "moderators": [],
-             "topic": "", "locked": False, "seq": seq, "since": seq if since is None else since},
+            {"reply": "entered", "room": room, "name": room, "seq": seq,
+             "since": seq if since is None else since,
+             "state": {"seq": seq + 1, "topic": "", "locked": False, "moderators": ["bob"],
+                       "members": [{"name": "ann", "registered": False, "moderator": False}]}},
         )  # fmt: skip
         self.says({"ok": asked["cid"], "room": room, "seq": seq + 1})
         return asked
@@ -134,6 +150,9 @@ class Listener:
 
     def refused(self, refusal: Refused, command: c.Command | None) -> None:
         self.lines.append(f"no: {refusal}")
+
+    def signalled(self, signal: r.Typing) -> None:
+        self.lines.append(f"{signal.who} is writing in {signal.room}")
 
     def concluded(self) -> None:
         pass
@@ -248,6 +267,26 @@ class ArrivalTests(LinkTestCase):
         self.server.accepts()
         self.server.greets(password_needed=True)
         self.failureResultOf(running, PasswordNeeded)
+
+    def test_no_password_is_told_where_others_could_read_it(self) -> None:
+        for needed, identity in (
+            (False, Identity("ann", "geheim")),
+            (True, Identity("ann", server_password="sesam")),
+        ):
+            for confides, passwords in ((False, True), (True, False)):
+                self.make(identity, confides=confides)
+                running = self.link.run()
+                self.server.accepts()
+                self.server.greets(password_needed=needed, passwords=passwords)
+                self.failureResultOf(running, Plaintext)
+                self.assertEqual(self.server.hears(), [])
+
+    def test_nor_is_one_that_is_typed(self) -> None:
+        self.make(Identity("ann"), confides=False)
+        self.arrive()
+        for command in (c.Login("ann", "x"), c.Lock("", "x"), c.Join("tea", "x")):
+            self.assertRaises(Plaintext, self.link.submit, command)
+        self.assertEqual(self.server.hears(), [])
 
     def test_a_taken_name_is_told(self) -> None:
         running = self.link.run()
@@ -427,16 +466,67 @@ class ReturnTests(LinkTestCase):
         self.server.tells(4, "bob", "one")
         self.link.submit(c.History("", 1))
         [asked] = self.server.hears()
-        self.server.answers(asked, {"reply": "noted", "text": "--- the last ---"})
+        stretch = {"since": 3, "upto": 4, "count": 1}
+        self.server.answers(
+            asked, {"reply": "history", "room": "lobby", "name": "lobby", **stretch}
+        )
         self.server.tells(4, "bob", "one")
         self.server.says({"reply": "caughtup", "room": "lobby", "name": "lobby", "seq": 4})
         self.server.tells(4, "bob", "one")
         self.server.tells(5, "bob", "two")
         self.assertEqual(
             self.listener.heard(),
-            ["bob: one", "--- the last ---", "[1970-01-01 00:00] bob: one",
+            ["bob: one", "--- the last message of lobby ---", "[1970-01-01 00:00] bob: one",
              "--- end of history ---", "bob: two"],
         )  # fmt: skip
+
+    def test_history_is_answered_when_it_has_come(self) -> None:
+        self.arrive()
+        self.link.submit(c.History("", 1))
+        [asked] = self.server.hears()
+        heading = {"reply": "history", "room": "lobby", "name": "lobby", "count": 1}
+        self.server.answers(asked, {**heading, "since": 2, "upto": 3})
+        self.server.tells(3, "bob", "one")
+        self.server.hangs_up()
+        self.come_back(3, 3)
+        [again] = self.server.hears()
+        self.assertEqual(again, asked)
+        self.server.answers(asked, {**heading, "since": 2, "upto": 3})
+        self.server.tells(3, "bob", "one")
+        self.assertEqual(len(self.link.dialogue.outbox), 1)
+        self.server.says({"reply": "caughtup", "room": "lobby", "name": "lobby", "seq": 3})
+        self.assertEqual(len(self.link.dialogue.outbox), 0)
+
+    def test_a_history_that_ends_with_ones_stay_is_refused(self) -> None:
+        self.arrive()
+        done: Deferred[r.Reply] = Deferred()
+        self.link.submit(c.History("", 1), done)
+        self.server.says({"reply": "out", "room": "lobby", "name": "lobby", "put_out": True})
+        self.failureResultOf(done, NotAMember)
+
+    def test_who_waits_for_an_answer_gets_it_over_a_lost_link(self) -> None:
+        self.arrive()
+        done: Deferred[r.Reply] = Deferred()
+        pending = self.link.submit(c.Say("", "hi"), done)
+        [asked] = self.server.hears()
+        self.server.hangs_up()
+        self.come_back(4, 3)
+        self.assertNoResult(done)
+        self.server.confirms(asked, 4)
+        self.assertEqual(self.successResultOf(done), r.Done(pending.cid, "lobby", 4))
+
+    def test_who_waits_is_told_when_no_answer_will_come(self) -> None:
+        self.arrive()
+        done: Deferred[r.Reply] = Deferred()
+        self.link.submit(c.Say("", "hi"), done)
+        self.server.hangs_up()
+        self.link.leave()
+        self.failureResultOf(done, Unavailable)
+
+    def test_a_signal_is_passed_on(self) -> None:
+        self.arrive()
+        self.server.says({"signal": "typing", "room": "lobby", "who": "bob"})
+        self.assertEqual(self.listener.heard(), ["bob is writing in lobby"])
 
     def test_someone_put_out_is_in_no_room(self) -> None:
         self.arrive()
@@ -525,7 +615,7 @@ class FarewellTests(LinkTestCase):
         self.link.leave()
         self.assertEqual(self.server.hears(), [{"do": "quit"}])
         self.assertNoResult(self.running)
-        self.server.says({"reply": "bye", "text": "Goodbye."})
+        self.server.says({"reply": "bye", "text": "Goodbye.", "code": "quit"})
         self.server.hangs_up()
         self.assertIsNone(self.successResultOf(self.running))
 
@@ -544,9 +634,55 @@ class FarewellTests(LinkTestCase):
     def test_who_logs_out_does_not_come_back(self) -> None:
         self.arrive()
         self.link.submit(c.Logout())
-        self.server.says({"reply": "bye", "text": "You are logged out, ann. Goodbye."})
+        self.server.says({"reply": "bye", "text": "You are logged out.", "code": "logout"})
         self.server.hangs_up()
         self.assertIsNone(self.successResultOf(self.running))
+
+    def test_who_is_sent_away_says_why_and_does_not_come_back(self) -> None:
+        for code in ("replaced", "late", "refused"):
+            self.make(Identity("ann"))
+            self.arrive()
+            self.server.says({"reply": "bye", "text": "Go.", "code": code})
+            self.server.hangs_up()
+            failure = self.failureResultOf(self.running, Dismissed)
+            self.assertEqual((str(failure.value), failure.value.reason), ("Go.", code))
+            self.assertEqual(self.listener.heard(), [])
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_is_sent_away_while_arriving_does_not_come_back_either(self) -> None:
+        running = self.link.run()
+        self.server.accepts()
+        self.server.says({"reply": "bye", "text": "TLS only.", "code": "refused"})
+        self.server.hangs_up()
+        self.assertEqual(str(self.failureResultOf(running, Dismissed).value), "TLS only.")
+
+    def test_after_any_other_farewell_it_comes_back(self) -> None:
+        for code in ("shutdown", "stalled", "broken", "moonstruck"):
+            self.make(Identity("ann"))
+            self.arrive()
+            self.server.says({"reply": "bye", "text": "Until later.", "code": code})
+            self.server.hangs_up()
+            self.assertEqual(self.listener.heard()[0], "Until later.")
+            self.come_back(3, 3)
+            self.assertTrue(self.link.online)
+            self.link.leave()
+            self.server.hangs_up()
+
+    def test_a_full_server_is_tried_again_only_by_who_was_in(self) -> None:
+        full = {"error": "server-full", "text": "The server is full."}
+        running = self.link.run()
+        self.server.accepts()
+        self.server.says(full)
+        self.failureResultOf(running, ServerFull)
+        self.make(Identity("ann"))
+        self.arrive()
+        self.server.hangs_up()
+        self.clock.advance(1)
+        self.server.accepts()
+        self.server.says(full)
+        self.server.hangs_up()
+        self.come_back(3, 3)
+        self.assertTrue(self.link.online)
 
     def test_what_is_asked_for_without_a_link_has_no_answer(self) -> None:
         failure = self.failureResultOf(self.link.ask(c.ListRooms()))
