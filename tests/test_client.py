@@ -113,7 +113,12 @@ class ClientTestCase(LiveTestCase):
         port = server if isinstance(server, int) else server.port
         program = Program()
         command = (*CLIENT, "--host", "127.0.0.1", "--port", str(port), *options)
-        environment = {**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        environment = {
+            **os.environ,
+            "TERM": "xterm",
+            "PROMPT_TOOLKIT_NO_CPR": "1",
+            "XDG_DATA_HOME": str(self.folder / "home"),
+        }
         reactor.spawnProcess(
             program, command[0], command, environment, str(self.folder), usePTY=terminal
         )
@@ -309,6 +314,98 @@ class ReturnTests(ClientTestCase):
         program.says_no_more()
         self.assertEqual(await program.ended(), 0, program.err)
         self.assertEqual(len(relay.far), 2)
+
+
+class TLSTests(ClientTestCase):
+    timeout = 120
+
+    async def test_a_server_is_met_and_known_the_next_time(self) -> None:
+        server = await self.serves()
+        out, err, status = await self.pipes(server, "hi\n", "--tls")
+        self.assertEqual((out, status), ("", 0))
+        self.assertIn("for the first time", err)
+        [mark] = re.findall("SHA256:([0-9A-F:]{95})\n", err)
+        self.assertIn(f"fingerprint: {mark}".encode(), server.log)
+        known = self.folder / "home" / "chatnet" / "known_servers"
+        self.assertEqual(known.read_text(), f"127.0.0.1:{server.port} SHA256:{mark}\n")
+        self.assertEqual(await self.pipes(server, "ho\n", "--tls"), ("", "", 0))
+        reader = await self.joins(server, "reader", "lobby")
+        self.assertEqual(
+            [line.partition(": ")[2] for line in await told(reader, "lobby")], ["hi", "ho"]
+        )
+
+    async def test_another_server_in_its_place_is_told_nothing(self) -> None:
+        server = await self.serves()
+        listener = self.starts(server, "tea", "--tls", "--name", "ear")
+        ann = await self.joins(server, "ann")
+        await ann.until("ear")
+        ann.types("first")
+        await listener.shows("ann: first\n")
+        again = await self.restarts(server, "--data", str(self.folder / "other"))
+        self.assertEqual(await listener.ended(), 7)
+        _, err, status = await self.pipes(again, "secret\n", "tea", "--tls")
+        self.assertEqual(status, 7)
+        for words in (listener.err, err):
+            self.assertIn("SHOWS ANOTHER CERTIFICATE THAN BEFORE. Nothing was sent.", words)
+        self.assertNotIn(b"spoke", again.log)
+
+    async def test_the_same_server_is_the_same_after_a_restart(self) -> None:
+        server = await self.serves()
+        listener = self.starts(server, "tea", "--tls", "--name", "ear")
+        ann = await self.joins(server, "ann")
+        await ann.until("ear")
+        ann.types("first")
+        await listener.shows("ann: first\n")
+        again = await self.restarts(server)
+        await listener.shows("The link is back.")
+        ann = await self.joins(again, "ann")
+        ann.types("hello")
+        await listener.shows("ann: hello\n")
+        listener.says_no_more()
+        self.assertEqual(await listener.ended(), 0)
+
+    async def test_only_the_authority_that_was_given_is_trusted(self) -> None:
+        server = await self.serves()
+        own, other = (str(self.folder / name / "tls-cert.pem") for name in ("data", "other"))
+        await self.serves(data="other")
+        self.assertEqual(await self.pipes(server, "hi\n", "--ca", own), ("", "", 0))
+        _, err, status = await self.pipes(server, "hi\n", "--ca", other)
+        self.assertEqual(status, 7)
+        self.assertIn(f"--ca trusts {other} alone. Nothing was sent.", err)
+
+    async def test_passwords_travel_encrypted(self) -> None:
+        server = await self.serves("--password", "sesam")
+        secret = ("--server-password-file", self.secret("sesam"))
+        ended = await self.pipes(server, "/newuser ann geheim\n", "--tls", *secret)
+        self.assertEqual(ended[2], 0, ended)
+        account = ("--user", "ann", "--password-file", self.secret("geheim"))
+        secret = ("--server-password", "sesam")
+        ended = await self.pipes(server, "hi\n", "--tls", *account, *secret)
+        self.assertEqual(ended, ("", "", 0))
+
+    async def test_a_server_without_tls_is_no_partner(self) -> None:
+        server = await self.serves("--no-tls")
+        _, err, status = await self.pipes(server, "hi\n", "--tls")
+        self.assertEqual((status, err.count("\n")), (3, 1), err)
+        self.assertIn("does not speak TLS on that port", err)
+
+    async def test_a_server_that_wants_tls_says_so(self) -> None:
+        server = await self.serves("--tls-only")
+        _, err, status = await self.pipes(server, "hi\n")
+        self.assertEqual(status, 1)
+        self.assertTrue(err.startswith("This server speaks TLS only"), err)
+
+    async def test_at_a_terminal_too(self) -> None:
+        server = await self.serves()
+        ann = self.starts(server, "tea", "--tls", "--name", "ann", terminal=True)
+        await ann.shows("for the first time")
+        await ann.shows("tea>")
+        bob = await self.joins(server, "bob")
+        ann.types("hello\r")
+        await bob.until("ann: hello")
+        await ann.listens()
+        ann.types("\x04")
+        self.assertEqual(await ann.ended(), 0)
 
 
 class TerminalTests(ClientTestCase):

@@ -8,7 +8,6 @@ import os
 import sys
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.stdio import StandardIO
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
@@ -19,6 +18,8 @@ from chatnet.client.exits import explain
 from chatnet.client.link import Link
 from chatnet.client.options import Options, parse
 from chatnet.client.plain import PATIENCE_SECONDS, Plain, Printer
+from chatnet.client.tls import reach
+from chatnet.client.trust import known_servers
 
 INTERRUPTED = 130  # as shells have it
 
@@ -52,13 +53,23 @@ def _open_standard_descriptors() -> None:
 def _talk(options: Options, terminal: bool) -> int:
     from twisted.internet import reactor  # noqa: TID251 -- a program begins here
 
+    endpoint = reach(
+        reactor,
+        options.host,
+        options.port,
+        options.tls,
+        options.ca,
+        known_servers(),
+        lambda text: link.dialogue.ear.notice(text),
+    )
     link = Link(
-        HostnameEndpoint(reactor, options.host, options.port),
+        endpoint,
         options.identity,
         reactor,
         os.urandom,
         options.history,
         None if terminal else PATIENCE_SECONDS,
+        options.confides,
     )
     say = Printer(2)
     status = INTERRUPTED

@@ -8,6 +8,8 @@ from twisted.internet.error import ConnectionRefusedError, DNSLookupError, Timeo
 
 from chatnet.client.dialogue import Dismissed
 from chatnet.client.link import CannotConnect, LinkLost
+from chatnet.client.tls import NoTLS
+from chatnet.client.trust import Untrusted
 from chatnet.core.refusals import NameTaken, PasswordNeeded, Refused, WrongPassword
 
 
@@ -21,6 +23,7 @@ class Exit(IntEnum):
     WRONG_PASSWORD = 4
     NAME_TAKEN = 5
     LOST = 6
+    UNTRUSTED = 7
 
 
 _DISMISSED = {"replaced": Exit.LOST, "late": Exit.WRONG_PASSWORD}
@@ -31,6 +34,8 @@ def explain(error: BaseException | None, host: str, port: int) -> tuple[int, str
     match error:
         case CannotConnect():
             return Exit.UNREACHABLE, _unreachable(error.__cause__, host, port)
+        case Untrusted():
+            return Exit.UNTRUSTED, str(error)
         case LinkLost():
             return Exit.LOST, f"The link to {host}:{port} is lost, and did not come back."
         case Dismissed():
@@ -61,6 +66,8 @@ def _unreachable(cause: BaseException | None, host: str, port: int) -> str:
             return f"There is no host called {host}. Is --host right?"
         case TimeoutError():
             return f"There is no answer from {where}. Are --host and --port right?"
+        case NoTLS():
+            return f"{cause} If it has none, and you know who is on the way to it, add --no-tls."
         case None | Refused():
             return f"What listens at {where} said nothing. Is it a chatnet server?"
         case _:

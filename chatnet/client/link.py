@@ -17,6 +17,7 @@ from chatnet.client.connection import Connection, Connections
 from chatnet.client.dialogue import Dialogue, Gone, Identity
 from chatnet.client.outbox import Pending
 from chatnet.client.places import Place
+from chatnet.client.trust import Untrusted
 from chatnet.core import commands as c, replies as r
 from chatnet.core.names import room_name
 from chatnet.core.refusals import (
@@ -82,6 +83,7 @@ class Link:
 
         Errbacks:
             CannotConnect: the first connection did not come about.
+            Untrusted: the server may be another one than it says.
             LinkLost: patience came to its end.
             Dismissed: the server ended the link, and does not want it back.
             Refused: the server does not let this person in.
@@ -178,7 +180,7 @@ class Link:
         """
         try:
             wire = await self._endpoint.connect(Connections(self._clock, self.dialogue.hear))
-        except CancelledError:
+        except (CancelledError, Untrusted):
             raise
         except Exception as error:
             if not self._was_online:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from getpass import getpass
 from typing import NoReturn
 
+from cryptography.x509 import load_pem_x509_certificates
+
 from chatnet import __version__
 from chatnet.client.dialogue import Identity
+from chatnet.client.trust import is_here
 from chatnet.core.names import person_name, room_name
 from chatnet.core.refusals import BadName
 
@@ -18,6 +21,10 @@ _MORE = """\
 At a terminal: type and press Enter; /help lists the commands, Tab completes, Ctrl-D leaves.
 With a pipe or a file as standard input every line is sent as a message (or obeyed, if it is a
 /command), and when all is acknowledged the client ends: echo done | python -m chatnet.client ci
+
+The link is encrypted with TLS, but to this machine itself (localhost), where --tls asks for it.
+A server's certificate is trusted if an authority vouches for it that this system trusts; if not,
+the first one it shows is, and is remembered in ~/.local/share/chatnet/known_servers.
 
 exit status:
   0  all is well
@@ -27,6 +34,8 @@ exit status:
   4  a password is wrong or missing
   5  the name is taken
   6  the link was lost and did not come back within 60 seconds (not at a terminal)
+  7  the server may be another one than it says: its certificate is not the one it had before, or
+     not one that --ca trusts; nothing was sent to it
 """
 
 
@@ -38,6 +47,9 @@ class Options:
     host: str
     port: int
     history: int | None
+    tls: bool
+    ca: str
+    confides: bool  # passwords may be sent
     identity: Identity = field(repr=False)
 
 
@@ -70,6 +82,18 @@ def parse(words: Sequence[str], terminal: bool, ask: Callable[[str], str] = ask_
         parser.error("an account has its own name: give --user or --name, not both")
     if given.password_file and not given.user:
         parser.error("--password-file goes with --user")
+    if given.ca and given.tls is False:
+        parser.error("give --ca or --no-tls, not both")
+    here = is_here(given.host)
+    tls = given.tls if given.tls is not None else bool(given.ca) or not here
+    if given.ca:
+        _check_ca(parser, given.ca)
+    confides = tls or here or given.allow_plaintext_passwords
+    if not confides and (given.user or given.server_password or given.server_password_file):
+        parser.error(
+            f"without TLS everyone on the way to {given.host} could read the password: leave"
+            " --no-tls away, or add --allow-plaintext-passwords"
+        )
     password = ""
     if given.password_file:
         password = _first_line(parser, given.password_file)
@@ -79,7 +103,8 @@ def parse(words: Sequence[str], terminal: bool, ask: Callable[[str], str] = ask_
     if given.server_password_file:
         server = _first_line(parser, given.server_password_file)
     history = given.history if given.history is not None or terminal else 0
-    return Options(room, given.host, given.port, history, Identity(name, password, server))
+    identity = Identity(name, password, server)
+    return Options(room, given.host, given.port, history, tls, given.ca, confides, identity)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -108,6 +133,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--server-password-file", metavar="FILE", help="the first line of FILE is that password")
     add("--history", type=_history, metavar="N", help="read the last N messages of the room, or"
         " all (at a terminal as many as the server likes, else 0)")  # fmt: skip
+    add("--tls", action=argparse.BooleanOptionalAction, help="encrypt the link, or do not (as"
+        " needed: only to this machine it is not)")  # fmt: skip
+    add("--ca", default="", metavar="FILE", help="encrypt it, and trust the certificates in FILE"
+        " alone (PEM)")  # fmt: skip
+    add("--allow-plaintext-passwords", action="store_true", help="send passwords also where"
+        " everyone on the way can read them")  # fmt: skip
     add("--version", action="version", version=f"chatnet {__version__}")
     return parser
 
@@ -137,6 +168,16 @@ def _first_line(parser: argparse.ArgumentParser, path: str) -> str:
     if not password:
         parser.error(f"the first line of {path} is empty")
     return password
+
+
+def _check_ca(parser: argparse.ArgumentParser, path: str) -> None:
+    try:
+        with open(path, "rb") as file:
+            load_pem_x509_certificates(file.read())
+    except OSError as error:
+        parser.error(f"cannot read {path}: {error.strerror}")
+    except ValueError:
+        parser.error(f"there is no certificate in {path}, in PEM")
 
 
 def _asked(parser: argparse.ArgumentParser, ask: Callable[[str], str], question: str) -> str:

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.client.dialogue import Dismissed
 from chatnet.client.exits import Exit, explain
 from chatnet.client.link import CannotConnect, LinkLost
 from chatnet.client.options import Options, parse
+from chatnet.client.tls import NoTLS
+from chatnet.client.trust import Untrusted
 from chatnet.core.refusals import Banned, NameTaken, PasswordNeeded, WrongPassword
+from chatnet.wires.certificates import certificate_pem, issue, new_key
+
+CERTIFICATE = certificate_pem(issue("me", new_key(), datetime.now(UTC), 1)).decode()
 
 
 class OptionsTests(SynchronousTestCase):
@@ -50,6 +57,32 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options.identity.password, "geheim")
         self.assertEqual(options.identity.server_password, "sesam")
 
+    def test_the_link_is_encrypted_but_to_this_machine(self) -> None:
+        for words, tls in (
+            ((), False),
+            (("--tls",), True),
+            (("--host", "127.0.0.1"), False),
+            (("--host", "::1"), False),
+            (("--host", "chat.example.org"), True),
+            (("--host", "192.0.2.1"), True),
+            (("--host", "192.0.2.1", "--no-tls"), False),
+            (("--ca", self.write(CERTIFICATE)), True),
+        ):
+            self.assertEqual(self.parse(*words).tls, tls, words)
+
+    def test_passwords_are_sent_where_nobody_else_can_read_them(self) -> None:
+        away = ("--host", "192.0.2.1", "--no-tls")
+        secrets = (
+            ("--user", "ann"), ("--server-password", "x"),
+            ("--server-password-file", self.write("sesam")),
+        )  # fmt: skip
+        for secret in secrets:
+            self.assert_misuse(*away, *secret, ask=lambda _: "geheim")
+            for where in ((), ("--host", "192.0.2.1"), (*away, "--allow-plaintext-passwords")):
+                options = self.parse(*where, *secret, ask=lambda _: "geheim")
+                self.assertTrue(options.confides)
+        self.assertFalse(self.parse(*away).confides)
+
     def test_passwords_are_not_printed(self) -> None:
         options = self.parse("--user", "ann", "--server-password", "s", ask=lambda _: "geheim")
         self.assertNotIn("geheim", repr(options) + repr(options.identity))
@@ -67,6 +100,9 @@ class OptionsTests(SynchronousTestCase):
         self.assert_misuse("--user", "ann", "--password-file", "/does/not/exist")
         self.assert_misuse("--user", "ann", "--password-file", self.write("\n"))
         self.assert_misuse("--user", "ann", ask=ask)
+        self.assert_misuse("--ca", "/does/not/exist")
+        self.assert_misuse("--ca", self.write("no certificate"))
+        self.assert_misuse("--ca", self.write(CERTIFICATE), "--no-tls")
 
 
 class ExplainTests(SynchronousTestCase):
@@ -81,6 +117,10 @@ class ExplainTests(SynchronousTestCase):
             (PasswordNeeded("No."), Exit.WRONG_PASSWORD),
             (NameTaken("No."), Exit.NAME_TAKEN),
             (LinkLost(), Exit.LOST),
+            (Untrusted("No."), Exit.UNTRUSTED),
+            (Dismissed("No.", "refused"), Exit.REFUSED),
+            (Dismissed("No.", "replaced"), Exit.LOST),
+            (Dismissed("No.", "late"), Exit.WRONG_PASSWORD),
             (Banned("No."), Exit.REFUSED),
             (ZeroDivisionError(), Exit.REFUSED),
         ):
@@ -90,6 +130,7 @@ class ExplainTests(SynchronousTestCase):
         for cause, words in (
             (ConnectionRefusedError(), "Nothing listens at there:8888."),
             (DNSLookupError(), "There is no host called there."),
+            (NoTLS("No TLS."), "No TLS."),
             (None, "Is it a chatnet server?"),
             (OSError("odd"), "Cannot connect to there:8888: odd"),
         ):
