@@ -14,7 +14,9 @@ from typing import Any, ClassVar, cast
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.protocol import Factory
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python import usage
 
 from chatnet import __version__
@@ -37,6 +39,8 @@ from chatnet.stores.journal import Journal
 from chatnet.stores.memory import MemoryStore
 from chatnet.stores.sqlite import SqliteStore
 from chatnet.stores.worker import Worker
+from chatnet.web.site import ChatSite
+from chatnet.wires.certificates import CannotUse, Certificates
 
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
@@ -291,14 +295,34 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     )
     host = Host(settings, network, accounts, turn, clock, os.urandom, Throttle(clock))
     workers = list(dict.fromkeys((writer, reader, hasher)))
+    certificates = _certificates(settings) if settings.tls else None
+    tls = None
+    if certificates is not None:
+        certificates.start(clock)
+        tls = TLSMemoryBIOFactory(certificates, False, Factory(), clock)
+    factory = ChatFactory(host, TextDialect, JsonDialect, tls)
+    factory.web = ChatSite(factory, clock, JsonDialect, TextDialect).answer
 
     def close() -> None:
+        if certificates is not None:
+            certificates.stop()
         for worker in workers:
             worker.stop()
         for store in dict.fromkeys((write, read)):
             store.close()
 
-    return ChatFactory(host, TextDialect, JsonDialect), close
+    return factory, close
+
+
+def _certificates(settings: Settings) -> Certificates:
+    try:
+        if settings.tls_cert:
+            return Certificates.from_files(settings.tls_cert, settings.tls_key)
+        if settings.store == "memory:":
+            return Certificates.in_memory()
+        return Certificates.self_signed(settings.data)
+    except CannotUse as error:
+        raise CannotStart(f"chatnet: {error}") from None
 
 
 def _stores(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from chatnet.core.addresses import party_of
 from chatnet.core.durations import spell_duration
 from chatnet.core.refusals import TooManyTries
 
@@ -98,20 +98,7 @@ class Throttle:
 
 
 def _keys(secret: str, address: str) -> list[tuple[str, int]]:
-    place = _place(address)
+    place = party_of(address)
     if not place:
         return []
     return [(f"{place} at {secret}", FREE_PER_PAIR), (place, FREE_PER_ADDRESS)]
-
-
-def _place(address: str) -> str:
-    """Return what of ``address`` is one party's; empty for this machine."""
-    try:
-        ip = ip_address(address)
-    except ValueError:  # a UNIX socket
-        return ""
-    if isinstance(ip, IPv6Address):
-        ip = ip.ipv4_mapped or ip
-    if ip.is_loopback:
-        return ""
-    return str(ip) if ip.version == 4 else str(IPv6Address(int(ip) >> 64 << 64))

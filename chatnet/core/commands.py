@@ -7,6 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROTOCOL = 1  # of programs: raised by what those that speak an older one would misunderstand
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Ask what server this is, in the version ``protocol`` of the programs' dialect."""
+
+    protocol: int = PROTOCOL
+
 
 @dataclass(frozen=True, slots=True)
 class Password:
@@ -109,6 +118,13 @@ class Join:
     replay: int | None = None
     alone: bool = False
     proof: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """Let those in ``room`` see that one is writing something; not kept."""
+
+    room: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +275,14 @@ class Whois:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Read the last ``count`` messages of ``room`` again; -1 for all of them."""
+    """Read the last ``count`` messages of ``room`` again; -1 for all of them.
+
+    With ``before``, the last ones whose seq is lower.
+    """
 
     room: str = ""
     count: int = 50
+    before: int | None = None
 
 
 Moderation = Kick | Ban | Unban | Mute | Unmute | Op | Deop | Lock | Unlock | SetTopic
@@ -271,10 +291,21 @@ Telling = Whisper | Announce  # changes the log of a person, or of everybody
 RoomQuery = ListMembers | ListBans | ShowTopic | History
 Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
 SessionCommand = (
-    Password | Nick | Register | Login | ChangePassword | Logout | Quit
-    | Ping | Ignore | Unignore
+    Hello | Password | Nick | Register | Login | ChangePassword | Logout | Quit
+    | Ping | Ignore | Unignore | Typing
 )  # fmt: skip
 Command = RoomCommand | Telling | Query | SessionCommand
+
+
+def tells_password(command: Command) -> bool:
+    """Return whether there is a password in ``command``, which nobody on the way may read."""
+    match command:
+        case Password() | Register() | Login() | ChangePassword() | Lock():
+            return True
+        case Join(_, password):
+            return bool(password)
+        case _:
+            return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,13 @@ class Announced:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """The server itself told those in the room ``text``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The person whose log it is has read it up to and including ``upto``, a seq."""
 
@@ -174,10 +181,10 @@ class Seen:
 
 Event = (
     Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
-    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Seen
+    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Seen
 )  # fmt: skip
 
-MESSAGES = (Said, Rolled)  # what a room's history is made of
+MESSAGES = (Said, Rolled, Noticed)  # what a room's history is made of
 OWN = (Said, Joined, Left, Renamed, Whispered, Announced)  # what its author need not be shown
 
 

@@ -100,6 +100,12 @@ class PasswordNeeded(Refused):
     code = "password-needed"
 
 
+class Plaintext(Refused):
+    """A password must not travel unencrypted."""
+
+    code = "plaintext"
+
+
 class TooManyTries(Refused):
     """Wait before the next try."""
 

@@ -9,18 +9,21 @@ from chatnet.core.room import Sanction
 
 
 @dataclass(frozen=True, slots=True)
-class Welcome:
+class Hello:
     """What server this is, and who the asker is on it."""
 
+    protocol: int
     server: str
     version: str
     motd: str
     you: str
     session: str  # unique while the server runs
     password_needed: bool  # nothing else is done before it is said
+    passwords: bool  # may be told over this connection
     registration: bool  # accounts can be made
     max_message: int  # bytes of UTF-8; 0: any
     password_length: tuple[int, int]  # characters, fewest and most
+    features: tuple[str, ...] = ()  # what programs may make use of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,29 @@ class YouAre:
 
 
 @dataclass(frozen=True, slots=True)
+class Present:
+    """Someone who is in a room."""
+
+    name: str
+    registered: bool
+    moderator: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How it is in a room: the sum of its entries up to and including ``seq``.
+
+    Whoever adds the entries behind ``seq`` to it has what a later snapshot says.
+    """
+
+    seq: int
+    topic: str
+    locked: bool
+    members: tuple[Present, ...]
+    moderators: tuple[str, ...]  # those who are absent as well
+
+
+@dataclass(frozen=True, slots=True)
 class Entered:
     """The asker is in ``room``, whose entries up to ``seq`` are its past.
 
@@ -40,12 +66,9 @@ class Entered:
 
     room: str
     name: str
-    people: tuple[str, ...]
-    moderators: tuple[str, ...]
-    topic: str
-    locked: bool
     seq: int
     since: int
+    state: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +86,20 @@ class CaughtUp:
     room: str
     name: str
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The entries of ``room`` behind ``since``, up to ``upto``, follow, then ``CaughtUp``.
+
+    They hold its last ``count`` messages (-1: all) up to there.
+    """
+
+    room: str
+    name: str
+    since: int
+    upto: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +134,7 @@ class Members:
 class RoomLine:
     """One room in a list."""
 
+    room: str
     name: str
     people: int
     topic: str
@@ -163,6 +201,14 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True)
+class Typing:
+    """``who`` is writing something in ``room``. A signal: it is not kept, and may not come."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The command named ``cid`` is in ``room``'s log, up to and including ``seq``."""
 
@@ -180,12 +226,18 @@ class Sorry:
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The server closes the connection, for the reason in ``text``."""
+    """The server closes the connection, for the reason in ``text``.
+
+    ``code`` is one of ``quit``, ``logout``, ``shutdown``, ``replaced`` (by a newer connection),
+    ``stalled`` (it read nothing), ``late`` (it did not say the password in time), ``refused`` and
+    ``broken``.
+    """
 
     text: str
+    code: str
 
 
 Reply = (
-    Welcome | YouAre | Entered | AlreadyIn | CaughtUp | Out | Members | Rooms | Bans | Topic
-    | Whoami | Ignored | Noted | Pong | Done | Sorry | Bye
+    Hello | YouAre | Entered | AlreadyIn | CaughtUp | History | Out | Members | Rooms | Bans
+    | Topic | Whoami | Ignored | Noted | Typing | Pong | Done | Sorry | Bye
 )  # fmt: skip

@@ -33,6 +33,7 @@ _MEMBER = Right(Role.MEMBER)
 _MODERATOR = Right(Role.MODERATOR)
 
 RIGHTS: dict[type[c.Command], Right] = {
+    c.Hello: _ANYONE,
     c.Ping: _ANYONE,
     c.Password: _ANYONE,
     c.Quit: _ANYONE,
@@ -53,6 +54,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Leave: _LISTENER,
     c.History: _LISTENER,
     c.Say: _MEMBER,
+    c.Typing: _MEMBER,
     c.Roll: _MEMBER,
     c.SetTopic: _MODERATOR,
     c.Kick: _MODERATOR,

@@ -70,7 +70,7 @@ class RoomState:
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
         match event:
-            case e.Said() | e.Rolled() | e.Whispered() | e.Announced():
+            case e.Said() | e.Rolled() | e.Whispered() | e.Announced() | e.Noticed():
                 pass
             case e.Opened(name):
                 self.name = name

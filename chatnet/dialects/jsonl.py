@@ -5,6 +5,7 @@ Out: {"event": KIND, "room", "seq", "at", ...fields}      what happened, in the 
      {"reply": KIND, ...fields, "cid"}                    what only the asker hears
      {"ok": CID, "room", "seq"}                           the command is in the log, durably
      {"error": CODE, "text", "cid"}                       it was refused
+     {"signal": KIND, ...fields}                          what passes, and is not kept
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from chatnet.interfaces import IDialect, IStyle
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 VERBS: dict[str, type[c.Command]] = {
-    "password": c.Password, "nick": c.Nick, "register": c.Register, "login": c.Login,
-    "passwd": c.ChangePassword, "logout": c.Logout, "quit": c.Quit, "ping": c.Ping,
+    "hello": c.Hello, "password": c.Password, "nick": c.Nick, "register": c.Register,
+    "login": c.Login, "passwd": c.ChangePassword, "logout": c.Logout, "quit": c.Quit, "ping": c.Ping,
     "ignore": c.Ignore, "unignore": c.Unignore, "say": c.Say, "roll": c.Roll, "join": c.Join,
-    "leave": c.Leave, "topic": c.SetTopic, "kick": c.Kick, "ban": c.Ban, "unban": c.Unban,
-    "mute": c.Mute, "unmute": c.Unmute, "op": c.Op, "deop": c.Deop, "lock": c.Lock,
+    "leave": c.Leave, "typing": c.Typing, "topic": c.SetTopic, "kick": c.Kick, "ban": c.Ban,
+    "unban": c.Unban, "mute": c.Mute, "unmute": c.Unmute, "op": c.Op, "deop": c.Deop, "lock": c.Lock,
     "unlock": c.Unlock, "whisper": c.Whisper, "announce": c.Announce, "who": c.ListMembers,
     "rooms": c.ListRooms, "bans": c.ListBans, "showtopic": c.ShowTopic, "whois": c.Whois,
     "history": c.History,
@@ -108,10 +109,12 @@ class JsonDialect:
                 said: dict[str, Any] = {"ok": reply.cid, "room": room, "seq": seq}
             case r.Sorry(refusal):
                 said = {"error": refusal.code, "text": str(refusal)}
+            case r.Typing():
+                said = {"signal": "typing", **asdict(reply)}
             case (
-                r.Welcome() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.Out()
-                | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami() | r.Ignored()
-                | r.Noted() | r.Pong() | r.Bye()
+                r.Hello() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.History()
+                | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()
+                | r.Ignored() | r.Noted() | r.Pong() | r.Bye()
             ):  # fmt: skip
                 said = {"reply": type(reply).__name__.lower(), **asdict(reply)}
             case _:

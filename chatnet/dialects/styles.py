@@ -76,6 +76,8 @@ def _lines(entry: e.Entry) -> list[str]:
             return [f"[whisper] {by}: {line}" for line in plain_lines(body)]
         case e.Announced(by, body):
             return [f"[all] {by}: {line}" for line in plain_lines(body)]
+        case e.Noticed(text):
+            return [f"*** {line}" for line in plain_lines(text)]
         case e.Opened() | e.Seen():
             return []
         case e.Joined(who):

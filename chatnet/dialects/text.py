@@ -88,7 +88,7 @@ class TextDialect:
 
     def _words(self, reply: r.Reply) -> str:
         match reply:
-            case r.Welcome():
+            case r.Hello():
                 return _welcome(reply)
             case r.YouAre(name, registered):
                 return f"You are logged in as {name}." if registered else f"You are now {name}."
@@ -98,6 +98,11 @@ class TextDialect:
                 return f"You are in {name} already."
             case r.CaughtUp():
                 return "--- end of history ---"
+            case r.History(_, name, _, _, count):
+                what = {-1: "all messages", 1: "the last message"}.get(
+                    count, f"the last {count:,} messages"
+                )
+                return f"--- {what} of {name} ---"
             case r.Out(_, name, put_out):
                 return f"You are out of {name}." if put_out else f"You left {name}."
             case r.Members(_, name, people):
@@ -116,8 +121,8 @@ class TextDialect:
                 return "\n".join(plain_lines(text))
             case r.Pong():
                 return "pong"
-            case r.Done():
-                return ""  # no command has a name in this dialect
+            case r.Done() | r.Typing():
+                return ""  # no command has a name in this dialect, and nothing is half said
             case r.Sorry(refusal):
                 return plain(str(refusal))
             case r.Bye(text):
@@ -126,7 +131,9 @@ class TextDialect:
                 assert_never(reply)
 
 
-def _welcome(reply: r.Welcome) -> str:
+def _welcome(reply: r.Hello) -> str:
+    if reply.password_needed and not reply.passwords:
+        return ""  # it is told why it has to go
     if reply.password_needed:
         return f"{reply.server} has a password. Please type it:"
     lines = [f"Welcome to {reply.server}! You are {reply.you}."]
@@ -138,10 +145,10 @@ def _welcome(reply: r.Welcome) -> str:
 def _entered(reply: r.Entered) -> str:
     lines = [
         f"Welcome to room {reply.name}!",
-        f"Current users: {', '.join(reply.people)}",
+        f"Current users: {', '.join(one.name for one in reply.state.members)}",
     ]
-    if reply.topic:
-        lines.append(f"Topic: {plain(reply.topic)}")
+    if reply.state.topic:
+        lines.append(f"Topic: {plain(reply.state.topic)}")
     if reply.since < reply.seq:
         lines.append("--- history ---")
     return "\n".join(lines)

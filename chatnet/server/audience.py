@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from chatnet.core.events import Entry, speaker
 from chatnet.core.names import fold
+from chatnet.core.replies import Typing
 from chatnet.core.room import Room
 from chatnet.interfaces import IStyle
 
@@ -43,8 +44,11 @@ class Reader(Protocol):
     def finished(self, audience: Audience, put_out: bool) -> None:
         """It has read its last entry in ``audience``."""
 
-    def part(self, reason: str) -> None:
-        """Close; it may come back and go on where it was."""
+    def signal(self, signal: Typing) -> None:
+        """Pass on ``signal``, if there is room for it."""
+
+    def part(self, reason: str, code: str) -> None:
+        """Close, for ``reason``; it may come back and go on where it was."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +94,10 @@ class Audience:
 
     def __len__(self) -> int:
         return len(self._cursors)
+
+    def readers(self) -> list[Reader]:
+        """Return all who read here."""
+        return list(self._cursors)
 
     def has(self, reader: Reader) -> bool:
         """Return whether ``reader`` reads on."""
@@ -207,7 +215,7 @@ class Audience:
         self._cursors.pop(reader, None)
         reader.finished(self, False)
         with suppress(Exception):
-            reader.part("Something broke here; the operator's log has it. Sorry.")
+            reader.part("Something broke here; the operator's log has it. Sorry.", "broken")
 
     def resume(self, reader: Reader) -> None:
         """Bring one reader up to date."""
@@ -318,7 +326,7 @@ class Audience:
         for cursor in self._pages.pop(page):
             cursor.paging = False
             self.drop(cursor.reader)
-            cursor.reader.part("The history cannot be read now. Please come again.")
+            cursor.reader.part("The history cannot be read now. Please come again.", "broken")
 
 
 def _render(style: IStyle, entries: Sequence[Entry]) -> _Run:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.names import EVERYBODY, fold
 from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed, NotAMember
-from chatnet.core.replies import Entered, Noted, Out, Reply
+from chatnet.core.replies import Entered, History, Noted, Out, Present, Reply, Snapshot
+from chatnet.core.room import Room
 from chatnet.server import arrivals, queries
 from chatnet.server.audience import Audience, Cursor
 from chatnet.server.host import Host
@@ -77,16 +78,21 @@ async def prepare_join(
 def entered(seat: Seat) -> Entered:
     """Return what to say to a session that has just taken ``seat``."""
     room = seat.audience.room
+    return Entered(room.key, room.name, seat.here, seat.start, _snapshot(room))
+
+
+def _snapshot(room: Room) -> Snapshot:
     state = room.state
-    return Entered(
-        room.key,
-        room.name,
-        tuple(member.name for member in state.members.values()),
-        tuple(name for mod, name in state.moderators.items() if mod in state.members),
+    members = [
+        Present(member.name, member.registered, key in state.moderators)
+        for key, member in state.members.items()
+    ]
+    return Snapshot(
+        room.log.head,
         state.topic,
         bool(state.lock),
-        seat.here,
-        seat.start,
+        tuple(members),
+        tuple(state.moderators.values()),
     )
 
 
@@ -137,13 +143,12 @@ async def history(
         raise NotAllowed("You are still being shown what you asked for before. Wait for that.")
     audience.resume(session)  # up to the present, as far as the wire takes it
     here = audience.new_to(session)
+    if query.before is not None:
+        here = min(here, max(0, query.before - 1))
     start = 0 if query.count < 0 else await _back(host, audience, here, query.count)
-    what = {-1: "all messages", 1: "the last message"}.get(
-        query.count, f"the last {query.count:,} messages"
-    )
     cursor = Cursor(session, session.recall, start, here, held=True)
-    cursor.opening = session.printed(Noted(f"--- {what} of {room.name} ---"), cid)
-    cursor.closing = session.closing(room)
+    cursor.opening = session.printed(History(room.key, room.name, start, here, query.count), cid)
+    cursor.closing = session.closing(room, here)
     return audience, cursor
 
 

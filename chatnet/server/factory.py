@@ -1,20 +1,35 @@
-"""The factory: lets connections in, and finds out who speaks how."""
+"""The factory: lets connections in, and gives them what they speak with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from chatnet.core.refusals import ServerFull
+from chatnet.core.commands import Command
+from chatnet.core.refusals import Plaintext, Refused, ServerFull
 from chatnet.interfaces import IDialect
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
-from chatnet.server.session import Session
+from chatnet.server.session import Session, Wire
 from chatnet.wires.lines import LineWire
-from chatnet.wires.oneport import OnePort
+from chatnet.wires.oneport import OnePort, Speech
+
+SPARE = 64  # connections more than there is room for, that are told so as they speak
+_NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, RFC 8446 section 6
+_TLS_ONLY = (
+    "This server speaks TLS only, on this same port. Connect with python -m chatnet.client --tls,"
+    " with openssl s_client -quiet -connect HOST:PORT, or with https:// in a browser."
+)
+_TOO_LATE = (
+    "You were silent, so you were taken for a person who waits to be greeted. HTTP and TLS speak"
+    " first: please connect again."
+)
 
 
 class ChatFactory(ServerFactory):
@@ -28,13 +43,18 @@ class ChatFactory(ServerFactory):
         host: Host,
         text: Callable[[bool], IDialect],
         json: Callable[[], IDialect],
+        tls: TLSMemoryBIOFactory | None = None,
     ) -> None:
         """Use ``text``, told whether a password comes first, for people, ``json`` for programs."""
         self.registry: Registry[OnePort] = Registry(host.settings.max_clients)
         self.sessions: dict[str, Session] = {}
         self.host = host
+        self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
+        self.stopping = False
         self._text = text
         self._json = json
+        self._tls = tls
+        self._spare: set[OnePort] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> OnePort:
         """Return a door for a connection from ``addr``."""
@@ -44,13 +64,17 @@ class ChatFactory(ServerFactory):
 
     # -- chatnet.wires.oneport.House -----------------------------------------------
 
-    def admit(self, door: OnePort) -> bytes | None:
-        """Count ``door`` in; or return what to tell it before it is closed."""
+    def admit(self, door: OnePort) -> None:
+        """Count ``door`` in; or, if it is not let in, set its ``refusal``."""
         try:
             self.registry.accept()
         except ServerFull as full:
             self._log.info("{address} is turned away: full", address=door.address)
-            return f"{full}\r\n".encode()
+            door.refusal = str(full)
+            if len(self._spare) >= SPARE:
+                door.turn_away(_words(Speech.TEXT, full))
+            self._spare.add(door)
+            return
         while not door.id or door.id in self.registry:
             door.id = self.host.entropy(4).hex()
         self.registry.add(door.id, door)
@@ -60,10 +84,12 @@ class ChatFactory(ServerFactory):
             address=door.address,
             count=len(self.registry),
         )
-        return None
 
     def depart(self, door: OnePort) -> None:
         """Count ``door`` out."""
+        self._spare.discard(door)
+        if not door.id:
+            return
         self.registry.remove(door.id)
         session = self.sessions.pop(door.id, None)
         self._log.info(
@@ -73,22 +99,69 @@ class ChatFactory(ServerFactory):
             count=len(self.registry),
         )
 
-    def recognise(self, door: OnePort, first: bytes) -> IProtocol | None:
-        """Return the protocol of a client whose first bytes are ``first``."""
-        if first.startswith(b"{"):
+    def receive(self, door: OnePort, speech: Speech) -> IProtocol | bytes:
+        """Return the protocol of a client that speaks so, or what to turn it away with."""
+        if speech is Speech.TLS:
+            if self._tls is None or door.encrypted:
+                return _NO_TLS
+            return self._tls.protocol(self._tls, door.within())
+        if door.refusal:
+            return _words(speech, ServerFull(door.refusal))
+        if speech is Speech.HTTP:
+            return self.web(door) if self.web else _words(speech, Refused("No web page here."))
+        if self.host.settings.tls_only and not door.encrypted:
+            return _words(speech, Plaintext(_TLS_ONLY))
+        wire = LineWire(self.host.clock)
+        if speech is Speech.JSON:
             dialect = self._json()
         else:
             dialect = self._text(bool(self.host.settings.password))
-        wire = LineWire(self.host.clock)
-        session = Session(wire, dialect, self.host, door.id, door.address)
-        wire.session = self.sessions[door.id] = session
+        wire.session = self.converse(door, wire, dialect)
         return wire
+
+    def mistaken(self, door: OnePort) -> None:
+        """Close ``door``: its client was greeted as a person, and turns out to be none."""
+        self._log.info("connection {id} was greeted, but is no person", id=door.id)
+        self.sessions[door.id].part(_TOO_LATE, "refused")
+
+    def converse(
+        self, door: OnePort, wire: Wire, dialect: IDialect, wishes: Sequence[Command] = ()
+    ) -> Session:
+        """Return a session in ``dialect`` for the client at ``door``, who wants ``wishes``."""
+        trusted = door.encrypted or door.local
+        session = Session(wire, dialect, self.host, door.id, door.address, trusted, wishes)
+        self.sessions[door.id] = session
+        return session
 
     def say_goodbye(self, text: str) -> None:
         """Tell every connection ``text``, and close it."""
+        self.stopping = True
         for door in self.registry:
             session = self.sessions.get(door.id)
             if session is not None:
-                session.part(text)
+                session.part(text, "shutdown")
+            elif door.speaks is Speech.HTTP:
+                door.abort()
             else:
                 door.turn_away(f"{text}\r\n".encode())
+
+
+def _words(speech: Speech, refusal: Refused) -> bytes:
+    """Return what to turn a client away with that speaks so."""
+    text = str(refusal)
+    match speech:
+        case Speech.TLS:
+            return _NO_TLS
+        case Speech.JSON:
+            return json.dumps({"error": refusal.code, "text": text}).encode() + b"\n"
+        case Speech.TEXT:
+            return f"{text}\r\n".encode()
+        case Speech.HTTP:
+            body = f"{text}\n".encode()
+            head = (
+                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                f"Content-Length: {len(body)}\r\nRetry-After: 60\r\nConnection: close\r\n\r\n"
+            )
+            return head.encode() + body
+        case _:
+            assert_never(speech)

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.names import EVERYBODY, Name, fold
 from chatnet.core.refusals import Refused
-from chatnet.core.replies import Done
+from chatnet.core.replies import Done, Typing
 from chatnet.core.room import Room
 from chatnet.interfaces import REMEMBERED, IJournal
 from chatnet.server.audience import Audience, Cursor
@@ -24,6 +24,9 @@ from chatnet.server.turn import Turn
 
 SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, between two kept
 # states of a room: what is read again when it is opened
+
+
+MOST_SIGNALLED = 50  # connections in a room, up to which it is told who is writing
 
 
 class Network:
@@ -96,11 +99,31 @@ class Network:
         Raises:
             Unavailable: it is not known to be stored.
         """
+        return await self._itself(key, e.Said(by, body))
+
+    async def _itself(self, key: str, event: e.Event) -> e.Entry:
         room = (await self.open(key)).room
-        events = [e.Said(by, body)]
-        room.expect(events)
-        entries = await self.journal.append(key, events, "")
+        room.expect([event])
+        entries = await self.journal.append(key, [event], "")
         return entries[0]
+
+    async def notice(self, key: str, text: str) -> e.Entry:
+        """Let the server itself tell those in the room ``key`` ``text``.
+
+        Raises:
+            Unavailable: it is not known to be stored.
+        """
+        return await self._itself(key, e.Noticed(text))
+
+    def signal(self, session: Participant, key: str) -> None:
+        """Let the others in the room ``key``, if they are few, see that ``session`` writes."""
+        audience = self.audiences[key]
+        if len(audience) > MOST_SIGNALLED:
+            return
+        signal = Typing(key, session.actor.name)
+        for reader in audience.readers():
+            if reader not in session.person.sessions and session.actor.key not in reader.ignored:
+                reader.signal(signal)
 
     def tell(
         self, session: Participant, keys: Sequence[str], events: Sequence[e.Event], cid: str | None
@@ -340,7 +363,7 @@ class Network:
         seat.start, seat.here = start, max(start, here)
         past = Cursor(session, session.past, start, seat.here, held=seat.answering)
         if start < here:
-            past.closing = session.closing(audience.room)
+            past.closing = session.closing(audience.room, seat.here)
         audience.open(past, Cursor(session, session.style, seat.here))
 
     def _answering(self, result: Any, session: Participant, key: str) -> Any:

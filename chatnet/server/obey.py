@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 MOST_IGNORED = 200
+SIGNAL_SECONDS = 2.0  # at least, between two signals of a connection that are passed on
 MOST_ROOMS = 100  # that a connection may be in
 
 
@@ -41,13 +42,19 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             else:
                 session.slowly(_submit(session, key, command, cid), cid)
         case c.Quit():
-            session.leave_for_good("Goodbye.", of_own_accord=True)
+            session.leave_for_good("Goodbye.", "quit")
         case c.Logout():
             rules.permit_person(session.actor, c.Logout)
             text = f"You are logged out, {session.actor.name}. Goodbye."
-            session.leave_for_good(text, of_own_accord=True)
+            session.leave_for_good(text, "logout")
+        case c.Hello(protocol):
+            if protocol != c.PROTOCOL:
+                raise Malformed(f"This server speaks protocol {c.PROTOCOL}, not {protocol}.")
+            session.say_in_order(session.hello(), cid)
         case c.Ping():
             session.say_in_order(Pong(), cid)
+        case c.Typing(room):
+            _signal(session, session.key_of(room))
         case c.Ignore(name):
             session.say_in_order(_ignore(session, name), cid)
         case c.Unignore(name):
@@ -160,13 +167,24 @@ async def _let_in(session: Session, password: str) -> None:
     try:
         right = await opens(session.host, password, session.actor.address)
     except TooManyTries as refusal:
-        session.part(str(refusal))
+        session.part(str(refusal), "refused")
         return
     if right:
         session.let_in()
     else:
         session.say_in_order(Sorry(WrongPassword("That is not this server's password.")), None)
-        session.leave_for_good("", of_own_accord=True)
+        session.leave_for_good("", "refused")
+
+
+def _signal(session: Session, key: str) -> None:
+    network, now = session.host.network, session.host.clock.seconds()
+    audience = network.audiences.get(key)
+    if audience is None:
+        raise NotAMember("You are not in that room. /join it first.")
+    rules.permit(audience.room.decided, session.actor, c.Typing, now)
+    if now - session.signalled_at >= SIGNAL_SECONDS:
+        session.signalled_at = now
+        network.signal(session, key)
 
 
 def _ignore(session: Session, name: str) -> Reply:

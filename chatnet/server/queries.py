@@ -93,6 +93,7 @@ async def _rooms(host: Host, session: Session) -> Reply:
             states[key] = audience.room.state
     lines = [
         RoomLine(
+            key,
             state.name,
             len(state.members) if key in host.network.audiences else 0,
             state.topic if _may_look(state, session.actor, host.clock.seconds()) else "",

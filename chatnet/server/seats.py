@@ -59,8 +59,8 @@ class Participant(Reader, Protocol):
     def reading(self) -> Iterable[Audience]:
         """Return where it reads."""
 
-    def closing(self, room: Room) -> bytes:
-        """Return what to say when it has read the past of ``room``."""
+    def closing(self, room: Room, upto: int) -> bytes:
+        """Return what to say when it has read the past of ``room``, up to ``upto``."""
 
     def replaced(self) -> None:
         """Make way for the same person on a newer connection."""

@@ -168,7 +168,7 @@ class ChatService(Service):
         if number is not None:
             self._log.info(
                 "connect with:  nc HOST {port}   or:  python -m chatnet.client --host HOST"
-                " --port {port}",
+                " --port {port}   or, in a browser:  http://HOST:{port}/",
                 port=number,
             )
 

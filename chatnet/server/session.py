@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import Any, Protocol
@@ -21,11 +21,12 @@ from chatnet.core.refusals import (
     Malformed,
     NotAMember,
     PasswordNeeded,
+    Plaintext,
     Refused,
     TooLong,
     Unavailable,
 )
-from chatnet.core.replies import Bye, CaughtUp, Done, Noted, Out, Reply, Sorry, Welcome
+from chatnet.core.replies import Bye, CaughtUp, Done, Hello, Noted, Out, Reply, Sorry, Typing
 from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IDialect, ISession, IStyle
 from chatnet.server.arrivals import arrive
@@ -41,7 +42,15 @@ TURN_UNITS = 512  # a session may ask for in one turn of the reactor: a message 
 ANSWER_UNITS = 16  # and what is answered by itself as much as so many
 MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
 SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
-_ALLOWED_OUTSIDE = (c.Password, c.Quit, c.Ping)
+_ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
+_FEATURES = ("history", "typing")  # what programs may make use of here
+
+
+_PLAINTEXT = "Passwords must not travel unencrypted to this server."
+_USE_TLS = (
+    " Come again over TLS, on the same port: python -m chatnet.client --tls, or openssl s_client"
+    " -quiet -connect HOST:PORT, or https:// in a browser."
+)
 
 
 class Status(Enum):
@@ -86,7 +95,20 @@ class Session:
     _log = Logger()
     person: Person
 
-    def __init__(self, wire: Wire, dialect: IDialect, host: Host, id: str, address: str) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        dialect: IDialect,
+        host: Host,
+        id: str,
+        address: str,
+        secure: bool = True,
+        wishes: Sequence[c.Command] = (),
+    ) -> None:
+        """Obey what ``wire`` brings in ``dialect``; before that ``wishes``, once it is let in.
+
+        ``secure`` is whether nobody on the way can read what it brings.
+        """
         self.id = id
         self.actor = Actor("", "", False, address)
         self.rooms: dict[str, Seat] = {}
@@ -98,6 +120,7 @@ class Session:
         self.waiting: Deferred[None] | None = None  # for a name to be free
         self.quitting = False
         self.since = self.heard_at = host.clock.seconds()
+        self.signalled_at = 0.0
         self.style: IStyle = dialect.style
         self.past: IStyle = dialect.past
         self.recall: IStyle = dialect.recall
@@ -108,12 +131,14 @@ class Session:
         self.host = host
         self._network = host.network
         self.shut_out = bool(host.settings.password)  # until the password is said
+        self._trusted = secure or host.settings.allow_plaintext_passwords
+        self._wishes = wishes
         self._inside = False
         self._reading: dict[Audience, None] = {}
         self._on_their_way = 0
         self._units = 0  # that came in this turn of the reactor
-        self._slow = False  # a command that waits for more than a commit is in work
-        self._leaving, self._last_word = False, ""  # closes when all was read
+        self._slow = 0  # commands in work that wait for more than a commit
+        self._leaving, self._last_word = False, ("", "quit")  # closes when all was read
         self._parted = False  # was told the last word
         # What is said to this one alone, and where it begins to read once all before is out.
         self._replies: deque[bytes | Audience] = deque()
@@ -125,25 +150,24 @@ class Session:
         if self.shut_out:
             seconds = self.host.settings.password_seconds
             self._timer = self.host.clock.callLater(seconds, self._too_late)
-            self.say(self._welcome(), None)
+            self.say(self.hello(), None)
+            if not self._trusted:
+                self.leave_for_good(f"This server has a password. {self._plaintext()}", "refused")
         else:
             self.let_in()
 
     def receive(self, unit: bytes) -> None:
         self.heard_at = self.host.clock.seconds()
         self._spend(1 + len(unit) // WINDOW_BYTES)
-        cid = None
         try:
             asked = self._dialect.receive(unit, self.in_room())
-            if isinstance(asked, c.Request):
-                cid = asked.cid
-                if self.shut_out and not isinstance(asked.command, _ALLOWED_OUTSIDE):
-                    raise PasswordNeeded("This server has a password. Say it first.")
-                obey(self, asked.command, cid)
-            elif asked is not None:
-                self.say_in_order(asked, None)
         except Refused as refusal:
-            self.say_in_order(Sorry(refusal), cid)
+            self.say_in_order(Sorry(refusal), None)
+            return
+        if isinstance(asked, c.Request):
+            self._obey(asked)
+        elif asked is not None:
+            self.say_in_order(asked, None)
 
     def overlong(self, limit: int) -> None:
         most = self.host.settings.max_message if self._inside else limit
@@ -153,7 +177,7 @@ class Session:
         if cut:
             refusal = Malformed("Your last line had no end, so it was not sent.")
             self.say_in_order(Sorry(refusal), None)
-        self.leave_for_good("", of_own_accord=False)
+        self.leave_for_good("", "quit", of_own_accord=False)
 
     def end(self) -> None:
         self.full = self.ended = True
@@ -179,9 +203,14 @@ class Session:
         if self._leaving:
             self.host.turn.ring(self)
 
-    def closing(self, room: Room) -> bytes:
-        """Return what to say when it has read the past of ``room``."""
-        return self.printed(CaughtUp(room.key, room.name, room.log.head), None)
+    def closing(self, room: Room, upto: int) -> bytes:
+        """Return what to say when it has read the past of ``room``, up to ``upto``."""
+        return self.printed(CaughtUp(room.key, room.name, upto), None)
+
+    def signal(self, signal: Typing) -> None:
+        """Pass on ``signal``, if there is room for it."""
+        if not (self.full or self._replies):
+            self.say(signal, None)
 
     def printed(self, reply: Reply, cid: str | None) -> bytes:
         """Return ``reply`` to the command named ``cid`` as it is said here."""
@@ -196,20 +225,20 @@ class Session:
         """Hear no more."""
         self._wire.hold("hush")
 
-    def part(self, reason: str) -> None:
-        """Close, and say why, if there is anything to say."""
+    def part(self, reason: str, code: str) -> None:
+        """Close, and say why, if there is anything to say; see ``Bye`` for ``code``."""
         if not (self.ended or self._parted):
             self._parted = True
             self.mark_seen()
             self.hush()
             if reason:
-                self.write(self.printed(Bye(reason), None))
+                self.write(self.printed(Bye(reason, code), None))
             self.full = True  # that was the last word
             self._wire.close()
 
     def replaced(self) -> None:
         """Make way for the same person on a newer connection."""
-        self.part("You came again on another connection.")
+        self.part("You came again on another connection.", "replaced")
         self._wire.abort()
 
     def tell(self, text: str) -> None:
@@ -248,7 +277,7 @@ class Session:
         while self._replies and not self.full:
             self._reply()
         if self._leaving and not (self._replies or self.full) and self._has_read_all():
-            self.part(self._last_word)
+            self.part(*self._last_word)
 
     # -- what commands do to it, see chatnet.server.obey -----------------------------
 
@@ -286,16 +315,19 @@ class Session:
         self._refused(failure, cid)
         self._done(None, weight, None)
 
-    def leave_for_good(self, words: str, of_own_accord: bool) -> None:
-        """Leave every room; say ``words`` and close when all that was asked for was read."""
+    def leave_for_good(self, words: str, code: str, of_own_accord: bool = True) -> None:
+        """Leave every room; say ``words`` and close when all that was asked for was read.
+
+        See ``Bye`` for ``code``.
+        """
         self._wire.hold("leaving")
         if not self.quitting:
             self.quitting = of_own_accord
         if self._inside and not self._network.rooms.closing:
             self._network.leave_all(self)
-        self._network.settle().addBoth(lambda _: self._read_out(words))
+        self._network.settle().addBoth(lambda _: self._read_out((words, code)))
 
-    def _read_out(self, words: str) -> None:
+    def _read_out(self, words: tuple[str, str]) -> None:
         if self.ended:
             return
         for audience in self._reading:
@@ -313,7 +345,9 @@ class Session:
         self._stop_timer()
         arrive(self.host, self)
         self._network.begin(self)
-        self.say(self._welcome(), None)
+        self.say(self.hello(), None)
+        for wish in self._wishes:
+            self._obey(c.Request(wish))
 
     def read_after_replies(self, audience: Audience) -> None:
         """Begin to read in ``audience`` once all that was said to this one alone is out."""
@@ -321,6 +355,24 @@ class Session:
         self.host.turn.ring(self)
 
     # -- how -----------------------------------------------------------------------
+
+    def _obey(self, request: c.Request) -> None:
+        try:
+            self._permit(request.command)
+            obey(self, request.command, request.cid)
+        except Refused as refusal:
+            self.say_in_order(Sorry(refusal), request.cid)
+
+    def _plaintext(self) -> str:
+        return _PLAINTEXT + (_USE_TLS if self.host.settings.tls else " Ask its operator for TLS.")
+
+    def _permit(self, command: c.Command) -> None:
+        if not self._trusted and c.tells_password(command):
+            raise Plaintext(
+                f"{self._plaintext()} Someone may have read it on the way: choose another."
+            )
+        if self.shut_out and not isinstance(command, _ALLOWED_OUTSIDE):
+            raise PasswordNeeded("This server has a password. Say it first.")
 
     def in_room(self) -> bool:
         seat = self.rooms.get(self.here)
@@ -367,14 +419,16 @@ class Session:
     def slowly(self, work: Coroutine[Deferred[Any], Any, None], cid: str | None) -> None:
         """Do ``work`` before anything else that this session asks for."""
         self._spend(ANSWER_UNITS)
-        self._slow = True
+        self._slow += 1
         self._wire.hold("slow")
         done: Deferred[None] = Deferred.fromCoroutine(work)
         done.addErrback(self._refused_in_order, cid)
         done.addBoth(self._at_once)
 
     def _at_once(self, _: object) -> None:
-        self._slow = False
+        self._slow -= 1
+        if self._slow:
+            return
         if self.ended:
             if self._inside:
                 self._network.exit(self)
@@ -403,18 +457,22 @@ class Session:
             self._replies.append(said)
         self.host.turn.ring(self)
 
-    def _welcome(self) -> Welcome:
+    def hello(self) -> Hello:
+        """Return what server this is, and who it is on it."""
         settings = self.host.settings
-        return Welcome(
+        return Hello(
+            c.PROTOCOL,
             settings.name,
             __version__,
             "" if self.shut_out else settings.motd,
             self.actor.name,
             self.id,
             self.shut_out,
+            self._trusted,
             settings.registration,
             settings.max_message,
             settings.password_length,
+            (*_FEATURES, "tls") if settings.tls else _FEATURES,
         )
 
     def check_length(self, body: str) -> None:
@@ -426,11 +484,11 @@ class Session:
 
     def _too_late(self) -> None:
         self._timer = None
-        self.part("You did not say the password in time. Please come again.")
+        self.part("You did not say the password in time. Please come again.", "late")
 
     def _stalled(self) -> None:
         self._timer = None
-        self.part("You have read nothing for too long. Come again: nothing is lost.")
+        self.part("You have read nothing for too long. Come again: nothing is lost.", "stalled")
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -122,7 +122,7 @@ class SqliteStore:
     def back(self, room: str, upto: int, count: int) -> int:
         row = self._db.execute(
             "SELECT min(seq) FROM (SELECT seq FROM entries WHERE room = ? AND seq <= ?"
-            " AND kind IN (?, ?) ORDER BY seq DESC LIMIT ?)",
+            " AND kind IN (?, ?, ?) ORDER BY seq DESC LIMIT ?)",
             (room, upto, *_MESSAGES, count),
         ).fetchone()
         return upto if row[0] is None else row[0] - 1

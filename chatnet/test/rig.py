@@ -28,7 +28,8 @@ from chatnet.server.turn import Turn
 from chatnet.settings import Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.memory import MemoryStore
-from chatnet.wires.oneport import OnePort
+from chatnet.web.site import ChatSite
+from chatnet.wires.oneport import GREET_SECONDS, OnePort
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -140,7 +141,7 @@ class Rig:
 
     def __init__(self, store: FailingStore | None = None, **settings: Any) -> None:
         self.store = store or FailingStore()
-        self.settings = Settings(**settings)
+        self.settings = Settings(**{"allow_plaintext_passwords": True} | settings)
         self.restart()
 
     def restart(self) -> None:
@@ -169,6 +170,7 @@ class Rig:
         )
         self.host = host
         self.factory = ChatFactory(host, TextDialect, JsonDialect)
+        self.factory.web = ChatSite(self.factory, self.clock, JsonDialect, TextDialect).answer
 
     def entropy(self, count: int) -> bytes:
         self._entropy += 1
@@ -184,7 +186,7 @@ class Rig:
     def arrives(self, *lines: str, address: str = "192.0.2.1") -> Client:
         """Return a person who was greeted and typed ``lines``."""
         client = self.connects(address)
-        self.clock.advance(1)
+        self.clock.advance(GREET_SECONDS)
         self.settle()
         client.types(*lines)
         return client

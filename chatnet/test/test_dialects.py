@@ -73,14 +73,22 @@ class ContractTests(SynchronousTestCase):
 
     def test_every_reply_is_said_or_passed_over_by_everyone(self) -> None:
         replies: list[r.Reply] = [
-            r.Welcome("chatnet", "1", "", "guest-1", "1", False, True, 0, (4, 128)),
+            r.Hello(1, "chatnet", "1", "", "guest-1", "1", False, True, True, 0, (4, 128)),
             r.YouAre("ann", False),
-            r.Entered("tea", "Tea", ("ann",), ("ann",), "green", False, 3, 1),
+            r.Entered(
+                "tea",
+                "Tea",
+                3,
+                1,
+                r.Snapshot(3, "green", False, (r.Present("ann", False, True),), ("ann",)),
+            ),
+            r.History("tea", "Tea", 1, 3, 50),
+            r.Typing("tea", "ann"),
             r.AlreadyIn("tea", "Tea"),
             r.CaughtUp("tea", "Tea", 3),
             r.Out("tea", "Tea"),
             r.Members("tea", "Tea", (r.PersonLine("ann", True, True, True),)),
-            r.Rooms((r.RoomLine("Tea", 1, "green", True),), 1),
+            r.Rooms((r.RoomLine("tea", "Tea", 1, "green", True),), 1),
             r.Bans("tea", "Tea", (Sanction("bob", "ann", 0, ""),), ()),
             r.Topic("tea", "Tea", ""),
             r.Whoami("ann", True, False),
@@ -89,7 +97,7 @@ class ContractTests(SynchronousTestCase):
             r.Pong(),
             r.Done("1", "tea", 3),
             r.Sorry(Malformed("no")),
-            r.Bye("bye"),
+            r.Bye("bye", "quit"),
         ]
         self.assertEqual({type(reply) for reply in replies}, union(r.Reply))
         for make in self.dialects:

@@ -14,6 +14,7 @@ from chatnet.server.messages import MessageStore
 from chatnet.server.registry import Registry
 from chatnet.server.session import Status
 from chatnet.test.rig import Rig
+from chatnet.wires.oneport import GREET_SECONDS
 
 T = TypeVar("T")
 
@@ -74,11 +75,19 @@ class RegistryTests(SynchronousTestCase):
         rig = Rig(max_clients=2)
         ann, bob = rig.member("ann"), rig.member("bob")
         third = rig.connects()
-        self.assertEqual(
-            third.hears(), ["The server is full: 2 people are here. Please try again later."]
-        )
+        sentence = "The server is full: 2 people are here. Please try again later."
+        self.assertEqual(third.hears(), [])
+        rig.clock.advance(GREET_SECONDS)
+        self.assertEqual(third.hears(), [sentence])
         self.assertTrue(third.transport.disconnecting)
         third.hangs_up()
+        program, browser = rig.connects(), rig.connects()
+        program.asks('{"do": "hello"}')
+        self.assertEqual(program.receives(), [{"error": "server-full", "text": sentence}])
+        browser.asks("GET / HTTP/1.1")
+        self.assertEqual(browser.hears()[0], "HTTP/1.1 503 Service Unavailable")
+        program.hangs_up()
+        browser.hangs_up()
         ann.types("just us")
         self.assertEqual(bob.hears(), ["ann: just us"])
         bob.hangs_up()

@@ -24,6 +24,7 @@ def union(*kinds: object) -> set[type]:
 
 TABLE: dict[type[c.Command], tuple[str, str]] = {
     # verb: who may, from the least role on; with an account, without one
+    c.Hello: ("banned", "both"),
     c.Ping: ("banned", "both"),
     c.Password: ("banned", "both"),
     c.Quit: ("banned", "both"),
@@ -44,6 +45,7 @@ TABLE: dict[type[c.Command], tuple[str, str]] = {
     c.Leave: ("muted", "both"),
     c.History: ("muted", "both"),
     c.Say: ("member", "both"),
+    c.Typing: ("member", "both"),
     c.Roll: ("member", "both"),
     c.SetTopic: ("moderator", "both"),
     c.Kick: ("moderator", "both"),

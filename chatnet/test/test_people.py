@@ -383,7 +383,7 @@ class ServerPasswordTests(SynchronousTestCase):
         self.assertEqual(refusal["error"], "password-needed")
         bot.sends("password", password="open sesame")
         bot.sends("rooms")
-        self.assertEqual([frame["reply"] for frame in bot.receives()], ["welcome", "rooms"])
+        self.assertEqual([frame["reply"] for frame in bot.receives()], ["hello", "rooms"])
 
     def test_who_has_not_said_it_is_neither_seen_nor_told_anything(self) -> None:
         tom = self.rig.arrives("open sesame", "/newuser tom abcd")

@@ -13,8 +13,9 @@ from zope.interface.verify import verifyObject
 from chatnet.interfaces import ISession
 from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Wire
-from chatnet.wires.lines import CLOSE_SECONDS, LineWire
+from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import GREET_SECONDS, OnePort
+from chatnet.wires.outlet import CLOSE_SECONDS
 
 
 @implementer(ISession)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol as Shape
 
 from twisted.internet.interfaces import (
+    IConsumer,
     IDelayedCall,
     IHalfCloseableProtocol,
     IHandshakeListener,
+    INegotiated,
     IProtocol,
     IReactorTime,
     ISSLTransport,
@@ -18,104 +21,205 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-GREET_SECONDS = 1.0  # of silence, after which a client is taken for a person who waits
-HANDSHAKE_SECONDS = 20.0
+from chatnet.core.addresses import party_of
+
+GREET_SECONDS = 2.0  # of silence, after which a client is taken for a person who waits
+HANDSHAKE_SECONDS = 20.0  # to say so much that it is known who speaks
+HTTP_SECONDS = 120.0  # that a connection may go on asking for pages
 LINGER_SECONDS = 2.0  # for one that is turned away to read why
+HTTP_ALPN = b"http/1.1"
+_METHODS = tuple(
+    method + b" "
+    for method in (
+        b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT",
+        b"PRI",
+    )
+)  # fmt: skip
+
+
+class Speech(Enum):
+    """How a client speaks."""
+
+    TLS = "tls"
+    HTTP = "http"
+    JSON = "json"
+    TEXT = "text"
+
+
+def detect(first: bytes) -> Speech | None:
+    """Return how a client speaks whose first bytes are ``first``; None if it takes more of them.
+
+    TLS begins with a handshake record (RFC 8446 section 5.1), HTTP with a method (RFC 9110
+    section 9), JSON with an object; anything else is a person, or a program that plays one.
+    """
+    if first[:1] == b"{":
+        return Speech.JSON
+    if first[:2] == b"\x16\x03":
+        return Speech.TLS
+    if first.startswith(_METHODS):
+        return Speech.HTTP
+    if first in (b"", b"\x16") or any(method.startswith(first) for method in _METHODS):
+        return None
+    return Speech.TEXT
 
 
 class House(Shape):
     """What a port needs of those inside."""
 
-    def admit(self, door: OnePort) -> bytes | None:
-        """Count ``door`` in; or return what to tell it before it is closed."""
-        ...
+    def admit(self, door: OnePort) -> None:
+        """Count ``door`` in; or, if it is not let in, set its ``refusal``."""
 
     def depart(self, door: OnePort) -> None:
         """Count ``door`` out."""
 
-    def recognise(self, door: OnePort, first: bytes) -> IProtocol | None:
-        """Return the protocol of a client whose first bytes are ``first``.
-
-        Without any, that of a person who waits to be spoken to; None if it takes more bytes.
-        """
+    def receive(self, door: OnePort, speech: Speech) -> IProtocol | bytes:
+        """Return the protocol of a client that speaks so, or what to turn it away with."""
         ...
+
+    def mistaken(self, door: OnePort) -> None:
+        """Close ``door``: its client was greeted as a person, and turns out to be none."""
 
 
 @implementer(IHandshakeListener, IHalfCloseableProtocol)
 class OnePort(Protocol):
-    """Listens first, then hands the transport to the protocol that the client speaks."""
+    """Listens first, then hands the transport to the protocol that the client speaks.
 
-    def __init__(self, house: House, clock: IReactorTime, address: str) -> None:
-        self.id = ""  # given when it is let in
+    Inside TLS there is another one, which listens again.
+    """
+
+    def __init__(
+        self, house: House, clock: IReactorTime, address: str, outer: OnePort | None = None
+    ) -> None:
+        self.id: str = outer.id if outer else ""  # given when it is let in
         self.address = address
+        self.outer = outer
+        self.refusal: str = outer.refusal if outer else ""  # why it is not let in
+        self.inside: OnePort | None = None  # the one within TLS
+        self.speech: Speech | None = None
         self.inner: IProtocol | None = None
         self._house = house
         self._clock = clock
         self._first = b""
         self._timer: IDelayedCall | None = None
-        self._admitted = False
         self._deaf = False  # it is being told to go
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether nobody on the way can read what is said."""
+        return ISSLTransport.providedBy(self.transport)
+
+    @property
+    def speaks(self) -> Speech | None:
+        """How the client speaks, within TLS if that is so; None if that is not known yet."""
+        return self.inside.speaks if self.inside else self.speech
+
+    @property
+    def local(self) -> bool:
+        """Whether the client is on this machine."""
+        return not party_of(self.address)
+
+    def within(self) -> OnePort:
+        """Return the one that listens within TLS."""
+        self.inside = OnePort(self._house, self._clock, self.address, self)
+        return self.inside
+
     def connectionMade(self) -> None:
-        if ITCPTransport.providedBy(self.transport):
-            ITCPTransport(self.transport).setTcpNoDelay(True)
-            ITCPTransport(self.transport).setTcpKeepAlive(True)
-        refusal = self._house.admit(self)
-        if refusal is not None:
-            self.turn_away(refusal)
-            return
-        self._admitted = True
-        if ISSLTransport.providedBy(self.transport):
-            self._timer = self._clock.callLater(HANDSHAKE_SECONDS, self.abort)
+        if self.outer is None:
+            if ITCPTransport.providedBy(self.transport):
+                ITCPTransport(self.transport).setTcpNoDelay(True)
+                ITCPTransport(self.transport).setTcpKeepAlive(True)
+            self._house.admit(self)
+        if self.encrypted:
+            self.hurry(HANDSHAKE_SECONDS)
         else:
             self.handshakeCompleted()
 
     def handshakeCompleted(self) -> None:
         """Both sides can speak; the client may go first."""
         self._stop_waiting()
-        if self.inner is None and not self._deaf:
+        if self.inner is not None or self._deaf:
+            return
+        if self.encrypted and INegotiated(self.transport).negotiatedProtocol == HTTP_ALPN:
+            self._begin(Speech.HTTP)  # browsers open connections in advance, and are silent then
+        else:
             self._timer = self._clock.callLater(GREET_SECONDS, self._silence)
 
     def dataReceived(self, data: bytes) -> None:
+        """Find out who speaks; this is not called any more once that is certain."""
         if self._deaf:
             return
         self._first += data
-        self._choose()
+        speech = detect(self._first)
+        if self.inner is None:
+            if speech is not None:
+                self._begin(speech)
+            elif self._first == data:
+                self.hurry(HANDSHAKE_SECONDS)
+        elif speech is Speech.TEXT:
+            self._hand_over(self.inner)
+        elif speech is Speech.JSON:  # someone read the greeting, and tries that by hand
+            IConsumer(self.transport).unregisterProducer()
+            self.inner.connectionLost(Failure(connectionDone.value))
+            self.inner = None
+            self._begin(speech)
+        elif speech is not None:
+            self._deaf = True
+            self._house.mistaken(self)
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may have said all it wanted to."""
         if self.inner is None and not self._deaf:
-            self._silence()
+            self._begin(Speech.TEXT)
+        elif self.speech is Speech.TEXT and self._first and self.inner is not None:
+            self._hand_over(self.inner)
         inner: object = self.inner
         if IHalfCloseableProtocol.providedBy(inner):
             IHalfCloseableProtocol(inner).readConnectionLost()
-        else:
+        elif not self._deaf:
             ITransport(self.transport).loseConnection()
 
     def writeConnectionLost(self) -> None:
         """The client reads no more; or it is being turned away."""
-        if not self._deaf:
+        inner: object = self.inner
+        if IHalfCloseableProtocol.providedBy(inner):
+            IHalfCloseableProtocol(inner).writeConnectionLost()
+        elif not self._deaf:
             self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_waiting()
-        if self._admitted:
-            self._house.depart(self)
         if self.inner is not None:
             self.inner.connectionLost(reason)
+        if self.outer is None:
+            self._house.depart(self)
+
+    def become(self, inner: IProtocol) -> None:
+        """Let ``inner`` take the place of the protocol that was spoken so far."""
+        self._stop_waiting()
+        IConsumer(self.transport).unregisterProducer()
+        self.inner = inner
+        inner.makeConnection(ITransport(self.transport))
+        self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
+
+    def hurry(self, seconds: float) -> None:
+        """Cut the connection in so many seconds, unless it has become something by then."""
+        self._stop_waiting()
+        self._timer = self._clock.callLater(seconds, self.abort)
 
     def turn_away(self, words: bytes) -> None:
-        """Say ``words`` to a client of whom nothing is known, and close.
+        """Say ``words`` to a client that has no session, and close.
 
         What it says itself is still read for a moment, and thrown away: to close with something
         unread would take the words back.
         """
+        if self.inside is not None:
+            self.inside.turn_away(words)
+            return
         self._deaf = True
+        self.hurry(LINGER_SECONDS)
         ITransport(self.transport).write(words)
-        if ITCPTransport.providedBy(self.transport):
+        if ITCPTransport.providedBy(self.transport) and not self.encrypted:
             ITCPTransport(self.transport).loseWriteConnection()
-            self._stop_waiting()
-            self._timer = self._clock.callLater(LINGER_SECONDS, self.abort)
         else:
             ITransport(self.transport).loseConnection()
 
@@ -124,19 +228,30 @@ class OnePort(Protocol):
         getattr(self.transport, "abortConnection", ITransport(self.transport).loseConnection)()
 
     def _silence(self) -> None:
-        if not (self._deaf or self._first):
-            self._choose()
+        self._timer = None
+        self._begin(Speech.TEXT)
 
-    def _choose(self) -> None:
-        inner = self._house.recognise(self, self._first)
-        if inner is None:
-            return
+    def _begin(self, speech: Speech) -> None:
         self._stop_waiting()
-        self.inner, first, self._first = inner, self._first, b""
+        self.speech = speech
+        inner = self._house.receive(self, speech)
+        if isinstance(inner, bytes):
+            self.turn_away(inner)
+            return
+        self.inner = inner
+        if speech is Speech.HTTP:
+            self.hurry(HTTP_SECONDS)
         inner.makeConnection(ITransport(self.transport))
-        if ISSLTransport.providedBy(self.transport) and IHandshakeListener.providedBy(inner):
+        if self.encrypted and IHandshakeListener.providedBy(inner):
             IHandshakeListener(inner).handshakeCompleted()  # it was, before the first byte
+        # A person who was greeted has not spoken yet. It may be none: then what it says is no
+        # person's either.
+        if self._first or speech is Speech.HTTP:
+            self._hand_over(inner)
+
+    def _hand_over(self, inner: IProtocol) -> None:
         self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
+        first, self._first = self._first, b""
         if first:
             inner.dataReceived(first)
 

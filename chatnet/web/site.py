@@ -1,0 +1,210 @@
+"""The site: the page and its files, facts about the server, and its state of health."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from chatnet import __version__
+from chatnet.core.commands import PROTOCOL
+from chatnet.core.names import EVERYBODY
+from chatnet.interfaces import IDialect
+from chatnet.server.factory import ChatFactory
+from chatnet.web.request import ChatRequest, request_of
+from chatnet.web.socket import JSON, TEXT, SocketResource
+from chatnet.wires.oneport import OnePort
+
+IDLE_SECONDS = 15.0  # between two requests, after which a connection is closed
+HEALTH_SECONDS = 5.0  # for the store to answer
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "json": "application/json",
+    "webmanifest": "application/manifest+json",
+}
+
+
+class ChatSite:
+    """Answers those who speak HTTP."""
+
+    def __init__(
+        self,
+        factory: ChatFactory,
+        clock: IReactorTime,
+        json: Callable[[], IDialect],
+        text: Callable[[bool], IDialect],
+    ) -> None:
+        """Speak ``json`` and ``text`` through WebSockets, as ``factory`` does through lines."""
+        root = _Folder()
+        assets = _assets()
+        root.putChild(b"", assets["index.html"])
+        pages = _Folder()
+        root.putChild(b"page", pages)
+        for name, asset in assets.items():
+            pages.putChild(name.encode(), asset)
+        root.putChild(b"ws", SocketResource(factory, clock, json, text))
+        root.putChild(b"about", About(factory))
+        root.putChild(b"healthz", Health(factory, clock))
+        self._site = _QuietSite(root, clock)
+        self._upstairs = _QuietSite(ToTls(), clock)
+        self._tls_only = factory.host.settings.tls_only
+
+    def answer(self, door: OnePort) -> IProtocol:
+        """Return a protocol that answers the client at ``door``."""
+        site = self._upstairs if self._tls_only and not door.encrypted else self._site
+        channel = site.buildProtocol(None)
+        channel.requestFactory = lambda channel, _=0: ChatRequest(channel, door)
+        inner: IProtocol = channel
+        return inner
+
+
+class _QuietSite(Site):
+    """A site that keeps no log of requests: who connects stands in the server's."""
+
+    displayTracebacks = False
+
+    def __init__(self, root: Resource, clock: IReactorTime) -> None:
+        super().__init__(root, timeout=IDLE_SECONDS, reactor=clock)
+
+    def log(self, request: Any) -> None:
+        """Keep nothing."""
+
+
+class _Missing(Resource):
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes:
+        return request_of(request).refuse(404, "There is nothing here. The chat is at /.")
+
+
+class _Folder(Resource):
+    """Holds others; has nothing to show itself."""
+
+    def getChild(self, path: bytes, request: Any) -> Resource:
+        return _Missing()
+
+    def render(self, request: Any) -> bytes:
+        return _Missing().render(request)
+
+
+class Asset(Resource):
+    """A file of the page, in memory."""
+
+    isLeaf = True
+
+    def __init__(self, data: bytes, kind: str) -> None:
+        super().__init__()
+        self._data, self._packed = data, gzip.compress(data, 9, mtime=0)
+        self._kind = kind.encode()
+        self._tag = b'"' + sha256(data).hexdigest()[:32].encode() + b'"'
+
+    def render_GET(self, request: Any) -> bytes:
+        asked = request_of(request)
+        asked.setHeader(b"content-type", self._kind)
+        asked.setHeader(b"vary", b"accept-encoding")
+        if asked.setETag(self._tag):  # the browser has it
+            return b""
+        if b"gzip" in (asked.getHeader(b"accept-encoding") or b""):
+            asked.setHeader(b"content-encoding", b"gzip")
+            return self._packed
+        return self._data
+
+
+class About(Resource):
+    """Facts about this server, for programs and the curious."""
+
+    isLeaf = True
+
+    def __init__(self, factory: ChatFactory) -> None:
+        super().__init__()
+        self._factory = factory
+
+    def render_GET(self, request: Any) -> bytes:
+        asked = request_of(request)
+        settings = self._factory.host.settings
+        facts = {
+            "server": settings.name,
+            "software": "chatnet",
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "websocket": {"path": "/ws", "subprotocols": [JSON, TEXT]},
+            "tls": settings.tls,
+            "tls_only": settings.tls_only,
+            "registration": settings.registration,
+            "password_needed": bool(settings.password),
+            "max_message": settings.max_message,
+            "max_clients": settings.max_clients,
+            "connections": len(self._factory.registry),
+        }
+        asked.setHeader(b"content-type", b"application/json")
+        return json.dumps(facts, indent=2).encode() + b"\n"
+
+
+class Health(Resource):
+    """Whether the server can do its work: it is not stopping, and its store answers."""
+
+    isLeaf = True
+
+    def __init__(self, factory: ChatFactory, clock: IReactorTime) -> None:
+        super().__init__()
+        self._factory = factory
+        self._clock = clock
+
+    def render_GET(self, request: Any) -> bytes | int:
+        asked = request_of(request)
+        if self._factory.stopping:
+            return asked.refuse(503, "stopping")
+        asked.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        Deferred.fromCoroutine(self._answer(asked))
+        return NOT_DONE_YET
+
+    async def _answer(self, request: ChatRequest) -> None:
+        gone: list[object] = []
+        request.notifyFinish().addErrback(gone.append)
+        look = self._factory.host.network.journal.back(EVERYBODY, 0, 1)
+        look.addTimeout(HEALTH_SECONDS, self._clock)
+        try:
+            await look
+            body = b"ok\n"
+        except Exception:  # whatever it is, the server cannot do its work
+            body = request.refuse(503, "the store does not answer")
+        if not gone:
+            request.write(body)
+            request.finish()
+
+
+class ToTls(Resource):
+    """Sends browsers to the same address over TLS."""
+
+    isLeaf = True
+
+    def render(self, request: Any) -> bytes:
+        asked = request_of(request)
+        host = asked.getHeader(b"host") or b""
+        if not host or any(byte in b" \t/\\@?#%<>\"'" or byte > 126 for byte in host):
+            return asked.refuse(426, "This server speaks TLS only: use https://.")
+        asked.setHeader(b"location", b"https://" + host + asked.uri)
+        return asked.refuse(308, "This server speaks TLS only: use https://.")
+
+
+@cache
+def _assets() -> dict[str, Asset]:
+    """Return the files of the page by name."""
+    folder = files("chatnet.web") / "page"
+    return {
+        file.name: Asset(file.read_bytes(), _TYPES[file.name.rpartition(".")[2]])
+        for file in folder.iterdir()
+        if file.name.rpartition(".")[2] in _TYPES
+    }

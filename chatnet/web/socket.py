@@ -1,0 +1,171 @@
+"""``/ws``: from an HTTP request to a session in WebSocket messages (RFC 6455 section 4.2)."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from wsproto.connection import ConnectionType
+from wsproto.events import AcceptConnection, Request as Opening
+from wsproto.handshake import H11Handshake
+from wsproto.utilities import RemoteProtocolError
+
+from chatnet.core.commands import Join
+from chatnet.dialects.framed import Framed
+from chatnet.interfaces import IDialect
+from chatnet.server.factory import ChatFactory
+from chatnet.web.request import ChatRequest, request_of
+from chatnet.wires.websocket import WebSocketWire
+
+JSON, TEXT = "chatnet.json.v1", "chatnet.text.v1"
+
+
+class NotOpened(Exception):
+    """The WebSocket is refused, with an HTTP status and a sentence."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class SocketResource(Resource):
+    """Opens WebSockets: ``/ws``, ``/ws/ROOM`` and ``/ws?room=ROOM``."""
+
+    isLeaf = True
+
+    def __init__(
+        self,
+        factory: ChatFactory,
+        clock: IReactorTime,
+        json: Callable[[], IDialect],
+        text: Callable[[bool], IDialect],
+    ) -> None:
+        """Let programs speak ``json``, and ``text``, told whether a password comes first."""
+        super().__init__()
+        self._factory = factory
+        self._clock = clock
+        self._dialects: dict[str, Callable[[], IDialect]] = {
+            JSON: json,
+            TEXT: lambda: text(bool(factory.host.settings.password)),
+        }
+        self._origins = Origins(factory.host.settings.origins)
+
+    def render_GET(self, request: ChatRequest) -> bytes | int:
+        """Open a WebSocket; or say what is wrong with the wish to."""
+        asked = request_of(request)
+        try:
+            self._open(asked)
+        except NotOpened as error:
+            if error.status == 426:
+                asked.setHeader(b"upgrade", b"websocket")
+            return asked.refuse(error.status, str(error))
+        return NOT_DONE_YET
+
+    def _open(self, request: ChatRequest) -> None:
+        self._origins.check(request)
+        wishes = _wishes(request)
+        handshake, opening = _handshake(request)
+        protocol = self._protocol(opening)
+        answer = handshake.send(AcceptConnection(subprotocol=protocol))
+        frames = handshake.connection
+        assert frames is not None, "accepted, but not open"
+        wire = WebSocketWire(self._clock, frames)
+        dialect = Framed(self._dialects[protocol or JSON]())
+        wire.session = self._factory.converse(request.door, wire, dialect, wishes)
+        request.door.transport.write(answer)  # type: ignore[union-attr]
+        request.door.become(wire)
+
+    def _protocol(self, opening: Opening) -> str | None:
+        """Return the first that both sides speak; None if the other side does not care."""
+        for wanted in opening.subprotocols:
+            if wanted in self._dialects:
+                return wanted
+        if opening.subprotocols:
+            raise NotOpened(400, f"This server speaks {' and '.join(self._dialects)}.")
+        return None
+
+
+class Origins:
+    """Whose pages may open a WebSocket here: a browser says so, and lets any page try."""
+
+    def __init__(self, others: tuple[str, ...]) -> None:
+        """Let the pages of ``others`` in besides those from here."""
+        self._others = frozenset(other.lower() for other in others)
+        self._names = {"localhost", socket.gethostname().lower(), socket.getfqdn().lower()}
+
+    def check(self, request: ChatRequest) -> None:
+        """See that the page ``request`` comes from, if it does, is from here.
+
+        Raises:
+            NotOpened: it is another site's.
+        """
+        origin = (request.getHeader(b"origin") or b"").decode("latin-1").lower()
+        if not origin or origin in self._others:
+            return
+        host = (request.getHeader(b"host") or b"").decode("latin-1").lower()
+        if urlsplit(origin).netloc != host or not host:
+            raise NotOpened(
+                403,
+                f"A page of {origin[:200]} may not connect to this server."
+                " Its operator can allow that with --origin.",
+            )
+        # A site may give its name this machine's own address, so as to reach a server that only
+        # listens here. A proxy says for whom it asks.
+        proxied = request.getHeader(b"x-forwarded-for") or request.getHeader(b"forwarded")
+        if request.door.local and not proxied and not self._is_ours(host):
+            raise NotOpened(
+                403,
+                f"This machine is not known as {host[:200]}. If it is, the operator can say so"
+                f" with --origin {origin[:200]}.",
+            )
+
+    def _is_ours(self, host: str) -> bool:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name in self._names or name == "::1" or name.startswith("127.")
+
+
+def _handshake(request: ChatRequest) -> tuple[H11Handshake, Opening]:
+    handshake = H11Handshake(ConnectionType.SERVER)
+    headers = [
+        (name, value)
+        for name, values in request.requestHeaders.getAllRawHeaders()
+        for value in values
+    ]
+    try:
+        handshake.initiate_upgrade_connection(headers, b"/ws")
+    except RemoteProtocolError:
+        raise NotOpened(426, "Here WebSocket is spoken, version 13 (RFC 6455).") from None
+    opening = next(iter(handshake.events()), None)
+    if not isinstance(opening, Opening):
+        raise NotOpened(426, "Here WebSocket is spoken, version 13 (RFC 6455).")
+    return handshake, opening
+
+
+def _wishes(request: ChatRequest) -> tuple[Join, ...]:
+    """Return the room to enter, if one is named."""
+    try:
+        arguments = request.text_arguments
+        path = b"/".join(request.postpath or []).decode()
+    except UnicodeDecodeError:
+        raise NotOpened(400, "The address is not UTF-8.") from None
+    room = path or arguments.get("room", "")
+    if not room:
+        return ()
+    numbers = {name: _number(name, arguments.get(name)) for name in ("since", "replay")}
+    return (Join(room, since=numbers["since"], replay=numbers["replay"]),)
+
+
+def _number(name: str, written: str | None) -> int | None:
+    if written is None:
+        return None
+    try:
+        number = int(written[:20])
+    except ValueError:
+        number = -2
+    if not -1 <= number <= 2**53 or (number < 0 and name == "since"):
+        raise NotOpened(400, f"{name} is a number, not {written[:20]!r}.")
+    return number
