@@ -30,13 +30,13 @@ _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 VERBS: dict[str, type[c.Command]] = {
     "hello": c.Hello, "password": c.Password, "nick": c.Nick, "register": c.Register,
-    "login": c.Login, "passwd": c.ChangePassword, "logout": c.Logout, "quit": c.Quit, "ping": c.Ping,
-    "ignore": c.Ignore, "unignore": c.Unignore, "say": c.Say, "roll": c.Roll, "join": c.Join,
-    "leave": c.Leave, "typing": c.Typing, "topic": c.SetTopic, "kick": c.Kick, "ban": c.Ban,
-    "unban": c.Unban, "mute": c.Mute, "unmute": c.Unmute, "op": c.Op, "deop": c.Deop, "lock": c.Lock,
-    "unlock": c.Unlock, "whisper": c.Whisper, "announce": c.Announce, "who": c.ListMembers,
-    "rooms": c.ListRooms, "bans": c.ListBans, "showtopic": c.ShowTopic, "whois": c.Whois,
-    "history": c.History,
+    "login": c.Login, "passwd": c.ChangePassword, "logout": c.Logout, "quit": c.Quit,
+    "ping": c.Ping, "ignore": c.Ignore, "unignore": c.Unignore, "say": c.Say, "roll": c.Roll,
+    "join": c.Join, "leave": c.Leave, "typing": c.Typing, "topic": c.SetTopic, "kick": c.Kick,
+    "ban": c.Ban, "unban": c.Unban, "mute": c.Mute, "unmute": c.Unmute, "op": c.Op,
+    "deop": c.Deop, "lock": c.Lock, "unlock": c.Unlock, "whisper": c.Whisper,
+    "announce": c.Announce, "who": c.ListMembers, "rooms": c.ListRooms, "bans": c.ListBans,
+    "showtopic": c.ShowTopic, "whois": c.Whois, "history": c.History,
 }  # fmt: skip
 _SERVERS_OWN = frozenset(("proof", "target", "faces", "lock"))  # fields that the server fills in
 _PRIVATE = frozenset(("target", "lock"))  # fields of events that nobody is shown

@@ -146,6 +146,8 @@ async def history(
     if query.before is not None:
         here = min(here, max(0, query.before - 1))
     start = 0 if query.count < 0 else await _back(host, audience, here, query.count)
+    if start and await _back(host, audience, start, 1) == start:
+        start = 0  # nothing was said before: then this is the beginning
     cursor = Cursor(session, session.recall, start, here, held=True)
     cursor.opening = session.printed(History(room.key, room.name, start, here, query.count), cid)
     cursor.closing = session.closing(room, here)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from twisted.web.server import Request
@@ -83,7 +84,7 @@ class ChatRequest(Request):
 
     def refuse(self, status: int, text: str) -> bytes:
         """Set ``status``; return ``text`` as the body."""
-        self.setResponseCode(status)
+        self.setResponseCode(status, HTTPStatus(status).phrase.encode())
         self.setHeader(b"content-type", b"text/plain; charset=utf-8")
         return f"{text}\n".encode()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from twisted.internet.interfaces import IReactorTime
@@ -107,7 +108,8 @@ class Origins:
         if not origin or origin in self._others:
             return
         host = (request.getHeader(b"host") or b"").decode("latin-1").lower()
-        if urlsplit(origin).netloc != host or not host:
+        scheme, site = _site(origin)
+        if site != host or not host or (request.door.encrypted and scheme != "https"):
             raise NotOpened(
                 403,
                 f"A page of {origin[:200]} may not connect to this server."
@@ -124,8 +126,22 @@ class Origins:
             )
 
     def _is_ours(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name in self._names or name == "::1" or name.startswith("127.")
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        try:
+            return ip_address(name).is_loopback
+        except ValueError:
+            return name in self._names
+
+
+def _site(origin: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc
 
 
 def _handshake(request: ChatRequest) -> tuple[H11Handshake, Opening]:

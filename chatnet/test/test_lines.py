@@ -1,11 +1,8 @@
-"""Wires: splitting, holding, ending; and the door that listens first."""
+"""The line wire: splitting, holding, ending."""
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IProtocol
-from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -14,15 +11,14 @@ from chatnet.interfaces import ISession
 from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Wire
 from chatnet.wires.lines import LineWire
-from chatnet.wires.oneport import GREET_SECONDS, OnePort
-from chatnet.wires.outlet import CLOSE_SECONDS
+from chatnet.wires.outlet import CLOSE_SECONDS, Outlet
 
 
 @implementer(ISession)
 class Listener:
     """A session that writes down its units, and holds the wire after some of them."""
 
-    def __init__(self, wire: LineWire, hold_after: set[int]) -> None:
+    def __init__(self, wire: Outlet, hold_after: set[int]) -> None:
         self.units: list[bytes] = []
         self.wire, self.hold_after = wire, hold_after
         self.finished: list[bool] = []
@@ -169,83 +165,3 @@ class EndingTests(SynchronousTestCase):
         wire.close()
         wire.connectionLost()
         self.assertEqual(clock.getDelayedCalls(), [])
-
-
-class Inner(Protocol):
-    """Writes down what it was given."""
-
-    def __init__(self) -> None:
-        self.heard = b""
-        self.lost = False
-
-    def dataReceived(self, data: bytes) -> None:
-        self.heard += data
-
-    def connectionLost(self, reason: object = None) -> None:
-        self.lost = True
-
-
-class Hotel:
-    """A house that takes two first bytes to know anybody."""
-
-    def __init__(self, full: bool = False) -> None:
-        self.full = full
-        self.inner = Inner()
-        self.first: list[bytes] = []
-        self.departed = 0
-
-    def admit(self, door: OnePort) -> bytes | None:
-        return b"full\r\n" if self.full else None
-
-    def depart(self, door: OnePort) -> None:
-        self.departed += 1
-
-    def recognise(self, door: OnePort, first: bytes) -> IProtocol | None:
-        self.first.append(first)
-        return None if len(first) == 1 else self.inner
-
-
-def arrive(house: Hotel) -> tuple[OnePort, StringTransport, Clock]:
-    clock, transport = Clock(), StringTransport()
-    door = OnePort(house, clock, "192.0.2.1")
-    door.makeConnection(transport)
-    return door, transport, clock
-
-
-class OnePortTests(SynchronousTestCase):
-    def test_the_first_bytes_choose_and_reach_the_chosen_one(self) -> None:
-        house = Hotel()
-        door, _, clock = arrive(house)
-        for byte in (b"a", b"b", b"c"):
-            door.dataReceived(byte)
-        self.assertEqual((house.first, house.inner.heard), ([b"a", b"ab"], b"abc"))
-        self.assertEqual(clock.getDelayedCalls(), [])
-
-    def test_silence_is_a_person_who_waits(self) -> None:
-        house = Hotel()
-        _, _, clock = arrive(house)
-        clock.advance(GREET_SECONDS)
-        self.assertEqual(house.first, [b""])
-
-    def test_who_has_begun_to_speak_is_not_interrupted(self) -> None:
-        house = Hotel()
-        door, _, clock = arrive(house)
-        door.dataReceived(b"a")
-        clock.advance(GREET_SECONDS)
-        self.assertEqual(house.first, [b"a"])
-
-    def test_who_is_turned_away_is_told_why_and_never_heard(self) -> None:
-        house = Hotel(full=True)
-        door, transport, _ = arrive(house)
-        door.dataReceived(b"hello")
-        door.connectionLost()
-        self.assertEqual(transport.value(), b"full\r\n")
-        self.assertTrue(transport.disconnecting)
-        self.assertEqual((house.first, house.departed), ([], 0))
-
-    def test_the_end_reaches_the_house_and_the_chosen_one(self) -> None:
-        house = Hotel()
-        door, _, clock = arrive(house)
-        door.dataReceived(b"ab")
-        door.connectionLost()
-        self.assertEqual((house.departed, house.inner.lost, clock.getDelayedCalls()), (1, True, []))
