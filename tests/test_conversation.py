@@ -189,7 +189,8 @@ class ShutdownTests(LiveTestCase):
         for client in (*silent, guest, ann, bob):
             self.assertEqual((await client.closed())[-1], "Server is shutting down.")
         self.assertEqual(
-            await program.closed(), ['{"reply":"bye","text":"Server is shutting down."}']
+            await program.closed(),
+            ['{"reply":"bye","text":"Server is shutting down.","code":"shutdown"}'],
         )
 
     async def test_an_operator_at_the_keyboard_stops_it_the_same_way(self) -> None:

@@ -76,7 +76,7 @@ class ServerPasswordTests(LiveTestCase):
         program.asks("password", password="open sesame")
         program.asks("rooms")
         heard = await program.receives()
-        self.assertEqual([h["reply"] for h in heard], ["welcome", "rooms"])
+        self.assertEqual([h["reply"] for h in heard], ["hello", "rooms"])
 
     async def test_it_may_be_kept_in_a_file(self) -> None:
         (self.folder / "pw").write_text("Grüße, all\nnothing else counts\n")
