@@ -14,14 +14,12 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatnet.client.exits import explain
+from chatnet.client.exits import INTERRUPTED, explain
 from chatnet.client.link import Link
 from chatnet.client.options import Options, parse
 from chatnet.client.plain import PATIENCE_SECONDS, Plain, Printer
 from chatnet.client.tls import reach
 from chatnet.client.trust import known_servers
-
-INTERRUPTED = 130  # as shells have it
 
 
 def main() -> int:

@@ -8,20 +8,17 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from chatnet.client.checks import check, check_secrecy
 from chatnet.client.frames import decode, encode
 from chatnet.client.outbox import Outbox, Pending
 from chatnet.client.places import Manner, Places
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold, room_name
 from chatnet.core.plain import plain
-from chatnet.core.refusals import NotAMember, Plaintext, Refused, Unavailable
+from chatnet.core.refusals import NotAMember, Refused, Unavailable
 
 _ENDS = ("quit", "logout")  # codes of a farewell that was asked for
 _FINAL = ("replaced", "late", "refused")  # codes after which one does not come back
-_UNSAFE = (
-    "The link is not encrypted, so that was not sent: there is a password in it. Come again over"
-    " TLS."
-)
 
 
 class Gone(Unavailable):
@@ -116,14 +113,14 @@ class Dialogue:
         return pending
 
     def check(self, command: c.Command) -> None:
-        """See that ``command`` may be sent.
+        """See that ``command`` may be sent, and that the server can take it.
 
         Raises:
-            Plaintext: there is a password in it, which others could read on the way.
+            Refused: not so.
         """
-        trusted = self._confides and (self.hello is None or self.hello.passwords)
-        if not trusted and c.tells_password(command):
-            raise Plaintext(_UNSAFE)
+        check_secrecy(command, self._confides and (self.hello is None or self.hello.passwords))
+        if self.hello is not None:
+            check(command, self.hello)
 
     def hear(self, line: bytes) -> None:
         """Take note of ``line``, and tell what is news."""
@@ -163,7 +160,8 @@ class Dialogue:
         if manner is Manner.RECALLED:
             pending = self._get(self.places.recall(entry.room))
             if pending is not None and pending.done is not None:
-                pending.stretch.append(entry)
+                if entry.seq > pending.since:
+                    pending.stretch.append(entry)
                 return
         fresh = manner in (Manner.LIVE, Manner.MISSED)
         own = fold(e.speaker(entry.event)) == fold(self.name)
@@ -186,7 +184,7 @@ class Dialogue:
                 self.fail(self.dismissed or Gone(text))
             case r.Sorry(refusal) if not private:
                 self.ear.refused(refusal, command)
-            case _ if news and (not private or isinstance(reply, r.Entered)):
+            case _ if news and (not private or isinstance(reply, r.Entered | r.Out)):
                 self.ear.answered(reply, command)
         if _concludes(reply, command):
             self._conclude(reply, cid)
@@ -231,9 +229,10 @@ class Dialogue:
                 return self._entered(reply, command)
             case r.AlreadyIn(room):
                 self.places.here = room
-            case r.History(room):
+            case r.History(room, _, since):
                 self.places.recalls(room, pending.cid if pending is not None else None)
                 if pending is not None:
+                    pending.told = since
                     pending.stretch.clear()
             case r.CaughtUp(room):
                 return self.places.caught_up(room)

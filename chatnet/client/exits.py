@@ -12,6 +12,8 @@ from chatnet.client.tls import NoTLS
 from chatnet.client.trust import Untrusted
 from chatnet.core.refusals import NameTaken, PasswordNeeded, Refused, WrongPassword
 
+INTERRUPTED = 130  # as shells have it
+
 
 class Exit(IntEnum):
     """The exit statuses, which ``--help`` explains."""
@@ -29,29 +31,45 @@ class Exit(IntEnum):
 _DISMISSED = {"replaced": Exit.LOST, "late": Exit.WRONG_PASSWORD}
 
 
-def explain(error: BaseException | None, host: str, port: int) -> tuple[int, str]:
-    """Return the status to end with because of ``error``, and what to say."""
+def status_of(error: BaseException | None) -> int:
+    """Return the status to end with because of ``error``."""
     match error:
         case CannotConnect():
-            return Exit.UNREACHABLE, _unreachable(error.__cause__, host, port)
+            return Exit.UNREACHABLE
         case Untrusted():
-            return Exit.UNTRUSTED, str(error)
+            return Exit.UNTRUSTED
         case LinkLost():
-            return Exit.LOST, f"The link to {host}:{port} is lost, and did not come back."
+            return Exit.LOST
         case Dismissed():
-            return _DISMISSED.get(error.reason, Exit.REFUSED), str(error)
+            return _DISMISSED.get(error.reason, Exit.REFUSED)
+        case PasswordNeeded() | WrongPassword():
+            return Exit.WRONG_PASSWORD
+        case NameTaken():
+            return Exit.NAME_TAKEN
+        case _:
+            return Exit.REFUSED
+
+
+def explain(error: BaseException | None, host: str, port: int) -> tuple[int, str]:
+    """Return the status to end with because of ``error``, and what to say."""
+    return status_of(error), _sentence(error, host, port)
+
+
+def _sentence(error: BaseException | None, host: str, port: int) -> str:
+    match error:
+        case CannotConnect():
+            return _unreachable(error.__cause__, host, port)
+        case LinkLost():
+            return f"The link to {host}:{port} is lost, and did not come back."
         case PasswordNeeded():
-            hint = "Give it with --server-password-file FILE, or --server-password."
-            return Exit.WRONG_PASSWORD, f"{error} {hint}"
-        case WrongPassword():
-            return Exit.WRONG_PASSWORD, str(error)
+            return f"{error} Give it with --server-password-file FILE, or --server-password."
         case NameTaken():
             hint = "Choose another --name, or give the name of your account as --user."
-            return Exit.NAME_TAKEN, f"{error}\n{hint}"
-        case Refused():
-            return Exit.REFUSED, str(error)
+            return f"{error}\n{hint}"
+        case Refused() | Untrusted():
+            return str(error)
         case _:
-            return Exit.REFUSED, f"Something broke in the client, which is a bug: {error!r}"
+            return f"Something broke in the client, which is a bug: {error!r}"
 
 
 def _unreachable(cause: BaseException | None, host: str, port: int) -> str:
@@ -59,13 +77,13 @@ def _unreachable(cause: BaseException | None, host: str, port: int) -> str:
     match cause:
         case ConnectionRefusedError():
             return (
-                f"Nothing listens at {where}. Is the server running, and are --host and --port"
+                f"Nothing listens at {where}. Is the server running, and are host and port"
                 " right? On this machine, twistd -n chatnet starts one."
             )
         case DNSLookupError():
-            return f"There is no host called {host}. Is --host right?"
+            return f"There is no host called {host}. Is that right?"
         case TimeoutError():
-            return f"There is no answer from {where}. Are --host and --port right?"
+            return f"There is no answer from {where}. Are host and port right?"
         case NoTLS():
             return f"{cause} If it has none, and you know who is on the way to it, add --no-tls."
         case None | Refused():

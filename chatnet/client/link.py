@@ -105,8 +105,7 @@ class Link:
         ear does not.
 
         Raises:
-            BadName: it is about a room that cannot be.
-            Plaintext: there is a password in it, which others could read on the way.
+            Refused: the server would refuse it, or others could read a password on the way.
         """
         self.dialogue.check(command)
         if isinstance(command, c.Nick):
@@ -164,7 +163,7 @@ class Link:
                 tries += 1
         except CancelledError:
             if not self._leaving:
-                raise LinkLost from None
+                raise LinkLost("The link to the server is lost, and did not come back.") from None
         except Refused as refusal:
             self.dialogue.abandon(refusal)
             raise

@@ -10,11 +10,12 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
+from chatnet.client.checks import too_long
 from chatnet.client.exits import Exit
 from chatnet.client.link import Link
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
-from chatnet.client.talk import Talk, too_long
+from chatnet.client.talk import Talk
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, Refused

@@ -1,17 +1,10 @@
-"""What people type: lines to commands, refused here if the server would refuse them."""
+"""What people type: lines to commands."""
 
 from __future__ import annotations
 
-from chatnet.client.frames import encode
 from chatnet.client.link import Link
 from chatnet.core import commands as c, replies as r
-from chatnet.core.names import person_name, room_name
-from chatnet.core.refusals import BadPassword, TooLong
-from chatnet.core.rules import LONGEST_LOCK, parse_dice
 from chatnet.dialects.text import TextDialect
-
-_ESCAPES, _SPARE_BYTES = 3, 4096  # the server takes a line as long as so many messages and bytes
-_NAME_BYTES = 100  # of a line, for the command's name
 
 
 class Talk:
@@ -34,55 +27,5 @@ class Talk:
         if isinstance(command, c.Quit):
             self._link.leave()
             return None
-        if self._link.dialogue.hello is not None:
-            check(command, self._link.dialogue.hello)
         self._link.submit(command)
         return None
-
-
-def check(command: c.Command, hello: r.Hello) -> None:
-    """See that the server, which introduced itself with ``hello``, can take ``command``.
-
-    Raises:
-        Refused: not so.
-    """
-    match command:
-        case c.Say(_, body) | c.Whisper(_, body) | c.Announce(body):
-            check_length(body, command, hello.max_message)
-        case c.Join(room) if room:
-            room_name(room)
-        case c.Roll(_, dice):
-            parse_dice(dice)
-        case c.Nick(name) | c.Login(name):
-            person_name(name)
-        case c.Register(name, password):
-            person_name(name)
-            _check_password(password, hello.password_length)
-        case c.ChangePassword(_, new):
-            _check_password(new, hello.password_length)
-        case c.Lock(_, password) if len(password) > LONGEST_LOCK:
-            raise BadPassword(f"A room's password has 1 to {LONGEST_LOCK} characters.")
-
-
-def check_length(body: str, command: c.Command, most: int) -> None:
-    """See that ``body``, with what JSON makes of it, is not too long for a message.
-
-    Raises:
-        TooLong: it is.
-    """
-    if most and (
-        len(body.encode(errors="replace")) > most
-        or len(encode(command)) + _NAME_BYTES > most * _ESCAPES + _SPARE_BYTES
-    ):
-        raise too_long(most)
-
-
-def too_long(most: int) -> TooLong:
-    """Return the refusal of a message of more than ``most`` bytes."""
-    return TooLong(f"That is too long: a message has at most {most:,} bytes here. It was not sent.")
-
-
-def _check_password(password: str, length: tuple[int, int]) -> None:
-    fewest, most = length
-    if not fewest <= len(password) <= most:
-        raise BadPassword(f"A password has {fewest} to {most} characters here.")

@@ -1,0 +1,439 @@
+"""Chat for programs: bots, bridges, and whatever else is to be in a room.
+
+    async def main() -> None:
+        chat = await connect("localhost", 8888, name="robot")
+        room = await chat.join("lobby")
+        async for entry in room:
+            ...
+
+    run(main)
+
+A lost link comes back by itself, and with it the rooms: nothing is missed, doubled or out of
+order, and what was said meanwhile is sent. All of it works in coroutines that Twisted runs, on
+whatever reactor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IReactorCore
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatnet.client.dialogue import Identity
+from chatnet.client.exits import explain
+from chatnet.client.link import CannotConnect, Link
+from chatnet.client.places import Manner, Place
+from chatnet.client.stream import Stream
+from chatnet.client.tls import reach
+from chatnet.client.trust import KnownServers, is_here, known_servers
+from chatnet.core import commands as c, events as e, replies as r
+from chatnet.core.names import person_name, room_name
+from chatnet.core.refusals import NotAMember, Plaintext, Refused, Unavailable
+
+Tell = Callable[[str], None]
+
+
+class Room:
+    """A room that one is in. Iterate over it for what happens there: ``async for entry in room``.
+
+    Each entry comes once, in the order of ``seq``, one's own among them; the iteration goes on
+    where it stopped, also in another loop, and ends when one is out of the room.
+    """
+
+    def __init__(self, chat: Chat, key: str, place: Place, since: int) -> None:
+        self._chat = chat
+        self._place = place
+        self.key = key
+        self.stream = Stream(chat.reread)
+        self.stream.begin(key, since)
+
+    @property
+    def name(self) -> str:
+        """What the room is called."""
+        return self._place.name
+
+    @property
+    def members(self) -> tuple[r.Present, ...]:
+        """Who is in the room now, as far as it is known here; the iteration may be behind that."""
+        return self._place.view.members if self._place.view is not None else ()
+
+    @property
+    def moderators(self) -> tuple[str, ...]:
+        """Who moderates it; accounts also while they are absent."""
+        return self._place.view.moderators if self._place.view is not None else ()
+
+    @property
+    def topic(self) -> str:
+        """What it is about."""
+        return self._place.view.topic if self._place.view is not None else ""
+
+    @property
+    def locked(self) -> bool:
+        """Whether it takes a password to enter."""
+        return self._place.view is not None and self._place.view.locked
+
+    def __aiter__(self) -> Stream:
+        return self.stream
+
+    async def say(self, body: str, action: bool = False) -> int:
+        """Say ``body``, or, as an ``action``, do it. Return its seq, once it is stored.
+
+        Raises:
+            Refused: the server did not take it; the sentence says why.
+        """
+        return await self._chat.do(c.Say(self.name, body, action))
+
+    async def roll(self, dice: str = "1d6") -> int:
+        """Throw ``dice``, written like 2d6; the server throws, and all see it. Return its seq.
+
+        Raises:
+            Refused: as for ``say``.
+        """
+        return await self._chat.do(c.Roll(self.name, dice))
+
+    async def history(self, before: int | None = None, count: int = 50) -> Sequence[e.Entry]:
+        """Return the last ``count`` messages, with what happened between them; -1: all.
+
+        With ``before``, the last ones whose seq is lower.
+
+        Raises:
+            Refused: one is not in the room.
+        """
+        return await self._chat.history(self.name, before, count)
+
+    async def kick(self, who: str, reason: str = "") -> int:
+        """Put ``who`` out of the room; for moderators. Return the seq at which that happened.
+
+        The others of their commands are asked for with ``Chat.ask``.
+
+        Raises:
+            Refused: it is not allowed, or there is nobody of that name.
+        """
+        return await self._chat.do(c.Kick(self.name, who, reason))
+
+    async def set_topic(self, topic: str) -> int:
+        """Say what the room is about; for moderators. Return the seq at which that happened.
+
+        Raises:
+            Refused: it is not allowed.
+        """
+        return await self._chat.do(c.SetTopic(self.name, topic))
+
+    def typing(self) -> None:
+        """Let the others see that one is writing something: at most once in three seconds."""
+        self._chat.tell(c.Typing(self.name))
+
+    async def leave(self) -> None:
+        """Leave the room, and end the iteration.
+
+        Raises:
+            Refused: one was not in it.
+        """
+        await self._chat.do(c.Leave(self.name))
+
+
+class Chat:
+    """A link to a server, which comes back by itself. Made by ``connect``.
+
+    Iterate over it for what happens in all rooms that one is in, and for what is told to oneself
+    (``Whispered``) and to everybody (``Announced``).
+    """
+
+    def __init__(self, link: Link, tell: Tell | None = None) -> None:
+        """Talk over ``link``, and ``tell`` news about it."""
+        self._link = link
+        self._hearing = _Hearing(self, link, tell)
+        self._running: Deferred[None] | None = None
+        self._over: list[Deferred[None]] = []
+        self._locks: dict[str, DeferredLock] = {}
+
+    @property
+    def name(self) -> str:
+        """What one is called."""
+        return self._link.dialogue.name
+
+    @property
+    def online(self) -> bool:
+        """Whether the link is there now."""
+        return self._link.online
+
+    def __aiter__(self) -> Stream:
+        return self._hearing.stream
+
+    async def open(self) -> None:
+        """Connect, and be let in; ``connect`` does it.
+
+        Raises:
+            CannotConnect, Untrusted, Dismissed, Refused: as ``Link.run`` does.
+        """
+        arrived = self._hearing.arrived
+        self._running = self._link.run()
+        self._running.addBoth(self._ended)
+        await arrived
+
+    async def join(
+        self, room: str, password: str = "", since: int | None = None, history: int = 0
+    ) -> Room:
+        """Enter ``room``, which takes a ``password`` if it is locked, and return it.
+
+        Its entries are told from behind ``since``, a seq, on; else with the last ``history``
+        messages (-1: all), else from now on. Who is in it already gets the same ``Room`` again.
+
+        Raises:
+            Refused: the server does not let one in; the sentence says why.
+        """
+        await self.ask(c.Join(room, password, since, history))
+        entered = self._hearing.rooms.get(room_name(room).key)
+        if entered is None:
+            raise NotAMember(f"You are no longer in {room}.")
+        return entered
+
+    async def whisper(self, who: str, body: str) -> None:
+        """Tell ``who`` alone ``body``. Returns once it is stored.
+
+        Raises:
+            Refused: there is nobody of that name.
+        """
+        await self.ask(c.Whisper(who, body))
+
+    async def who(self, room: str = "") -> tuple[r.PersonLine, ...]:
+        """Return who is in ``room``, or, without one, on the server.
+
+        Raises:
+            Refused: there is no such room, or it is locked.
+        """
+        reply = await self.ask(c.ListMembers(room))
+        return reply.people if isinstance(reply, r.Members) else ()
+
+    async def rooms(self) -> tuple[r.RoomLine, ...]:
+        """Return what rooms there are, the busiest first.
+
+        Raises:
+            Refused: the link has ended.
+        """
+        reply = await self.ask(c.ListRooms())
+        return reply.rooms if isinstance(reply, r.Rooms) else ()
+
+    async def ask(self, command: c.Command) -> r.Reply:
+        """Ask for ``command``, and return the last part of the answer.
+
+        For what changes a log that is ``Done``, with its seq. If the link is lost meanwhile, the
+        command is repeated when it is back, and done once.
+
+        Raises:
+            Refused: the server, or the client in its place, says no; the sentence says why.
+        """
+        if isinstance(command, c.Quit | c.Logout | c.Typing):
+            raise NotImplementedError("There is no answer to that: see Chat.close, Room.typing.")
+        self._check()
+        done: Deferred[r.Reply] = Deferred()
+        self._link.submit(command, done)
+        return await done
+
+    async def do(self, command: c.RoomCommand) -> int:
+        """Ask for ``command``, and return the seq that it got, once it is stored.
+
+        Raises:
+            Refused: as for ``ask``.
+        """
+        reply = await self.ask(command)
+        return reply.seq if isinstance(reply, r.Done) else 0
+
+    async def close(self) -> None:
+        """Say goodbye, and end all iterations. What was asked for before is answered first."""
+        if not self._is_over():
+            over: Deferred[None] = Deferred()
+            self._over.append(over)
+            if not self._link.leaving:
+                self._link.leave()
+            await over
+
+    async def history(
+        self, room: str, before: int | None = None, count: int = 50
+    ) -> Sequence[e.Entry]:
+        """Return a stretch of the history of ``room``, which one is in; see ``Room.history``.
+
+        Raises:
+            Refused: one is not in it.
+        """
+        stretch, _ = await self._read(room, before, count, 0)
+        return stretch
+
+    async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
+        """Return the entries of ``room``, which one is in, behind ``after`` up to ``upto``.
+
+        Raises:
+            Refused: one is not in it.
+        """
+        # As many messages as there are entries reach back far enough, unless the room has fewer.
+        stretch, told = await self._read(room, upto + 1, upto - after, after)
+        if told > after:
+            stretch, _ = await self._read(room, upto + 1, -1, after)
+        return stretch
+
+    def tell(self, command: c.Command) -> None:
+        """Send ``command``, to which there is no answer, if the link is there."""
+        self._link.tell(command)
+
+    async def _read(
+        self, room: str, before: int | None, count: int, since: int
+    ) -> tuple[Sequence[e.Entry], int]:
+        """Read one stretch at a time: return what of it is behind ``since``, and its own since."""
+        lock = self._locks.setdefault(room_name(room).key, DeferredLock())
+        await lock.acquire()
+        try:
+            self._check()
+            done: Deferred[r.Reply] = Deferred()
+            pending = self._link.submit(c.History(room, count, before), done)
+            pending.since = since
+            await done
+        finally:
+            lock.release()
+        return pending.stretch, pending.told
+
+    def _check(self) -> None:
+        if self._is_over():
+            raise Unavailable("The link to the server has ended.")
+
+    def _is_over(self) -> bool:
+        return self._running is None or self._running.called
+
+    def _ended(self, result: Failure | None) -> None:
+        self._hearing.end(result)
+        over, self._over = self._over, []
+        for one in over:
+            one.callback(None)
+
+
+class _Hearing:
+    """The ear of a chat: passes on what comes to those who iterate."""
+
+    _log = Logger(namespace="chatnet.client")
+
+    def __init__(self, chat: Chat, link: Link, tell: Tell | None) -> None:
+        self.stream = Stream(chat.reread)
+        self.rooms: dict[str, Room] = {}
+        self.arrived: Deferred[None] = Deferred(lambda _: link.leave())
+        self._chat = chat
+        self._link = link
+        self._tell = tell
+        link.dialogue.ear = self
+
+    def online(self) -> None:
+        if not self.arrived.called:
+            self.arrived.callback(None)
+
+    def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
+        room = self.rooms.get(entry.room)
+        if room is not None:
+            room.stream.put(entry)
+        self.stream.put(entry)
+
+    def answered(self, reply: r.Reply, command: c.Command | None) -> None:
+        match reply:
+            case r.Entered(key, since=since):
+                place = self._link.dialogue.places.rooms[key]
+                self.rooms[key] = Room(self._chat, key, place, since)
+                self.stream.begin(key, since)
+            case r.Out(key):
+                self._out(key, None)
+            case r.Bye(text) | r.Noted(text) if text:
+                self.notice(text)
+
+    def refused(self, refusal: Refused, command: c.Command | None) -> None:
+        self.notice(str(refusal))
+        if isinstance(command, c.Join):  # a room that one was in, and that is shut now
+            self._out(room_name(command.room).key, refusal)
+
+    def signalled(self, signal: r.Typing) -> None:
+        pass
+
+    def concluded(self) -> None:
+        pass
+
+    def notice(self, text: str) -> None:
+        self._log.info("{text}", text=text)
+        if self._tell is not None:
+            self._tell(text)
+
+    def end(self, result: Failure | None) -> None:
+        """The link has ended, for good."""
+        why = result.value if isinstance(result, Failure) else None
+        error = why if isinstance(why, Exception) else None
+        for stream in (self.stream, *(room.stream for room in self.rooms.values())):
+            stream.close(error, at_once=error is None)
+        if not self.arrived.called:
+            self.arrived.errback(error or Unavailable("It was closed before there was a link."))
+
+    def _out(self, key: str, why: Refused | None) -> None:
+        self.stream.end(key)
+        room = self.rooms.pop(key, None)
+        if room is not None:
+            room.stream.close(why)
+
+
+async def connect(
+    host: str = "localhost",
+    port: int = 8888,
+    *,
+    name: str = "",
+    user: str = "",
+    password: str = "",
+    server_password: str = "",
+    tls: bool | None = None,
+    ca: str = "",
+    known: str = "",
+    allow_plaintext_passwords: bool = False,
+    patience: float | None = None,
+    tell: Tell | None = None,
+    reactor: Any = None,
+) -> Chat:
+    """Connect to the server at ``host`` and ``port``, and return when it lets one in.
+
+    Be a guest called ``name``, or the account ``user`` with its ``password``; ``server_password``
+    is the server's, if it has one. The link is encrypted unless ``host`` is this machine; ``tls``
+    says otherwise. A certificate is trusted if the PEM file ``ca`` vouches for it, or without that
+    the system; else if it is the one that is kept in the file ``known`` (that of the user's own
+    client), or the first one of this server. A lost link is given up after ``patience`` seconds,
+    or never. News about it goes to ``tell``, and to Twisted's log.
+
+    Raises:
+        CannotConnect: there is no server; the sentence says what to look at.
+        Untrusted: the server may be another one than it says.
+        Refused: the server does not let one in, or a password would travel unencrypted.
+    """
+    if reactor is None:
+        from twisted.internet import reactor as installed  # noqa: TID251 -- asked for by default
+
+        reactor = installed
+    if user and name:
+        raise ValueError("An account has its own name: give user or name, not both.")
+    who = person_name(user or name).text if user or name else ""
+    encrypted = tls if tls is not None else bool(ca) or not is_here(host)
+    confides = encrypted or is_here(host) or allow_plaintext_passwords
+    if (password or server_password) and not confides:
+        raise Plaintext(f"The link to {host} is not encrypted, so no password is sent there.")
+    keeper = KnownServers(Path(known)) if known else known_servers()
+
+    def notice(text: str) -> None:
+        link.dialogue.ear.notice(text)
+
+    endpoint = reach(reactor, host, port, encrypted, ca, keeper, notice)
+    identity = Identity(who, password if user else "", server_password)
+    link = Link(endpoint, identity, reactor, os.urandom, 0, patience, confides)
+    chat = Chat(link, tell)
+    try:
+        await chat.open()
+    except CannotConnect as error:
+        raise CannotConnect(explain(error, host, port)[1]) from error.__cause__
+    if IReactorCore.providedBy(reactor):
+        reactor.addSystemEventTrigger(
+            "before", "shutdown", lambda: Deferred.fromCoroutine(chat.close())
+        )
+    return chat
