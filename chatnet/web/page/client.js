@@ -73,7 +73,7 @@ export class Client {
   post(talk, frame) {
     const item = { cid: this.name(), talk, frame, at: Date.now() / 1000, state: "waiting", error: "", seen: false };
     this.outbox.push(item);
-    const most = this.hello.max_message;
+    const most = this.most;
     if (most && frame.body && new TextEncoder().encode(frame.body).length > most) {
       this.refuse(item, `That is too long: a message has at most ${most.toLocaleString()} bytes here.`);
     }
@@ -306,6 +306,7 @@ export class Client {
       case "hello": {
         const first = !this.hello;
         this.hello = frame;
+        this.most = frame.max_message; // bytes of a message; 0: any
         this.ui.changed("hello");
         if (first) {
           this.greeted?.resolve(frame);
@@ -325,7 +326,7 @@ export class Client {
         this.entered(frame);
         break;
       case "history":
-        if (talk) talk.past = { upto: frame.upto, since: frame.since, entries: [] };
+        if (talk) talk.past = { upto: frame.upto, since: frame.since < frame.upto ? frame.since : 0, entries: [] };
         break;
       case "caughtup":
         if (talk?.past) {

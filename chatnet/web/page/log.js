@@ -121,6 +121,10 @@ export class Log {
     const [from, to] = this.range();
     if (to - from < MOST + STEP) return;
     while (this.rows.length > 1 && this.rows[0].last.seq < this.talk.entries[to - MOST].seq) this.rows.shift().element.remove();
+    this.redrawFirst();
+  }
+
+  redrawFirst() {
     const first = this.rows[0];
     const again = this.made(first.run || [first.first], undefined)[0];
     first.element.replaceWith(again.element);
@@ -148,7 +152,7 @@ export class Log {
     const left = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
     if (left < NEAR && !this.ends) return this.shift(Math.max(from, to + STEP - MOST), to + STEP);
     show($("older"), talk.loading);
-    show($("beginning"), !talk.since && from <= 0 && !talk.whispers && talk.here);
+    if (from === 0 && this.begins() && this.rows.length && !this.rows[0].begins) this.redrawFirst();
   }
 
   marks() {
@@ -168,6 +172,11 @@ export class Log {
     return !before || !sameDay(before.at, entry.at) || this.lined(entry, before);
   }
 
+  /** Whether the first entry is the room's beginning. */
+  begins() {
+    return !this.talk.since && !this.talk.whispers;
+  }
+
   lined(entry, before) {
     const { line } = this.talk;
     return line !== null && entry.seq > line && (!before || before.seq <= line);
@@ -180,11 +189,13 @@ export class Log {
       let next = at + 1;
       if (passing(first)) while (next < entries.length && passing(entries[next]) && !this.breaks(entries[next], entries[next - 1])) next++;
       const run = passing(first) ? entries.slice(at, next) : null;
+      const begins = !before && this.begins();
       const element = h("div", { class: "row" },
+        begins && h("p", { class: "beginning" }, "This is the beginning of the room."),
         (!before || !sameDay(before.at, first.at)) && h("h3", { class: "day" }, h("span", null, day(first.at))),
         this.lined(first, before) && before && h("div", { class: "newline", role: "separator" }, h("span", null, "New messages")),
         run ? this.passing(run) : this.entry(first, !this.breaks(first, before) && continues(first, before)));
-      rows.push({ element, first, last: entries[next - 1], run });
+      rows.push({ element, first, last: entries[next - 1], run, begins });
       before = entries[next - 1];
       at = next;
     }

@@ -39,7 +39,7 @@ function draw() {
   if (all || parts.has("log")) log.update();
   if (all || parts.has("pending")) log.drawPending();
   if (all || parts.has("unread") || parts.has("log")) drawUnread();
-  if (all || parts.has("members")) drawPeople(current, client.me.name, person, () => drawer(""));
+  if (all || parts.has("members")) drawPeople(current, client.me.name, person);
   if (all) drawRest();
   if (all || parts.has("typing")) drawTyping();
   if (parts.has("link") || parts.has("me")) drawLink();
@@ -333,6 +333,8 @@ function person(name, anchor) {
   ]);
 }
 
+const quit = () => client.ask("quit").catch(() => {});
+
 function self(anchor) {
   const { me } = client;
   menu(anchor, "You", [
@@ -342,7 +344,7 @@ function self(anchor) {
     !me.registered && client.hello?.passwords && client.hello.registration && ["Keep this name", () => ask("Keep this name", [{ label: "Name", value: me.name, autocomplete: "username" }, { label: "Password", type: "password", autocomplete: "new-password", hint: "Makes an account: the name is yours for good." }], "Make the account", (name, password) => login({ name, password, fresh: true }))],
     me.registered && ["Change password", () => ask("Change password", [{ label: "Old password", type: "password", autocomplete: "current-password" }, { label: "New password", type: "password", autocomplete: "new-password" }], "Change", passwd)],
     ["Settings", settings],
-    [me.registered ? "Log out" : "Leave", () => act("quit"), true],
+    [me.registered ? "Log out" : "Leave", quit, true],
   ]);
 }
 
@@ -417,7 +419,7 @@ const LOCAL = {
   history: () => { $("log").scrollTop = 0; },
   nick: ({ name }) => rename(name).catch(complain),
   login: ({ name, password, fresh }) => login({ name, password, fresh }).catch(complain),
-  quit: () => act("quit"),
+  quit,
   whois: ({ who }) => whois(who),
   ignore: ({ name }) => client.ignore(name).catch(complain),
   unignore: ({ name }) => client.unignore(name).catch(complain),
@@ -482,6 +484,7 @@ const log = new Log({
 // -- the page itself -----------------------------------------------------------------------
 
 $("side-tools").append(tool("Rooms", "search", browse), tool("Settings", "gear", settings));
+$("people-tools").append(tool("Close", "close", () => drawer(""), { class: "tool drawer-only" }));
 $("to-side").append(tool("Conversations", "menu", () => drawer("side")));
 $("head-tools").append(tool("People", "people", () => narrow.matches || matchMedia("(max-width: 1000px)").matches ? drawer("people") : document.body.classList.toggle("alone"), { id: "to-people" }),
   tool("Room menu", "more", (event) => roomMenu(event.currentTarget), { id: "room-menu", "aria-haspopup": "menu" }));

@@ -1,48 +1,69 @@
 // The lists beside the conversation: rooms and whispers to the left, people to the right.
 
-import { $, button, h, icon, put, show, tool } from "./dom.js";
+import { $, button, h, icon, put, show } from "./dom.js";
 import { fold, hue, initial, safe } from "./text.js";
 
 const MOST_PEOPLE = 300; // that are listed at once
 
+const section = () => h("section", { hidden: true }, h("h2"), h("ul"));
+const dot = (name) => h("span", { class: `dot c${hue(name)}`, "aria-hidden": "true" }, initial(name));
+const lists = { talks: [section(), section()], people: [section(), section(), section()] };
+$("talks").append(...lists.talks);
+$("others").before(...lists.people);
+
+/** Give a list one button for each item: the same one as long as the item is there, so that it can be clicked. */
+function fill({ firstChild: head, lastChild: list }, title, items, press, draw) {
+  put(head, title);
+  show(list.parentNode, items.length > 0);
+  const held = (list.held ??= new Map());
+  const lines = items.map((item) => {
+    const line = held.get(item.key) || h("li", null, button("", () => press(line.item, line.firstChild), { "data-key": item.key }));
+    line.item = item;
+    const [props, ...children] = draw(item);
+    const look = JSON.stringify(props) + children.map((child) => child && child.outerHTML).join();
+    if (line.look !== look) {
+      line.look = look;
+      for (const [name, value] of Object.entries(props)) value ? line.firstChild.setAttribute(name, value) : line.firstChild.removeAttribute(name);
+      line.firstChild.replaceChildren(...children.filter(Boolean));
+    }
+    return line;
+  });
+  list.held = new Map(lines.map((line) => [line.item.key, line]));
+  if (lines.length !== list.children.length || lines.some((line, at) => line !== list.children[at])) list.replaceChildren(...lines);
+}
+
 /** Draw the conversations. `open` gets the one that is chosen. */
 export function drawTalks(talks, current, open) {
-  const focused = document.activeElement?.dataset.key;
-  const list = (title, some) => some.length > 0 && h("section", null, h("h2", null, title), h("ul", null, some.map((talk) =>
-    h("li", null, button("", () => open(talk), {
-      "class": `talk${talk === current ? " current" : ""}${talk.unread ? " unread" : ""}${talk.here ? "" : " apart"}`,
-      "aria-current": talk === current && "page",
-      "data-key": talk.key,
-    },
-    talk.whispers ? h("span", { class: `dot c${hue(talk.name)}`, "aria-hidden": "true" }, initial(talk.name)) : h("span", { class: "hash", "aria-hidden": "true" }, "#"),
-    h("bdi", null, safe(talk.name)),
-    talk.locked && icon("lock"),
-    talk.unread > 0 && h("span", { class: talk.mentions ? "count called" : "count" }, `${talk.mentions && !talk.whispers ? "@ " : ""}${talk.unread > 99 ? "99+" : talk.unread}`,
-      h("span", { class: "sr" }, talk.mentions ? " unread, some for you" : " unread")))))));
-  $("talks").replaceChildren(...[list("Rooms", talks.filter((talk) => !talk.whispers)), list("Whispers", talks.filter((talk) => talk.whispers))].filter(Boolean));
-  if (focused) [...$("talks").querySelectorAll("button")].find(({ dataset }) => dataset.key === focused)?.focus();
+  lists.talks.forEach((part, whispers) =>
+    fill(part, whispers ? "Whispers" : "Rooms", talks.filter((talk) => talk.whispers == whispers), open, (talk) => {
+      const { unread, mentions, name } = talk;
+      const look = ["talk", talk === current && "current", unread && "unread", !talk.here && "apart"].filter(Boolean).join(" ");
+      return [{ class: look, "aria-current": talk === current && "page" },
+        whispers ? dot(name) : h("span", { class: "hash", "aria-hidden": "true" }, "#"),
+        h("bdi", null, safe(name)),
+        talk.locked && icon("lock"),
+        unread > 0 && h("span", { class: mentions ? "count called" : "count" }, `${mentions && !whispers ? "@ " : ""}${unread > 99 ? "99+" : unread}`,
+          h("span", { class: "sr" }, mentions ? " unread, some for you" : " unread"))];
+    }));
 }
 
 /** Draw who is in the room. `person` gets a name and the button that stands for it. */
-export function drawPeople(talk, me, person, close) {
-  const aside = $("people");
-  show(aside, Boolean(talk && !talk.whispers));
-  if (aside.hidden) return;
-  const focused = aside.contains(document.activeElement) && document.activeElement.dataset.name;
+export function drawPeople(talk, me, person) {
+  show($("people"), Boolean(talk && !talk.whispers));
+  if ($("people").hidden) return;
   let left = MOST_PEOPLE;
-  const groups = Object.entries(talk.groups()).filter(([, people]) => people.length).map(([title, people]) => {
-    const shown = people.slice(0, Math.max(0, left));
+  Object.entries(talk.groups()).forEach(([title, people], at) => {
+    const shown = people.slice(0, Math.max(0, left)).map((one) => ({ ...one, key: fold(one.name) }));
     left -= people.length;
-    return h("section", null, h("h2", null, `${title} · ${people.length}`), h("ul", null, shown.map(({ name, registered }) =>
-      h("li", null, button("", (event) => person(name, event.currentTarget), { class: "person", "data-name": name, "aria-haspopup": "menu" },
-        h("span", { class: `dot c${hue(name)}`, "aria-hidden": "true" }, initial(name)),
-        h("bdi", null, safe(name)),
-        fold(name) === fold(me) && h("span", { class: "tag" }, "you"),
-        title === "Moderators" ? h("span", { class: "mod", title: registered ? "Moderator" : "Moderator, a guest" }, icon("shield"), h("span", { class: "sr" }, "moderator")) : null)))));
+    fill(lists.people[at], `${title} · ${people.length}`, shown, ({ name }, anchor) => person(name, anchor), ({ name, registered, key }) => [
+      { class: "person", "aria-haspopup": "menu" }, dot(name), h("bdi", null, safe(name)),
+      key === fold(me) && h("span", { class: "tag" }, "you"),
+      at === 0 && h("span", { class: "mod", title: registered ? "Moderator" : "Moderator, a guest" }, icon("shield"), h("span", { class: "sr" }, "moderator")),
+    ]);
   });
-  aside.replaceChildren(h("header", null, h("h2", null, `${talk.members.size} here`), tool("Close", "close", close, { class: "tool drawer-only" })),
-    ...groups, ...(left < 0 ? [h("p", { class: "hint" }, `and ${(-left).toLocaleString()} more`)] : []));
-  if (focused) [...aside.querySelectorAll("button")].find(({ dataset }) => dataset.name === focused)?.focus();
+  put($("here"), `${talk.members.size.toLocaleString()} here`);
+  show($("others"), left < 0);
+  put($("others"), `and ${(-left).toLocaleString()} more`);
 }
 
 /** Draw the head of the conversation. */
