@@ -125,8 +125,11 @@ class ClientTestCase(LiveTestCase):
         if terminal:
             descriptor: Any = program.transport
             fcntl.ioctl(descriptor.fd, termios.TIOCSWINSZ, _SIZE)
-        self.addCleanup(lambda: coming(_end(program)))
+        self.ends_with_the_test(program)
         return program
+
+    def ends_with_the_test(self, program: Program) -> None:
+        self.addCleanup(lambda: coming(_end(program)))
 
     async def pipes(self, server: Server | int, text: str, *options: str) -> tuple[str, str, int]:
         """Return what a client to which ``text`` is piped prints, and its exit status."""

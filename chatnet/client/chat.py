@@ -314,7 +314,7 @@ class Chat:
 class _Hearing:
     """The ear of a chat: passes on what comes to those who iterate."""
 
-    _log = Logger(namespace="chatnet.client")
+    _log = Logger()
 
     def __init__(self, chat: Chat, link: Link, tell: Tell | None) -> None:
         self.stream = Stream(chat.reread)
@@ -343,7 +343,7 @@ class _Hearing:
                 self.stream.begin(key, since)
             case r.Out(key):
                 self._out(key, None)
-            case r.Bye(text) | r.Noted(text) if text:
+            case r.Bye(text) | r.Noted(text) if text and not self._link.leaving:
                 self.notice(text)
 
     def refused(self, refusal: Refused, command: c.Command | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
@@ -15,7 +16,7 @@ from zope.interface import implementer
 from chatnet.client.exits import INTERRUPTED, Exit, status_of
 from chatnet.client.link import CannotConnect, LinkLost
 from chatnet.client.trust import Untrusted
-from chatnet.core.plain import plain
+from chatnet.core.plain import plain_lines
 from chatnet.core.refusals import Refused
 
 
@@ -24,7 +25,8 @@ def run(main: Callable[[], Coroutine[Deferred[Any], Any, object]]) -> int:
 
     Chats that are still open then say goodbye. News about links, and what ends ``main`` besides
     its own end, go to standard error: a sentence, or, of what is a bug, where it happened.
-    Returns an exit status, as ``python -m chatnet.client --help`` explains them.
+    Returns an exit status, as ``python -m chatnet.client --help`` explains them; 130 after Ctrl-C,
+    and 0 after SIGTERM, by which services are ended.
     """
     from twisted.internet import reactor as installed  # noqa: TID251 -- a program begins here
 
@@ -36,6 +38,7 @@ def run(main: Callable[[], Coroutine[Deferred[Any], Any, object]]) -> int:
 
     def begin() -> None:
         nonlocal work
+        signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(ended_by_service))
         reactor.addSystemEventTrigger("before", "shutdown", interrupted)
         work = Deferred.fromCoroutine(main())
         work.addBoth(ended)
@@ -45,6 +48,12 @@ def run(main: Callable[[], Coroutine[Deferred[Any], Any, object]]) -> int:
         stopping = True
         if work is not None:
             work.cancel()
+
+    def ended_by_service() -> None:
+        nonlocal status
+        if not stopping:
+            status = Exit.FINE
+            reactor.stop()
 
     def ended(result: object) -> None:
         nonlocal status
@@ -73,8 +82,9 @@ class _News:
     """Prints what a person should know."""
 
     def __call__(self, event: LogEvent) -> None:
-        if event.get("log_namespace") == "chatnet.client":
-            sys.stderr.write(plain(str(event.get("text", ""))) + "\n")
+        if str(event.get("log_namespace")).startswith("chatnet.client.") and "text" in event:
+            for line in plain_lines(str(event["text"])):
+                sys.stderr.write(f"{line}\n")
         elif event.get("log_level", LogLevel.info) >= LogLevel.critical:
             failure = event.get("log_failure")
             if isinstance(failure, Failure):
