@@ -22,9 +22,10 @@ At a terminal: type and press Enter; /help lists the commands, Tab completes, Ct
 With a pipe or a file as standard input every line is sent as a message (or obeyed, if it is a
 /command), and when all is acknowledged the client ends: echo done | python -m chatnet.client ci
 
-The link is encrypted with TLS, but to this machine itself (localhost), where --tls asks for it.
-A server's certificate is trusted if an authority vouches for it that this system trusts; if not,
-the first one it shows is, and is remembered in ~/.local/share/chatnet/known_servers.
+The link is encrypted with TLS unless the server is on this machine (localhost); with --tls it is
+there too. A certificate is trusted if an authority that this system trusts vouches for it. If none
+does, as where a server made its own, the first one that it shows is trusted: its fingerprint is
+remembered in ~/.local/share/chatnet/known_servers, and any other one is refused.
 
 exit status:
   0  all is well
@@ -133,10 +134,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--server-password-file", metavar="FILE", help="the first line of FILE is that password")
     add("--history", type=_history, metavar="N", help="read the last N messages of the room, or"
         " all (at a terminal as many as the server likes, else 0)")  # fmt: skip
-    add("--tls", action=argparse.BooleanOptionalAction, help="encrypt the link, or do not (as"
-        " needed: only to this machine it is not)")  # fmt: skip
-    add("--ca", default="", metavar="FILE", help="encrypt it, and trust the certificates in FILE"
-        " alone (PEM)")  # fmt: skip
+    add("--tls", action=argparse.BooleanOptionalAction, help="encrypt the link, or do not (it"
+        " is encrypted unless the server is on this machine)")  # fmt: skip
+    add("--ca", default="", metavar="FILE", help="encrypt it, and trust the authorities or the"
+        " certificate in FILE alone (PEM)")  # fmt: skip
     add("--allow-plaintext-passwords", action="store_true", help="send passwords also where"
         " everyone on the way can read them")  # fmt: skip
     add("--version", action="version", version=f"chatnet {__version__}")

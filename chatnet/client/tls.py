@@ -29,11 +29,10 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatnet.client.trust import KnownServers, Trust, Untrusted, hostname, is_address
+from chatnet.client.trust import UNSIGNED, KnownServers, Trust, Untrusted, hostname, is_address
 
 HANDSHAKE_SECONDS = 20.0
 _DOUBTS = {9: "is not valid yet", 10: "has expired"}  # OpenSSL's X509_V_ERR_..., besides
-_UNSIGNED = "is signed by nobody who is trusted here"
 
 
 class NoTLS(Exception):
@@ -113,7 +112,7 @@ class _Creator:
     ) -> bool:
         """Go on whatever it is: ``Trust`` decides, when there is all to decide by."""
         if not good:
-            self.doubt = self.doubt or _DOUBTS.get(error, _UNSIGNED)
+            self.doubt = self.doubt or _DOUBTS.get(error, UNSIGNED)
         return True
 
 

@@ -19,6 +19,7 @@ from service_identity.cryptography import (
 
 from chatnet.wires.certificates import keep
 
+UNSIGNED = "is signed by nobody who is trusted here"
 _VOUCHED = "CA"  # stands for the fingerprint of a server that an authority vouches for
 
 
@@ -76,7 +77,7 @@ class Trust:
     def __init__(
         self, host: str, port: int, ca: str, known: KnownServers, tell: Callable[[str], None]
     ) -> None:
-        """Believe what the PEM file ``ca`` vouches for, and nothing else.
+        """Believe what the PEM file ``ca`` holds or vouches for, and nothing else.
 
         If that is empty, believe the system's authorities, or else a server that is ``known``: the
         first time that is any, and ``tell`` is told of it.
@@ -97,7 +98,7 @@ class Trust:
             raise Untrusted(f"{self.place} shows no certificate. Nothing was sent.")
         doubt = doubt or self._misnamed(certificate)
         if self.ca:
-            if doubt:
+            if doubt and not self._is_given(certificate):
                 raise Untrusted(
                     f"The certificate of {self.place} {doubt}; --ca trusts {self.ca} alone. Nothing"
                     f" was sent. It has the fingerprint\n  {fingerprint(certificate)}"
@@ -120,6 +121,13 @@ class Trust:
         elif known != fingerprint(certificate):
             raise Untrusted(self._changed(known, fingerprint(certificate), doubt))
 
+    def _is_given(self, certificate: x509.Certificate) -> bool:
+        """Return whether the user gave the server's own certificate, wherever that is from."""
+        try:
+            return certificate in x509.load_pem_x509_certificates(Path(self.ca).read_bytes())
+        except (OSError, ValueError):
+            return False
+
     def _misnamed(self, certificate: x509.Certificate) -> str:
         try:
             if is_address(self.host):
@@ -132,9 +140,10 @@ class Trust:
 
     def _first_time(self, mark: str, doubt: str) -> None:
         kept = self._remember(mark)
+        usual = ", as it is with servers that make their own" if doubt == UNSIGNED else ""
         self._tell(
-            f"You meet {self.place} for the first time. Its certificate {doubt}, as it is with"
-            f" servers that make their own. It has the fingerprint\n  {mark}\n"
+            f"You meet {self.place} for the first time. Its certificate {doubt}{usual}. It has the"
+            f" fingerprint\n  {mark}\n"
             f"The server's log has the same one, or it is another server. {kept}"
         )
 

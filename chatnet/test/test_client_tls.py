@@ -283,8 +283,11 @@ class AuthorityTests(TLSTestCase):
     def test_a_servers_own_certificate_may_be_given(self) -> None:
         shown = Shown()
         ca = self.file(shown.pem)
-        self.assert_trusted(shown, HOST, ca)
-        self.assert_refused(Shown(), HOST, ca)
+        for host in (HOST, "192.0.2.1"):
+            self.assert_trusted(shown, host, ca)
+            self.assert_refused(Shown([host]), host, ca)
+        expired = Shown(now=YEARS_AGO)
+        self.assert_trusted(expired, HOST, self.file(expired.pem))
 
 
 class MishapTests(TLSTestCase):
