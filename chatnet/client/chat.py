@@ -229,8 +229,8 @@ class Chat:
         Raises:
             Refused: the server, or the client in its place, says no; the sentence says why.
         """
-        if isinstance(command, c.Quit | c.Logout | c.Typing):
-            raise NotImplementedError("There is no answer to that: see Chat.close, Room.typing.")
+        if isinstance(command, c.Password | c.Quit | c.Logout | c.Typing):
+            raise NotImplementedError("There is no answer to that: see connect, close and typing.")
         self._check()
         done: Deferred[r.Reply] = Deferred()
         self._link.submit(command, done)

@@ -29,7 +29,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatnet.client.trust import UNSIGNED, KnownServers, Trust, Untrusted, hostname, is_address
+from chatnet.client.trust import UNSIGNED, KnownServers, Trust, hostname, is_address
 
 HANDSHAKE_SECONDS = 20.0
 _DOUBTS = {9: "is not valid yet", 10: "has expired"}  # OpenSSL's X509_V_ERR_..., besides
@@ -154,8 +154,8 @@ class _Handshake(Protocol):
         try:
             shown = self.transport.getHandle().get_peer_certificate(as_cryptography=True)
             self._trust.judge(shown, self._creator.doubt)
-        except Untrusted as refusal:
-            self._fail(refusal)
+        except Exception as error:  # whatever it is, nothing is said to this server
+            self._fail(error)
             return
         self._inner = inner = self._factory.buildProtocol(self.transport.getPeer())
         assert inner is not None

@@ -134,7 +134,7 @@ class Trust:
                 verify_certificate_ip_address(certificate, self.host)
             else:
                 verify_certificate_hostname(certificate, hostname(self.host).decode())
-        except (VerificationError, CertificateError):
+        except (VerificationError, CertificateError, ValueError):
             return f"is not for {self.host}"
         return ""
 
