@@ -161,9 +161,9 @@ export class Client {
   }
 
   down() {
+    const lost = new Lost(this.hello ? "The link was lost before the answer came." : "The server does not answer. Try again in a moment.");
     this.hello = null;
     this.settledIn = false;
-    const lost = new Lost("The link was lost before the answer came.");
     this.greeted?.reject(lost);
     this.unlocking?.reject(lost);
     this.greeted = this.unlocking = null;

@@ -82,7 +82,6 @@ export class Composer {
   draw() {
     const { found, list, box } = this;
     show(list, found.length > 0);
-    box.setAttribute("aria-expanded", String(found.length > 0));
     list.replaceChildren(...found.map(({ label, about }, at) =>
       h("div", { id: `suggestion-${at}`, role: "option", "aria-selected": String(at === this.at),
         pointerdown: (event) => { event.preventDefault(); this.choose(at); } },

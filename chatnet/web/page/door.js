@@ -45,6 +45,7 @@ export class Door {
     put($("motd"), safe(hello.motd) || "Pick a name and come in.");
     show($("gate-field"), hello.password_needed);
     show($("plaintext"), !hello.passwords);
+    show($("plaintext").lastElementChild, !hello.password_needed);
     show($("secure"), hello.features.includes("tls"));
     const [least, most] = hello.password_length;
     $("password").maxLength = most;

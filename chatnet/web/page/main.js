@@ -85,14 +85,15 @@ function drawLink() {
   const { state, retryAt } = client.link;
   const lost = Boolean(client.who) && !client.ready;
   show($("banner"), lost);
-  document.body.classList.toggle("lost", lost);
   if (!lost) return;
   const wait = Math.ceil((retryAt - Date.now()) / 1e3);
-  const words = !navigator.onLine ? "Your device is offline. What you write is sent when it is back."
-    : state === "waiting" && wait > 0 ? `The link is lost. Trying again in ${wait} s; what you write is sent then.`
-    : "The link is lost. Trying to get it back…";
-  put($("banner").firstChild, words);
-  show($("retry"), state === "waiting");
+  const elsewhere = state === "closed";
+  put($("trouble"), elsewhere ? "You came again in another window, and the chat goes on there."
+    : navigator.onLine ? "The link is lost. What you write is sent when it is back."
+    : "Your device is offline. What you write is sent when it is back.");
+  put($("countdown"), state === "waiting" && wait > 0 ? `Trying again in ${wait} s` : elsewhere ? "" : "Trying…");
+  put($("retry"), elsewhere ? "Use it here" : "Try now");
+  show($("retry"), state !== "trying");
 }
 
 setInterval(drawLink, 500);
@@ -118,7 +119,7 @@ const client = new Client(new URL("ws", location.href.replace(/[#?].*/, "").repl
     changed("log", current);
   },
   out(text, code) {
-    if (code === "replaced") return replaced(text);
+    if (code === "replaced") return drawLink();
     const session = tab.get("session");
     show($("app"), false);
     document.title = "chatnet";
@@ -140,14 +141,6 @@ function toast(text) {
 }
 
 const complain = (error) => note({ text: error.message, wrong: true });
-
-function replaced(text) {
-  const box = dialog("chatnet is open elsewhere", (close) => [
-    h("p", null, safe(text)),
-    button("Use it here", () => { close(); client.link.open(); }, { class: "main", autofocus: true }),
-  ]);
-  box.addEventListener("cancel", (event) => event.preventDefault());
-}
 
 // -- coming in -------------------------------------------------------------------------
 
@@ -384,7 +377,7 @@ function settings() {
   dialog("Settings", () => {
     const themes = h("select", { change: () => theme(themes.value || null) }, [["", "As the system has it"], ["light", "Light"], ["dark", "Dark"]].map(([value, text]) =>
       h("option", { value, selected: (theme() || "") === value }, text)));
-    const box = h("input", { type: "checkbox", checked: device.get("notify") && Notification?.permission === "granted", async change() {
+    const box = h("input", { type: "checkbox", checked: device.get("notify") && window.Notification?.permission === "granted", async change() {
       if (box.checked) box.checked = (await Notification.requestPermission()) === "granted";
       device.set("notify", box.checked);
     } });
@@ -491,7 +484,7 @@ $("head-tools").append(tool("People", "people", () => narrow.matches || matchMed
 document.querySelector(".send").append(icon("send"));
 $("jump").prepend(icon("down"));
 $("self").addEventListener("click", (event) => self(event.currentTarget));
-$("retry").addEventListener("click", () => client.link.nudge());
+$("retry").addEventListener("click", () => client.link.state === "closed" ? client.link.open() : client.link.nudge());
 $("shade").addEventListener("click", () => drawer(""));
 $("enter-again").addEventListener("click", () => enter(current.name, current.password));
 $("close-talk").addEventListener("click", () => client.close(current));
@@ -502,6 +495,7 @@ addEventListener("popstate", visit);
 addEventListener("online", () => client.link.nudge());
 addEventListener("offline", () => client.link.nudge());
 addEventListener("focus", () => current && log.scrolled());
+addEventListener("blur", () => current && log.bottom && log.unline());
 addEventListener("pagehide", writeRead);
 addEventListener("beforeunload", (event) => client.outbox.some(({ state }) => state !== "refused") && event.preventDefault());
 document.addEventListener("visibilitychange", () => document.hidden || client.link.nudge());

@@ -20,7 +20,7 @@ export const fold = (name) => name.normalize("NFKC").toLowerCase().normalize("NF
 /** One of ten colours, always the same for a name. */
 export function hue(name) {
   let sum = 0;
-  for (const c of fold(name)) sum = Math.imul(sum ^ c.codePointAt(0), 0x9e3779b1);
+  for (const c of fold(name)) sum = Math.imul(sum ^ c.codePointAt(0), 0x85ebca6b);
   return ((sum ^ (sum >>> 15)) >>> 0) % 10;
 }
 

@@ -1,0 +1,356 @@
+"""The page in a real browser: what people see and do there."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+from importlib.resources import files
+from typing import Any
+
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.portforward import ProxyFactory, ProxyServer
+from twisted.python.failure import Failure
+
+from tests.browser import BrowserTestCase, Page, address
+from tests.harness import LiveTestCase, reactor, said, told
+
+MOST_BYTES = 40 * 1024  # of the page with all its files, packed as they are sent
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "<script>document.title='owned'</script><style>*{display:none}</style>",
+    '"><a href="javascript:alert(1)">javascript:alert(1)</a>',
+    "\u202egnp.exe \u2066isolated\u2069 \x1b[31mred\x07 \u200f\u0665",
+    "e" + "\u0301\u0327\u0335" * 200,
+    "w" * 20_000,
+    "&lt;b&gt; &amp; {{7*7}} ${7*7}",
+)
+
+
+class Severed(ProxyServer):
+    """One connection through a link that can be cut."""
+
+    factory: Wire
+    transport: Any
+
+    def connectionMade(self) -> None:
+        if self.factory.cut:
+            self.transport.abortConnection()
+            return
+        self.factory.open.add(self)
+        super().connectionMade()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.open.discard(self)
+        super().connectionLost(reason)
+
+
+class Wire(ProxyFactory):
+    """A link to ``port`` that can be cut while both ends live."""
+
+    protocol = Severed
+    noisy = False
+
+    def __init__(self, port: int) -> None:
+        super().__init__("127.0.0.1", port)
+        self.open: set[Severed] = set()
+        self.cut = False
+
+    def sever(self) -> None:
+        self.cut = True
+        for one in list(self.open):
+            one.transport.abortConnection()
+
+    def mend(self) -> None:
+        self.cut = False
+
+
+class TogetherTests(BrowserTestCase):
+    async def told(self, server: Any, room: str = "tea") -> list[str]:
+        """Return what the room's log holds, by someone who was not there."""
+        reader = await self.connects(server)
+        reader.asks("nick", name="reader")
+        reader.asks("join", room=room, replay=-1)
+        lines = await reader.until('"reply":"caughtup"')
+        return said(map(json.loads, lines))
+
+    async def test_everyone_sees_the_same_in_the_same_order(self) -> None:
+        server = await self.serves()
+        ann, bob = await self.visits(server, "ann"), await self.visits(server, "bob")
+        zoe = await self.joins(server, "zoe")
+        for n in range(5):
+            await ann.types(f"ann {n}")
+            zoe.types(f"zoe {n}")
+            await bob.types(f"bob {n}")
+        await zoe.answered()
+        order = await self.told(server)
+        self.assertEqual(len(order), 15)
+        for page in (ann, bob):
+            await page.reads(*order)
+            self.assertEqual(await page.said(), order)
+
+    async def test_a_killed_server_costs_no_message(self) -> None:
+        server = await self.serves()
+        ann, bob = await self.visits(server, "ann"), await self.visits(server, "bob")
+        await ann.types("before")
+        await bob.reads("ann: before")
+        server.kill(signal.SIGKILL)
+        await server.ended()
+        await ann.until("return !document.getElementById('banner').hidden")
+        await ann.types("while it was down", "and again")
+        await ann.until("return document.querySelectorAll('#pending .sending').length === 2")
+        again = await self.serves(
+            "--port", str(server.port), "--interface", "127.0.0.1", listen=False
+        )
+        words = ["ann: before", "ann: while it was down", "ann: and again"]
+        for page in (ann, bob):
+            await page.runs("document.getElementById('retry').click()")
+            await page.reads(*words)
+            self.assertEqual(await page.said(), words)
+            await page.until("return document.getElementById('banner').hidden")
+        self.assertEqual(await self.told(again), words)
+
+    async def test_a_cut_link_costs_no_message_and_doubles_none(self) -> None:
+        server = await self.serves()
+        wire = Wire(server.port)
+        port: Any = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(wire)
+        self.addCleanup(port.stopListening)
+        self.addCleanup(wire.sever)
+        ann = await self.visits(port.getHost().port, "ann")
+        zoe = await self.joins(server, "zoe")
+        await ann.types("before")
+        await zoe.until("ann: before")
+        wire.sever()
+        await ann.until("return !document.getElementById('banner').hidden")
+        await ann.types("meanwhile, ann")
+        zoe.types(*(f"meanwhile {n}" for n in range(20)))
+        await zoe.answered()
+        wire.mend()
+        await ann.runs("document.getElementById('retry').click()")
+        await zoe.until("ann: meanwhile, ann")
+        zoe.types("after")
+        await ann.shows("after")
+        order = await self.told(server)
+        self.assertEqual(
+            order,
+            ["ann: before", *(f"zoe: meanwhile {n}" for n in range(20)), "ann: meanwhile, ann",
+             "zoe: after"],
+        )  # fmt: skip
+        self.assertEqual(await ann.said(), order)
+
+    async def test_hostile_words_stay_words(self) -> None:
+        server = await self.serves()
+        ann = await self.visits(server, "ann")
+        await ann.complaints()
+        eve = await self.observes(server, "Eve_\u0335\u0335\u0335x")
+        eve.asks("topic", room="tea", topic=HOSTILE[0])
+        for words in HOSTILE:
+            eve.asks("say", room="tea", body=words)
+        eve.asks("say", room="tea", body="harmless")
+        await ann.shows("harmless")
+        shown = [line.partition(": ")[2] for line in await ann.said()]
+        for number in (0, 1, 2, 4, 6):
+            self.assertIn(HOSTILE[number], shown)
+        self.assertNotRegex("".join(shown), "[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f]")
+        foreign = "return document.querySelectorAll('#log img, #log script, #log style, #log a')"
+        self.assertEqual(await ann.runs(f"{foreign}.length"), 0)
+        self.assertTrue((await ann.runs("return document.title")).endswith("chatnet · tea"))
+        self.assertEqual(await overflow(ann), 0)
+        self.assertEqual(await ann.complaints(), [])
+
+    async def test_links_lead_out_and_tell_nothing(self) -> None:
+        server = await self.serves()
+        ann, zoe = await self.visits(server, "ann"), await self.joins(server, "zoe")
+        zoe.types("see https://example.org/a?b=(c), or ftp://no.example javascript:no")
+        links = await ann.until(
+            "const all = [...document.querySelectorAll('#rows a')];"
+            "return all.length && all.map((a) => [a.href, a.rel, a.target])"
+        )
+        self.assertEqual(
+            links, [["https://example.org/a?b=(c)", "noopener noreferrer nofollow", "_blank"]]
+        )
+
+    async def test_a_whisper_is_a_conversation_of_its_own(self) -> None:
+        server = await self.serves()
+        ann, bob = await self.visits(server, "ann"), await self.visits(server, "bob")
+        await ann.types("/w bob psst")
+        await ann.reads("ann: psst")
+        await ann.until("return location.hash === '#@bob'")
+        await bob.clicks("[data-key='@ann']")
+        await bob.reads("ann: psst")
+        await bob.types("what is it?")
+        await ann.reads("ann: psst", "bob: what is it?")
+        zoe = await self.joins(server, "zoe")
+        self.assertEqual(await told(zoe, "tea"), [])
+
+    async def test_a_moderator_puts_someone_out_from_the_menu(self) -> None:
+        server = await self.serves()
+        ann = await self.visits(server, "ann")
+        bob = await self.visits(server, "bob")
+        await ann.clicks("#people [data-key='bob']")
+        await ann.chooses("Put out")
+        await ann.shows("bob was put out by ann")
+        await bob.shows("ann put you out of this room", "#apart")
+        await bob.clicks("#enter-again")
+        await bob.shows_room("tea")
+        await ann.until("return document.querySelector(\"#people [data-key='bob']\")")
+        await ann.clicks("#people [data-key='bob']")
+        await ann.chooses("10 min", "Mute")
+        await ann.shows("bob was muted by ann")
+        await bob.types("but")
+        await bob.shows("You are muted", "#pending .refused")
+
+    async def test_history_comes_as_one_scrolls_up(self) -> None:
+        server = await self.serves()
+        zoe = await self.joins(server, "zoe")
+        zoe.types(*(f"message {n}" for n in range(300)))
+        await zoe.answered()
+        ann = await self.visits(server, "ann")
+        await ann.reads("zoe: message 299")
+        scroll = (
+            "const log = document.getElementById('log');"
+            "if (log.textContent.includes('zoemessage 0') || "
+            "    [...log.querySelectorAll('.body')].some((b) => b.textContent === 'message 0'))"
+            "  return true;"
+            "log.scrollTop = 0; return false"
+        )
+        await ann.until(scroll)
+        await ann.shows("This is the beginning of the room.")
+        shown = await ann.said()
+        first = int(shown[0].rpartition(" ")[2])
+        self.assertEqual(shown, [f"zoe: message {n}" for n in range(first, first + len(shown))])
+        self.assertEqual(first, 0)
+        await ann.clicks("#jump")
+        await ann.reads("zoe: message 299")
+        self.assertLess(await ann.runs("return document.querySelectorAll('.row').length"), 450)
+
+    async def test_the_address_says_which_room_is_open(self) -> None:
+        server = await self.serves()
+        page = await self.page()
+        await page.opens(address(server, "t%C3%A9"))
+        await page.fills(name="ann")
+        await page.shows_room("té")
+        await page.types("/join coffee")
+        await page.shows_room("coffee")
+        self.assertEqual(await page.runs("return location.hash"), "#coffee")
+        await page.runs("history.back()")
+        await page.shows_room("té")
+
+    async def test_a_reload_comes_back_as_the_same_guest_in_the_same_rooms(self) -> None:
+        server = await self.serves()
+        ann = await self.visits(server, "ann")
+        await ann.types("/join coffee")
+        await ann.shows_room("coffee")
+        await ann.does(lambda driver: driver.refresh())
+        await ann.shows_room("coffee")
+        rooms = "return [...document.querySelectorAll('.talk bdi')].map((b) => b.textContent)"
+        await ann.until(f"{rooms.replace('return', 'return (')}).join() === 'coffee,tea'")
+        await ann.shows("ann", "#self")
+
+    async def test_one_who_came_again_elsewhere_is_told_and_can_come_back(self) -> None:
+        server = await self.serves()
+        ann, again = await self.visits(server, "ann"), await self.page()
+        kept = await ann.runs("return {...sessionStorage}")
+        await again.opens(address(server))
+        await again.runs("Object.assign(sessionStorage, arguments[0])", kept)
+        await again.does(lambda driver: driver.refresh())
+        await again.shows_room("tea")
+        await ann.shows("in another window", "#trouble")
+        await ann.clicks("#retry")
+        await ann.until("return document.getElementById('banner').hidden")
+        await again.shows("in another window", "#trouble")
+
+    async def test_the_title_counts_what_was_not_read(self) -> None:
+        server = await self.serves()
+        ann, zoe = await self.visits(server, "ann"), await self.joins(server, "zoe")
+        await ann.types("/join coffee")
+        await ann.shows_room("coffee")
+        zoe.types("one", "two", "three for ann")
+        await ann.until("return document.title.startsWith('(3) chatnet')")
+        await ann.shows("@ 3", "[data-key='tea'] .called")
+        await ann.clicks("[data-key='tea']")
+        await ann.until("return document.title.startsWith('chatnet')")
+
+    async def test_a_narrow_screen_has_nothing_outside(self) -> None:
+        server = await self.serves()
+        page = await self.page()
+        size = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+        await page.does(
+            lambda driver: driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        )
+        await page.opens(address(server))
+        self.assertEqual(await overflow(page), 0)
+        await page.comes_in(
+            "ann", "a-room-with-a-name-as-long-as-they-can-be-in-any-language-at-all"
+        )
+        zoe = await self.connects(server)
+        zoe.asks("nick", name="z" * 32)
+        room = "a-room-with-a-name-as-long-as-they-can-be-in-any-language-at-all"
+        zoe.asks("join", room=room)
+        zoe.asks("say", room=room, body="w" * 2000)
+        await page.shows("wwww")
+        self.assertEqual(await overflow(page), 0)
+        for opener, shown in (("#to-side button", "#side"), ("#to-people", "#people")):
+            await page.clicks(opener)
+            await page.until(
+                "const box = document.querySelector(arguments[0]).getBoundingClientRect();"
+                "return box.left >= 0 && box.right <= 360", shown,
+            )  # fmt: skip
+            await page.runs("document.getElementById('shade').click()")
+            self.assertEqual(await overflow(page), 0)
+
+
+class AccountTests(BrowserTestCase):
+    async def test_an_account_is_made_and_used_again(self) -> None:
+        server = await self.serves()
+        page = await self.page()
+        await page.opens(address(server))
+        await page.clicks("#as-register")
+        await page.comes_in("Tom", password="Tom11 and more")
+        await page.shows("account", "#self")
+        await page.types("/logout")
+        await page.until("return !document.getElementById('door').hidden")
+        await page.clicks("#as-login")
+        await page.fills(name="Tom", password="wrong")
+        await page.until("return document.getElementById('door-wrong').textContent")
+        await page.comes_in("Tom", password="Tom11 and more")
+        await page.shows("account", "#self")
+        stored = await page.runs("return JSON.stringify([{...localStorage}, {...sessionStorage}])")
+        self.assertNotIn("Tom11", stored)
+
+    async def test_a_name_that_is_taken_is_told_in_place(self) -> None:
+        server = await self.serves()
+        await self.joins(server, "ann")
+        page = await self.page()
+        await page.opens(address(server))
+        await page.fills(name="ann")
+        await page.shows("The name ann is in use.", "#door-wrong")
+        await page.comes_in("bea")
+
+    async def test_a_servers_password_is_asked_for(self) -> None:
+        (self.folder / "pw").write_text("open sesame\n")
+        server = await self.serves("--password-file", str(self.folder / "pw"))
+        page = await self.page()
+        await page.opens(address(server))
+        await page.fills(name="ann", gate="wrong")
+        await page.until("return document.getElementById('door-wrong').textContent")
+        await page.comes_in("ann", gate="open sesame")
+
+
+class SizeTests(LiveTestCase):
+    def test_the_page_is_small(self) -> None:
+        folder = files("chatnet.web") / "page"
+        packed = {file.name: gzip.compress(file.read_bytes(), 9) for file in folder.iterdir()}
+        sizes = {name: len(data) for name, data in packed.items()}
+        self.assertLess(sum(sizes.values()), MOST_BYTES, sizes)
+
+
+async def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than its window."""
+    width: int = await page.runs(
+        "return Math.max(document.documentElement.scrollWidth, document.body.scrollWidth,"
+        " ...[...document.querySelectorAll('#log, #rows, .row')].map((e) => e.scrollWidth))"
+        " - window.innerWidth"
+    )
+    return max(0, width)
