@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from twisted.web.server import Request
+from twisted.internet.interfaces import IConsumer
+from twisted.web.server import NOT_DONE_YET, Request
 
 if TYPE_CHECKING:
     from chatnet.wires.oneport import OnePort
@@ -44,6 +45,8 @@ class ChatRequest(Request):
         self._refused = length is None or length > LARGEST_BODY
         if self._refused:
             status = b"411 Length Required" if length is None else b"413 Content Too Large"
+            self.requestHeaders.removeHeader(b"expect")  # it is not to continue
+            IConsumer(self.door.transport).unregisterProducer()  # TLS would wait for it to end
             self.door.turn_away(
                 b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
             )
@@ -62,12 +65,22 @@ class ChatRequest(Request):
         for name, value in _HEADERS:
             self.setHeader(name, value)
         self.setHeader(b"content-security-policy", self._policy())
+        if self.path == b"*":  # to which Twisted has an answer of its own
+            self.path = b"/*"
         super().process()
 
     def render(self, resrc: Any) -> None:
         """Answer with ``resrc``. Which release of what runs here is nobody's business."""
         self.setHeader(b"server", b"chatnet")
-        super().render(resrc)
+        if self.method in (b"GET", b"HEAD"):
+            body = resrc.render(self)
+        else:
+            self.setHeader(b"allow", b"GET, HEAD")
+            body = self.refuse(405, "This server answers GET and HEAD.")
+        if body is not NOT_DONE_YET:
+            self.setHeader(b"content-length", str(len(body)).encode())
+            self.write(body)  # of which HEAD gets nothing
+            self.finish()
 
     def _policy(self) -> bytes:
         # Some browsers do not count WebSockets to 'self'.

@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
@@ -65,14 +66,39 @@ class ChatSite:
         """Return a protocol that answers the client at ``door``."""
         site = self._upstairs if self._tls_only and not door.encrypted else self._site
         channel = site.buildProtocol(None)
+        channel.door = door
         channel.requestFactory = lambda channel, _=0: ChatRequest(channel, door)
         inner: IProtocol = channel
         return inner
 
 
+class _Channel(HTTPChannel):
+    """Takes requests from a connection, no faster than their answers are read."""
+
+    door: OnePort
+
+    def pauseProducing(self) -> None:
+        super().pauseProducing()
+        self.paused = True  # what has come already waits as well
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self.paused = False
+        self.dataReceived(b"")
+
+    def rawDataReceived(self, data: bytes) -> None:  # noqa: N802 -- Twisted's name
+        """Take what is no line; it is not for this one if the connection became a WebSocket."""
+        inner: object = self.door.inner
+        if inner is self:
+            super().rawDataReceived(data)
+        else:
+            self.door.dataReceived(data)
+
+
 class _QuietSite(Site):
     """A site that keeps no log of requests: who connects stands in the server's."""
 
+    protocol = _Channel  # type: ignore[assignment]  # a channel without HTTP/2 before it
     displayTracebacks = False
 
     def __init__(self, root: Resource, clock: IReactorTime) -> None:

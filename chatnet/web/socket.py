@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import h11
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -67,6 +68,8 @@ class SocketResource(Resource):
         return NOT_DONE_YET
 
     def _open(self, request: ChatRequest) -> None:
+        if request.method != b"GET":
+            raise NotOpened(426, "Here WebSocket is spoken, and opened with GET.")
         self._origins.check(request)
         wishes = _wishes(request)
         handshake, opening = _handshake(request)
@@ -153,6 +156,8 @@ def _handshake(request: ChatRequest) -> tuple[H11Handshake, Opening]:
     ]
     try:
         handshake.initiate_upgrade_connection(headers, b"/ws")
+    except h11.ProtocolError:
+        raise NotOpened(400, "Its headers are none that HTTP knows; one Host is needed.") from None
     except RemoteProtocolError:
         raise NotOpened(426, "Here WebSocket is spoken, version 13 (RFC 6455).") from None
     opening = next(iter(handshake.events()), None)
