@@ -94,6 +94,8 @@ class MessageTests(SynchronousTestCase):
         peer = Peer(longest=10_000)
         peer.says(*[text("", False) for _ in range(1000)])
         peer.says(*[text("x", False) for _ in range(9999)])
+        self.assertEqual(peer.wire._message, b"")  # the empty ones were enough for one turn
+        peer.clock.advance(0)
         self.assertEqual(bytes(peer.wire._message), b"x" * 9999)
         peer.says(text("x"))
         self.assertEqual(peer.session.units, [b"x" * 10_000])

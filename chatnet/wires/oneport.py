@@ -114,6 +114,10 @@ class OnePort(Protocol):
         return self.inside.speaks if self.inside else self.speech
 
     @property
+    def _closing(self) -> bool:
+        return bool(getattr(self.transport, "disconnecting", False))
+
+    @property
     def local(self) -> bool:
         """Whether the client is on this machine."""
         return not party_of(self.address)
@@ -136,9 +140,9 @@ class OnePort(Protocol):
 
     def handshakeCompleted(self) -> None:
         """Both sides can speak; the client may go first."""
-        self._stop_waiting()
         if self.inner is not None or self._deaf:
             return
+        self._stop_waiting()
         if self.encrypted and INegotiated(self.transport).negotiatedProtocol == HTTP_ALPN:
             self._begin(Speech.HTTP)  # browsers open connections in advance, and are silent then
         else:
@@ -157,7 +161,8 @@ class OnePort(Protocol):
                 self.hurry(HANDSHAKE_SECONDS)
         elif speech is Speech.TEXT:
             self._hand_over(self.inner)
-        elif speech is Speech.JSON:  # someone read the greeting, and tries that by hand
+        elif speech is Speech.JSON and not self._closing:
+            # Someone read the greeting, and tries that by hand.
             IConsumer(self.transport).unregisterProducer()
             self.inner.connectionLost(Failure(connectionDone.value))
             self.inner = None

@@ -27,6 +27,7 @@ from chatnet.wires.outlet import SHORT, Outlet
 
 PING_SECONDS = 45.0  # of silence, after which a sign of life is asked for
 SILENT_SECONDS = 120.0  # after which the other side is taken for dead
+TURN_FRAMES = 512  # that are taken in one turn of the reactor, whatever is in them
 _HEARS = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
 
 
@@ -79,6 +80,7 @@ class WebSocketWire(Outlet, Protocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+        self._failed = True  # what was not taken yet is not heard any more
         self._end()
 
     def _receive(self) -> None:
@@ -97,13 +99,16 @@ class WebSocketWire(Outlet, Protocol):
 
     def _receive_some(self) -> bool:
         """Take frames until there are no more, or the gate is shut; return whether any came."""
-        came = False
+        came = 0
         for event in self._frames.events():
-            came = True
+            came += 1
             self._happened(event)
+            if came == TURN_FRAMES:  # most of them are no messages, which the session counts
+                self.hold("frames")
+                self._clock.callLater(0, self.release, "frames")
             if not self._listens():
                 break
-        return came
+        return bool(came)
 
     def _listens(self) -> bool:
         return not self._failed and (self._cutting is not None or not self._gate.shut)
