@@ -433,6 +433,21 @@ class TerminalTests(ClientTestCase):
         self.assertNotIn("ann: hello", ann.out)
         self.assertNotIn("Traceback", ann.out + bob.out)
 
+    async def test_one_sees_who_is_writing(self) -> None:
+        server = await self.serves()
+        ann = self.starts(server, "tea", "--name", "ann", terminal=True)
+        await ann.shows("tea>")
+        bob = self.starts(server, "tea", "--name", "bob", terminal=True)
+        await bob.shows("tea>")
+        await bob.listens()
+        bob.types("/no")  # which is not for others
+        await bob.shows("/no")
+        bob.types("\x15gru")
+        await ann.shows("bob is writing")
+        bob.types("ß\r")
+        await ann.shows("bob: gruß")
+        self.assertNotIn("is writing", bob.out)
+
     async def test_tab_completes_commands_and_people(self) -> None:
         server = await self.serves()
         other = await self.joins(server, "bartholomew")

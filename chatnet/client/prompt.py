@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
@@ -16,8 +17,12 @@ from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.talk import Talk
 from chatnet.core import commands as c, events as e, replies as r
+from chatnet.core.names import fold
 from chatnet.core.plain import plain
-from chatnet.core.refusals import PasswordNeeded, Refused
+from chatnet.core.refusals import Muted, NotAMember, PasswordNeeded, Refused
+
+SIGNAL_SECONDS = 3.0  # between two signals that one is writing
+WRITING_SECONDS = 6.0  # for which the others are shown one
 
 
 class Terminal:
@@ -30,8 +35,14 @@ class Terminal:
         self._talk = Talk(link)
         self._completions = Completions(link)
         self._session: PromptSession[str] = PromptSession(
-            history=DiscreetHistory(), completer=self._completions, complete_while_typing=False
+            history=DiscreetHistory(),
+            completer=self._completions,
+            complete_while_typing=False,
+            rprompt=self._writing,
         )
+        self._session.default_buffer.on_text_changed += self._wrote
+        self._writers: dict[str, tuple[str, float]] = {}  # by key, and until when that is shown
+        self._wrote_at = -SIGNAL_SECONDS
         self._typing: asyncio.Task[None] | None = None
         self._told = False  # that what is typed while the link is down waits
 
@@ -66,6 +77,7 @@ class Terminal:
     def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
         if manner is Manner.LIVE:
             self._completions.saw(entry.event)
+            self._writers.pop(fold(e.speaker(entry.event)), None)
         self._print(*lines_of(entry, manner, mine, self._link.dialogue.name))
 
     def answered(self, reply: r.Reply, command: c.Command | None) -> None:
@@ -73,11 +85,17 @@ class Terminal:
         self._refresh()
 
     def refused(self, refusal: Refused, command: c.Command | None) -> None:
+        if command is None and isinstance(refusal, Muted | NotAMember):
+            return  # a signal, of which nobody should hear that it was none
         self._print(plain(str(refusal)))
         self._refresh()
 
     def signalled(self, signal: r.Typing) -> None:
-        pass
+        if signal.room == self._link.dialogue.places.here:
+            loop = asyncio.get_running_loop()
+            self._writers[fold(signal.who)] = signal.who, loop.time() + WRITING_SECONDS
+            loop.call_later(WRITING_SECONDS, self._refresh)
+            self._refresh()
 
     def concluded(self) -> None:
         self._refresh()
@@ -110,6 +128,35 @@ class Terminal:
         elif not self._link.online and not self._told and self._link.dialogue.outbox:
             self._told = True
             self._print("The link is down. This will be sent when it is back.")
+
+    def _wrote(self, buffer: Buffer) -> None:
+        """Let the others see that something is being written, if it is for them."""
+        hello, now = self._link.dialogue.hello, asyncio.get_running_loop().time()
+        if (
+            hello is not None
+            and "typing" in hello.features
+            and self._link.dialogue.places.here
+            and buffer.text
+            and not buffer.text.startswith("/")
+            and now - self._wrote_at >= SIGNAL_SECONDS
+        ):
+            self._wrote_at = now
+            self._link.tell(c.Typing(self._link.dialogue.places.room))
+
+    def _writing(self) -> str:
+        if self._session.app.is_done:  # the line stays on the screen
+            return ""
+        now = asyncio.get_running_loop().time()
+        names = [name for name, until in self._writers.values() if until > now]
+        match names:
+            case []:
+                return ""
+            case [name]:
+                return f"{name} is writing ..."
+            case [one, other]:
+                return f"{one} and {other} are writing ..."
+            case _:
+                return f"{len(names)} people are writing ..."
 
     async def _stop_typing(self) -> None:
         if self._typing is None:
