@@ -297,7 +297,7 @@ export class Client {
     } else if (this.unlocking) {
       this.unlocking.reject(refused);
       this.unlocking = null;
-    } else this.ui.note(frame.text);
+    } else if (!frame.cid) this.ui.note(frame.text);
   }
 
   reply(frame) {

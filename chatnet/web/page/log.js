@@ -276,7 +276,7 @@ export class Log {
     const few = names.slice(0, 3).map((name, at) => [at > 0 && ", ", h("bdi", null, safe(name))]);
     const others = names.length > 3 && ` and ${some(names.length - 3, "other")}`;
     const lines = run.slice(-200).map((entry) => h("p", null, this.told(entry), this.time(entry)));
-    return h("details", { class: "quiet" }, h("summary", null, few, others, " came and went", this.time(run.at(-1))), lines);
+    return h("details", { class: "quiet" }, h("summary", null, few, others, run.every(({ event }) => event === "joined") ? " joined" : run.every(({ event }) => event === "left") ? " left" : " came and went", this.time(run.at(-1))), lines);
   }
 
   /** An event as a sentence. */

@@ -454,7 +454,7 @@ function send(text) {
 function typing() {
   if (current.whispers || !client.ready || Date.now() - typedAt < TYPING) return;
   typedAt = Date.now();
-  client.link.send({ do: "typing", room: current.name });
+  client.link.send({ do: "typing", room: current.name, cid: "typing" }); // to be refused it is no news
 }
 
 const composer = new Composer({ send, typing, names: () => [...new Set([...current.members.values(), ...client.talks.values()].map(({ name }) => name))] });

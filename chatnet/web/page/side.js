@@ -53,7 +53,7 @@ export function drawPeople(talk, me, person) {
   if ($("people").hidden) return;
   let left = MOST_PEOPLE;
   Object.entries(talk.groups()).forEach(([title, people], at) => {
-    const shown = people.slice(0, Math.max(0, left)).map((one) => ({ ...one, key: fold(one.name) }));
+    const shown = people.slice(0, Math.max(0, left));
     left -= people.length;
     fill(lists.people[at], `${title} · ${people.length}`, shown, ({ name }, anchor) => person(name, anchor), ({ name, registered, key }) => [
       { class: "person", "aria-haspopup": "menu" }, dot(name), h("bdi", null, safe(name)),

@@ -161,9 +161,9 @@ export class Talk {
   groups() {
     const groups = { Moderators: [], Members: [], Guests: [] };
     for (const [key, one] of this.members) {
-      groups[this.moderators.has(key) ? "Moderators" : one.registered ? "Members" : "Guests"].push(one);
+      groups[this.moderators.has(key) ? "Moderators" : one.registered ? "Members" : "Guests"].push({ ...one, key });
     }
-    for (const people of Object.values(groups)) people.sort((a, b) => (fold(a.name) < fold(b.name) ? -1 : 1));
+    for (const people of Object.values(groups)) people.sort((a, b) => (a.key < b.key ? -1 : 1));
     return groups;
   }
 }
