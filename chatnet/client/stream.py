@@ -14,7 +14,8 @@ from chatnet.core.refusals import Refused
 
 MOST, MOST_BYTES = 1000, 1 << 20  # entries of a room that wait, or that large together
 MOST_TOLD, MOST_TOLD_BYTES = 10_000, 1 << 24  # likewise of one's own log, which is not read again
-PAGE = 200  # entries that are read again at once
+MOST_PAST = 10  # stays in rooms of which something waits, besides those that go on
+FIRST_PAGE, PAGE = 4, 256  # entries that are read again at once: at first, and at the most
 
 Fetch = Callable[[str, int, int], Awaitable[Sequence[Entry]]]
 
@@ -32,6 +33,7 @@ class _Feed:
         self.fetching = False
         self.ended = False
         self.can_read_again = not (key.startswith("@") or key == EVERYBODY)
+        self._page = FIRST_PAGE
         self._weight = 0
         self._last = last  # what came up to this seq waits, or was taken
         self._head = last  # and this came last
@@ -59,13 +61,20 @@ class _Feed:
     async def catch_up(self, fetch: Fetch, arrivals: Iterator[int]) -> None:
         """Read again what did not fit, as much as one takes at once."""
         self.fetching = True
-        upto = self._last + PAGE
+        upto = self._last + self._page
         try:
             for entry in await fetch(self.key, self._last, upto):
                 self._append(entry, next(arrivals))
             self._last = min(upto, self._head)
+            twice = 2 * self._weight <= MOST_BYTES
+            self._page = min(2 * self._page, PAGE) if twice else max(1, self._page // 2)
         finally:
             self.fetching = False
+
+    def lose(self) -> None:
+        """Let go of what waits: nobody takes it."""
+        self.waiting.clear()
+        self._head = self._last + 1
 
     def give_up(self) -> None:
         """Go on behind what did not fit."""
@@ -94,6 +103,7 @@ class Stream(AsyncIterator[Entry]):
         """Read again with ``fetch``: of a room, the entries behind a seq up to another one."""
         self._fetch = fetch
         self._feeds: dict[str, _Feed] = {}
+        self._past: list[_Feed] = []  # of rooms that one has left, and is in again
         self._arrivals = count()
         self._waiters: list[Deferred[None]] = []
         self._over = False
@@ -103,6 +113,11 @@ class Stream(AsyncIterator[Entry]):
 
     def begin(self, key: str, seq: int) -> None:
         """Expect the entries of the log ``key`` behind ``seq``."""
+        if key in self._feeds:
+            self._past.append(self._feeds[key])
+        if len(self._past) > MOST_PAST:
+            self._past[0].lose()
+            del self._past[1]
         self._feeds[key] = _Feed(key, seq)
 
     def put(self, entry: Entry) -> None:
@@ -123,7 +138,7 @@ class Stream(AsyncIterator[Entry]):
         """End: with what waits and then, if there is one, with ``why``; or ``at_once``."""
         self._over, self._why = True, self._why or why
         if at_once:
-            self._feeds.clear()
+            self._past, self._feeds = [], {}
         for feed in self._feeds.values():
             feed.ended = True
         self._ring()
@@ -142,8 +157,9 @@ class Stream(AsyncIterator[Entry]):
             Exception: what ended the link.
         """
         while True:
-            late = [feed for feed in self._feeds.values() if feed.behind and not feed.waiting]
-            ready = [feed for feed in self._feeds.values() if feed.waiting]
+            feeds = [*self._past, *self._feeds.values()]
+            late = [feed for feed in feeds if feed.behind and not feed.waiting]
+            ready = [feed for feed in feeds if feed.waiting]
             lost = [feed for feed in late if feed.ended or not feed.can_read_again]
             if lost:
                 lost[0].give_up()
@@ -158,6 +174,7 @@ class Stream(AsyncIterator[Entry]):
                 await self._rung()
 
     def _is_over(self) -> bool:
+        self._past = []
         self._feeds = {key: feed for key, feed in self._feeds.items() if not feed.ended}
         return self._over
 

@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from chatnet.client import stream
-from chatnet.client.chat import Chat, Room, connect
+from chatnet.client.chat import Chat, connect
 from chatnet.client.dialogue import Dismissed, Identity
 from chatnet.client.link import Link, LinkLost
+from chatnet.client.room import Room
 from chatnet.client.stream import Missed
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.refusals import (
@@ -461,6 +462,43 @@ class SlowTests(ChatTestCase):
         self.ann.types("/whisper robot now")
         self.way.carry()
         self.assertEqual(hearing.said(), ["now"])
+
+    def test_who_comes_again_has_missed_nothing_of_the_first_time(self) -> None:
+        room = self.join()
+        self.ann.types("one", "two")
+        self.way.carry()
+        self.wait(room.leave())
+        self.ann.types("away")
+        self.join()
+        self.ann.types("three")
+        self.way.carry()
+        self.assertEqual(self.hears(self.chat).said(), ["one", "two", "three"])
+
+    def test_stays_that_nobody_hears_of_do_not_pile_up(self) -> None:
+        for n in range(30):
+            room = self.join()
+            self.ann.types(str(n))
+            self.way.carry()
+            self.wait(room.leave())
+        hearing = self.hears(self.chat)
+        self.assertIsInstance(hearing.error, Missed)
+        self.assertEqual(self.hears(self.chat).said(), [str(n) for n in range(20, 30)])
+
+    def test_large_messages_are_read_again_a_few_at_a_time(self) -> None:
+        self.patch(stream, "PAGE", 200)
+        self.patch(stream, "MOST_BYTES", 10_000)
+        room = self.join()
+        for n in range(60):
+            self.ann.types(f"{n} " + "x" * 3000)
+        self.way.carry()
+        most = 0
+        hearing = Hearing(room, 1)
+        while len(hearing.entries) < 61:
+            self.way.carry()
+            most = max(most, self.waiting(room))
+            hearing.take(1)
+        self.assertEqual([int(body.split()[0]) for body in hearing.said()], list(range(60)))
+        self.assertLess(most, 8)
 
     @settings(derandomize=True, deadline=None, max_examples=60)
     @given(
