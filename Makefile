@@ -18,7 +18,7 @@ test: $(BIN)/twistd
 check: $(BIN)/twistd
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy chatnet tests setup.py twisted/plugins/chatnet_plugin.py
+	$(BIN)/mypy chatnet tests benchmarks certs setup.py twisted/plugins/chatnet_plugin.py
 	$(BIN)/lint-imports
 
 ci:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, fields
+from functools import cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, assert_never, get_args, get_type_hints
 
@@ -26,7 +27,18 @@ from chatnet.core.plain import is_text
 from chatnet.core.refusals import Malformed
 from chatnet.interfaces import IDialect, IStyle
 
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+def _shallow(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass; the encoder asks again for those within."""
+    return {name: getattr(value, name) for name in _names(type(value))}
+
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_shallow).encode
 
 VERBS: dict[str, type[c.Command]] = {
     "hello": c.Hello, "password": c.Password, "nick": c.Nick, "register": c.Register,
@@ -110,13 +122,13 @@ class JsonDialect:
             case r.Sorry(refusal):
                 said = {"error": refusal.code, "text": str(refusal)}
             case r.Typing():
-                said = {"signal": "typing", **asdict(reply)}
+                said = {"signal": "typing", **_shallow(reply)}
             case (
                 r.Hello() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.History()
                 | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()
                 | r.Ignored() | r.Noted() | r.Pong() | r.Bye()
             ):  # fmt: skip
-                said = {"reply": type(reply).__name__.lower(), **asdict(reply)}
+                said = {"reply": type(reply).__name__.lower(), **_shallow(reply)}
             case _:
                 assert_never(reply)
         if cid is not None and not isinstance(reply, r.Done):
