@@ -17,9 +17,8 @@ try:
     from selenium import webdriver
     from selenium.common.exceptions import TimeoutException
     from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
-except ImportError:  # then nothing below is used
+except ImportError:  # then none of it is used
     WITH_SELENIUM = False
 else:
     WITH_SELENIUM = True
@@ -40,6 +39,12 @@ return [...document.querySelectorAll('#rows .said')].map((row) => {
   return by.textContent + ': ' + row.querySelector('.body').textContent;
 });
 """
+
+
+class Key:
+    """Keys that have no character, as WebDriver writes them."""
+
+    TAB, ENTER, SHIFT, ALT, UP, DOWN = "\ue004", "\ue007", "\ue008", "\ue00a", "\ue013", "\ue015"
 
 
 def missing() -> str:
@@ -114,18 +119,21 @@ class Page:
         await self.shows_room(room)
 
     async def shows_room(self, room: str) -> None:
-        await self.until("return document.getElementById('talk-name').textContent === arguments[0]"
-                         " && !document.getElementById('composer').hidden", f"#{room}")  # fmt: skip
+        await self.until(
+            "const shown = (id) => !document.getElementById(id).hidden;"
+            "return shown('app') && shown('composer') && "
+            "  document.getElementById('talk-name').textContent === arguments[0]",
+            f"#{room}",
+        )
 
     async def types(self, *lines: str) -> None:
         """Write ``lines`` one after the other, and send each."""
+        for line in lines:
+            await self.presses(line, Key.ENTER)
 
-        def write(driver: webdriver.Chrome) -> None:
-            box = driver.find_element(By.ID, "write")
-            for line in lines:
-                box.send_keys(line, Keys.ENTER)
-
-        await self.does(write)
+    async def presses(self, *keys: str) -> None:
+        """Press ``keys`` where one writes."""
+        await self.does(lambda driver: driver.find_element(By.ID, "write").send_keys(*keys))
 
     async def clicks(self, selector: str) -> None:
         await self.until("return document.querySelector(arguments[0])", selector)

@@ -13,7 +13,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from twisted.python.failure import Failure
 
-from tests.browser import BrowserTestCase, Page, address
+from tests.browser import BrowserTestCase, Key, Page, address
 from tests.harness import LiveTestCase, reactor, said, told
 
 MOST_BYTES = 40 * 1024  # of the page with all its files, packed as they are sent
@@ -261,6 +261,21 @@ class TogetherTests(BrowserTestCase):
         await ann.until("return document.getElementById('banner').hidden")
         await again.shows("in another window", "#trouble")
 
+    async def test_a_keyboard_does_it_all(self) -> None:
+        server = await self.serves()
+        ann = await self.visits(server, "ann")
+        await self.joins(server, "Zoe")
+        await ann.until("return document.querySelector(\"#people [data-key='zoe']\")")
+        await ann.presses("hello zo", Key.TAB, "and ", "@z", Key.TAB, Key.SHIFT + Key.ENTER)
+        await ann.presses("second line", Key.ENTER)
+        await ann.reads("ann: hello Zoe and @Zoe \nsecond line")
+        await ann.presses(Key.UP, Key.ENTER)
+        await ann.reads(*["ann: hello Zoe and @Zoe \nsecond line"] * 2)
+        await ann.presses("/jo", Key.TAB, "coffee", Key.ENTER)
+        await ann.shows_room("coffee")
+        await ann.presses(Key.ALT + Key.DOWN)
+        await ann.shows_room("tea")
+
     async def test_the_title_counts_what_was_not_read(self) -> None:
         server = await self.serves()
         ann, zoe = await self.visits(server, "ann"), await self.joins(server, "zoe")
@@ -316,6 +331,14 @@ class AccountTests(BrowserTestCase):
         await page.until("return document.getElementById('door-wrong').textContent")
         await page.comes_in("Tom", password="Tom11 and more")
         await page.shows("account", "#self")
+        await page.does(lambda driver: driver.refresh())
+        await page.until("return document.getElementById('name').value === 'Tom'")
+        zoe = await self.joins(server, "zoe")
+        zoe.types("/w Tom for when you come back")
+        await zoe.until("will read it at the next login")
+        await page.comes_in("Tom", password="Tom11 and more")
+        await page.clicks("[data-key='@zoe']")
+        await page.reads("zoe: for when you come back")
         stored = await page.runs("return JSON.stringify([{...localStorage}, {...sessionStorage}])")
         self.assertNotIn("Tom11", stored)
 

@@ -34,6 +34,7 @@ export class Client {
     this.talks = new Map(); // by key
     this.outbox = []; // what was said and not yet acknowledged
     this.asked = new Map(); // by cid
+    this.early = []; // entries that came before we were somebody
     this.ignored = new Map(); // by folded name
     this.announcedAt = 0;
     this.told = new Set(); // whispers that were shown
@@ -320,6 +321,7 @@ export class Client {
       }
       case "youare":
         this.me = { name: frame.name, registered: frame.registered };
+        this.early.splice(0).forEach((entry) => this.entry(entry));
         this.ui.changed("me");
         break;
       case "entered":
@@ -377,7 +379,7 @@ export class Client {
   }
 
   entry(entry) {
-    if (!this.me) return;
+    if (!this.me) return this.early.push(entry); // whispers may come before we know our name
     if (entry.event === "whispered") return this.whispered(entry);
     if (entry.room === "*") {
       if (entry.seq <= this.announcedAt) return;

@@ -18,7 +18,7 @@ export class Composer {
     this.recalled = -1;
     this.box.addEventListener("input", () => this.changed(true));
     this.box.addEventListener("keydown", (event) => this.key(event));
-    this.box.addEventListener("blur", () => setTimeout(() => this.close(), 150));
+    this.box.addEventListener("blur", () => setTimeout(() => document.activeElement === this.box || this.close(), 150));
     $("composer").addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();

@@ -192,8 +192,9 @@ function findTalk(name) {
 
 /** Open a conversation, and say so in the address. */
 function go(talk) {
-  const hash = talk ? `#${talk.whispers ? "@" : ""}${encodeURIComponent(talk.name)}` : "#";
-  if (talk && hashed() !== hash.slice(1) && location.hash !== hash) history[current ? "pushState" : "replaceState"](null, "", hash);
+  const hash = talk && `#${talk.whispers ? "@" : ""}${encodeURIComponent(talk.name)}`;
+  if (!talk) history.replaceState(null, "", location.pathname);
+  else if (`#${hashed()}` !== hash && location.hash !== hash) history[current ? "pushState" : "replaceState"](null, "", hash);
   open(talk);
   drawer("");
   if (talk?.here && !narrow.matches) $("write").focus();

@@ -111,7 +111,7 @@ export function day(at, now = Date.now() / 1000) {
 /** Seconds in words, in one unit. */
 export function lasting(seconds) {
   for (const [size, word] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
-    if (seconds >= size) return some(Math.round(seconds / size), word);
+    if (seconds > size * 0.99) return some(Math.round(seconds / size), word);
   }
   return some(Math.max(1, Math.round(seconds)), "second");
 }
