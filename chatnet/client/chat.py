@@ -164,8 +164,7 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        stretch, _ = await self._read(room, before, count, 0)
-        return stretch
+        return await self._read(c.History(room, count, before))
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room``, which one is in, behind ``after`` up to ``upto``.
@@ -173,31 +172,24 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        # As many messages as there are entries reach back far enough, unless the room has fewer.
-        stretch, told = await self._read(room, upto + 1, upto - after, after)
-        if told > after:
-            stretch, _ = await self._read(room, upto + 1, -1, after)
-        return stretch
+        return await self._read(c.History(room, -1, upto + 1, after))
 
     def tell(self, command: c.Command) -> None:
         """Send ``command``, to which there is no answer, if the link is there."""
         self._link.tell(command)
 
-    async def _read(
-        self, room: str, before: int | None, count: int, since: int
-    ) -> tuple[Sequence[e.Entry], int]:
-        """Read one stretch at a time: return what of it is behind ``since``, and its own since."""
-        lock = self._locks.setdefault(room_name(room).key, DeferredLock())
+    async def _read(self, history: c.History) -> Sequence[e.Entry]:
+        """Return the entries that ``history`` asks for, one stretch of a room at a time."""
+        lock = self._locks.setdefault(room_name(history.room).key, DeferredLock())
         await lock.acquire()
         try:
             self._check()
             done: Deferred[r.Reply] = Deferred()
-            pending = self._link.submit(c.History(room, count, before), done)
-            pending.since = since
+            pending = self._link.submit(history, done)
             await done
         finally:
             lock.release()
-        return pending.stretch, pending.told
+        return pending.stretch
 
     def _check(self) -> None:
         if self._is_over():

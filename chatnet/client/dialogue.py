@@ -160,8 +160,7 @@ class Dialogue:
         if manner is Manner.RECALLED:
             pending = self._get(self.places.recall(entry.room))
             if pending is not None and pending.done is not None:
-                if entry.seq > pending.since:
-                    pending.stretch.append(entry)
+                pending.stretch.append(entry)
                 return
         fresh = manner in (Manner.LIVE, Manner.MISSED)
         own = fold(e.speaker(entry.event)) == fold(self.name)
@@ -229,10 +228,9 @@ class Dialogue:
                 return self._entered(reply, command)
             case r.AlreadyIn(room):
                 self.places.here = room
-            case r.History(room, _, since):
+            case r.History(room):
                 self.places.recalls(room, pending.cid if pending is not None else None)
                 if pending is not None:
-                    pending.told = since
                     pending.stretch.clear()
             case r.CaughtUp(room):
                 return self.places.caught_up(room)

@@ -21,8 +21,7 @@ class Pending:
     """A command without an answer, and how it goes over the wire.
 
     If somebody waits for the answer, ``done`` fires with its last part, or fails with the refusal.
-    Of a room's history, ``stretch`` then holds what lies behind ``since``, and the answer ``told``
-    the entries behind that seq.
+    Of a room's history, ``stretch`` then holds the entries.
     """
 
     cid: str
@@ -30,8 +29,6 @@ class Pending:
     line: bytes
     done: Deferred[r.Reply] | None = None
     stretch: list[e.Entry] = field(default_factory=list)
-    since: int = 0
-    told: int = 0
 
     def conclude(self, reply: r.Reply) -> None:
         """Tell whoever waits that ``reply`` is the end of the answer."""

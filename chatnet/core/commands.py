@@ -277,12 +277,13 @@ class Whois:
 class History:
     """Read the last ``count`` messages of ``room`` again; -1 for all of them.
 
-    With ``before``, the last ones whose seq is lower.
+    With ``before``, the last ones whose seq is lower; with ``since``, nothing up to that seq.
     """
 
     room: str = ""
     count: int = 50
     before: int | None = None
+    since: int | None = None
 
 
 Moderation = Kick | Ban | Unban | Mute | Unmute | Op | Deop | Lock | Unlock | SetTopic

@@ -148,6 +148,8 @@ async def history(
     start = 0 if query.count < 0 else await _back(host, audience, here, query.count)
     if start and await _back(host, audience, start, 1) == start:
         start = 0  # nothing was said before: then this is the beginning
+    if query.since is not None:
+        start = max(start, min(query.since, here))
     cursor = Cursor(session, session.recall, start, here, held=True)
     cursor.opening = session.printed(History(room.key, room.name, start, here, query.count), cid)
     cursor.closing = session.closing(room, here)

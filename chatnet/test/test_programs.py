@@ -77,6 +77,17 @@ class HistoryTests(ProgramTestCase):
             opening, closing = self.pages(before=before)
             self.assertEqual((opening["since"], opening["upto"], closing["seq"]), (0, 0, 0))
 
+    def test_it_may_have_a_lower_end_as_well(self) -> None:
+        for how, places in (
+            ({"since": 40, "before": 44, "count": -1}, [41, 42, 43]),
+            ({"since": 40, "before": 44, "count": 2}, [42, 43]),
+            ({"since": 101}, [102]),
+            ({"since": 500, "before": 44}, []),
+        ):
+            opening, *entries, _ = self.pages(**how)
+            self.assertEqual([entry["seq"] for entry in entries], places, how)
+            self.assertEqual(opening["upto"] - opening["since"], len(places))
+
     def test_a_place_beyond_the_end_is_the_end(self) -> None:
         opening, *entries, _ = self.pages(before=10**6, count=2)
         self.assertEqual((opening["upto"], [e["seq"] for e in entries]), (102, [101, 102]))
