@@ -359,6 +359,9 @@ class AccountTests(BrowserTestCase):
         await page.fills(name="ann", gate="wrong")
         await page.until("return document.getElementById('door-wrong').textContent")
         await page.comes_in("ann", gate="open sesame")
+        await page.does(lambda driver: driver.refresh())
+        await page.shows("This server has a password.", "#door-wrong")
+        await page.comes_in("ann", gate="open sesame")
 
 
 class SizeTests(LiveTestCase):

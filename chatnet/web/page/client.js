@@ -125,6 +125,7 @@ export class Client {
   /** Be `who`: {name} for a guest, and a password for an account; `fresh` if it is to be made. */
   async signIn(who) {
     const hello = await this.greeting();
+    if (hello.password_needed && !this.gate) throw new Refused({ error: "password-needed", text: "This server has a password. Say it first." });
     if (hello.password_needed) await this.unlock();
     const guest = who.password === undefined;
     const verb = guest ? "nick" : who.fresh ? "register" : "login";
