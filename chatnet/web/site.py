@@ -207,6 +207,7 @@ class Health(Resource):
         except Exception:  # whatever it is, the server cannot do its work
             body = request.refuse(503, "the store does not answer")
         if not gone:
+            request.setHeader(b"content-length", str(len(body)).encode())
             request.write(body)
             request.finish()
 
