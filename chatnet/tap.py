@@ -16,7 +16,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python import usage
 
 from chatnet import __version__
@@ -300,6 +300,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     if certificates is not None:
         certificates.start(clock)
         tls = TLSMemoryBIOFactory(certificates, False, Factory(), clock)
+        tls.protocol = TLSMemoryBIOProtocol
     factory = ChatFactory(host, TextDialect, JsonDialect, tls)
     factory.web = ChatSite(factory, clock, JsonDialect, TextDialect).answer
 

@@ -157,7 +157,6 @@ class Session:
             self.let_in()
 
     def receive(self, unit: bytes) -> None:
-        self.heard_at = self.host.clock.seconds()
         self._spend(1 + len(unit) // WINDOW_BYTES)
         try:
             asked = self._dialect.receive(unit, self.in_room())
@@ -357,6 +356,8 @@ class Session:
     # -- how -----------------------------------------------------------------------
 
     def _obey(self, request: c.Request) -> None:
+        if not isinstance(request.command, c.Ping):  # which programs send by themselves
+            self.heard_at = self.host.clock.seconds()
         try:
             self._permit(request.command)
             obey(self, request.command, request.cid)

@@ -21,7 +21,6 @@ POLICY = (
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
     (b"cache-control", b"no-cache"),
@@ -64,6 +63,8 @@ class ChatRequest(Request):
             return
         for name, value in _HEADERS:
             self.setHeader(name, value)
+        if self.isSecure():  # elsewhere browsers only complain about it
+            self.setHeader(b"cross-origin-opener-policy", b"same-origin")
         self.setHeader(b"content-security-policy", self._policy())
         if self.path == b"*":  # to which Twisted has an answer of its own
             self.path = b"/*"
