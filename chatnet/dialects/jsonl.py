@@ -35,7 +35,7 @@ def _names(kind: type[Any]) -> tuple[str, ...]:
 
 def _shallow(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass; the encoder asks again for those within."""
-    return {name: getattr(value, name) for name in _names(type(value))}
+    return {name: getattr(value, name) for name in _names(value.__class__)}
 
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_shallow).encode
