@@ -42,7 +42,6 @@ GREETED = b"/help helps.\r\n"
 STRICT = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
     "server": "chatnet",
@@ -296,6 +295,8 @@ class WebTests(LiveTestCase):
                 asset = fetch(server.port, f"/{name.lstrip('/')}", tls=tls)
                 self.assertEqual((asset.status, name), (200, name))
                 self.check_strict(asset)
+            opener = page.headers.get("cross-origin-opener-policy")
+            self.assertEqual(opener, "same-origin" if tls else None)
             policy = page.headers["content-security-policy"]
             self.assertIn(f" {'wss' if tls else 'ws'}://localhost;", policy)
             self.assertIn("default-src 'none'", policy)
