@@ -421,19 +421,24 @@ class WebTests(LiveTestCase):
                 if target.isascii()
             ),
             opening().replace(b"Host: localhost\r\n", b"Connection: close\r\n"),
+            opening().replace(b"Host: localhost", b"Host: \xff\x97\r\nConnection: close"),
+            opening().replace(b"Upgrade: ", b"Upgrade:\xbd"),
+            opening(headers={"Sec-WebSocket-Protocol": "\xff"}),
+            opening(headers={"Sec-WebSocket-Extensions": "\xff"}),
             opening().replace(b"Host: ", b"Connection: close\r\nHost: a\r\nHost: "),
         ]  # fmt: skip
 
         def work() -> None:
             for data in strange:
-                for piece in (0, 1) if len(data) < 1000 else (0,):
-                    peer = Peer(server.port)
+                for tls, piece in product((False, True), (0, 1) if len(data) < 1000 else (0,)):
+                    peer = Peer(server.port, tls)
                     with ignoring(OSError):
                         peer.says(data, piece)
                         peer.socket.shutdown(socket.SHUT_WR)
                     told = peer.ends()
-                    self.assertNotIn(b"HTTP/1.1 5", told, data[:200])
-                    self.assertNotIn(b"\x1b", told)
+                    if not tls:  # else it stays enciphered
+                        self.assertNotIn(b"HTTP/1.1 5", told, data[:200])
+                        self.assertNotIn(b"\x1b", told)
             self.assertEqual(fetch(server.port, "/healthz").body, b"ok\n")
 
         await deferToThread(work)

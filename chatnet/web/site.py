@@ -77,6 +77,11 @@ class _Channel(HTTPChannel):
 
     door: OnePort
 
+    def dataReceived(self, data: bytes) -> None:
+        """Take ``data``, until the connection is closing: over TLS more may come then."""
+        if not getattr(self.transport, "disconnecting", False):
+            super().dataReceived(data)
+
     def pauseProducing(self) -> None:
         super().pauseProducing()
         self.paused = True  # what has come already waits as well

@@ -156,7 +156,7 @@ def _handshake(request: ChatRequest) -> tuple[H11Handshake, Opening]:
     ]
     try:
         handshake.initiate_upgrade_connection(headers, b"/ws")
-    except h11.ProtocolError:
+    except (h11.ProtocolError, UnicodeError):
         raise NotOpened(400, "Its headers are none that HTTP knows; one Host is needed.") from None
     except RemoteProtocolError:
         raise NotOpened(426, "Here WebSocket is spoken, version 13 (RFC 6455).") from None
