@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest
 
 from tests.harness import LiveTestCase, Server, reactor
+from tests.sockets import fetch
 
 CHECKOUT = Path(__file__).parent.parent
 IMPORT_TESTS = """
@@ -66,6 +68,9 @@ class InstallTests(LiveTestCase):
         await server.logged("connect with:")
         ann = await self.joins(server, "ann")
         await ann.answered()
+        for tls in (False, True):
+            page = await deferToThread(fetch, server.port, "/page/main.js", tls=tls)
+            self.assertEqual(page.status, 200)
         await server.stop()
         self.assertTrue((elsewhere / "chatnet-data/chatnet.db").exists())
 
