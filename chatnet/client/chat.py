@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Chat:
         self._hearing = _Hearing(self, link, tell)
         self._running: Deferred[None] | None = None
         self._over: list[Deferred[None]] = []
+        self._on_end: Callable[[], object] = lambda: None
         self._locks: dict[str, DeferredLock] = {}
 
     @property
@@ -147,6 +149,13 @@ class Chat:
         reply = await self.ask(command)
         return reply.seq if isinstance(reply, r.Done) else 0
 
+    def close_with(self, reactor: IReactorCore) -> None:
+        """Say goodbye when ``reactor`` stops."""
+        trigger = reactor.addSystemEventTrigger(
+            "before", "shutdown", lambda: Deferred.fromCoroutine(self.close())
+        )
+        self._on_end = lambda: reactor.removeSystemEventTrigger(trigger)
+
     async def close(self) -> None:
         """Say goodbye, and end all iterations. What was asked for before is answered first."""
         if not self._is_over():
@@ -200,6 +209,8 @@ class Chat:
 
     def _ended(self, result: Failure | None) -> None:
         self._hearing.end(result)
+        with suppress(ValueError, KeyError):  # the reactor is stopping
+            self._on_end()
         over, self._over = self._over, []
         for one in over:
             one.callback(None)
@@ -327,7 +338,5 @@ async def connect(
     except CannotConnect as error:
         raise CannotConnect(explain(error, host, port)[1]) from error.__cause__
     if IReactorCore.providedBy(reactor):
-        reactor.addSystemEventTrigger(
-            "before", "shutdown", lambda: Deferred.fromCoroutine(chat.close())
-        )
+        chat.close_with(reactor)
     return chat

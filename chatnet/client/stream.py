@@ -14,7 +14,7 @@ from chatnet.core.refusals import Refused
 
 MOST, MOST_BYTES = 1000, 1 << 20  # entries of a room that wait, or that large together
 MOST_TOLD, MOST_TOLD_BYTES = 10_000, 1 << 24  # likewise of one's own log, which is not read again
-MOST_PAST = 10  # stays in rooms of which something waits, besides those that go on
+MOST_PAST = 11  # stays in rooms of which something waits, besides those that go on
 FIRST_PAGE, PAGE = 4, 256  # entries that are read again at once: at first, and at the most
 
 Fetch = Callable[[str, int, int], Awaitable[Sequence[Entry]]]
@@ -113,11 +113,7 @@ class Stream(AsyncIterator[Entry]):
 
     def begin(self, key: str, seq: int) -> None:
         """Expect the entries of the log ``key`` behind ``seq``."""
-        if key in self._feeds:
-            self._past.append(self._feeds[key])
-        if len(self._past) > MOST_PAST:
-            self._past[0].lose()
-            del self._past[1]
+        self._shelve(key)
         self._feeds[key] = _Feed(key, seq)
 
     def put(self, entry: Entry) -> None:
@@ -130,9 +126,21 @@ class Stream(AsyncIterator[Entry]):
 
     def end(self, key: str) -> None:
         """Expect no more of the log ``key``."""
-        if key in self._feeds:
-            self._feeds[key].ended = True
-            self._ring()
+        self._shelve(key)
+        self._ring()
+
+    def _shelve(self, key: str) -> None:
+        """Keep what waits of the log ``key``, of which no more is expected; of few logs."""
+        feed = self._feeds.pop(key, None)
+        if feed is None:
+            return
+        feed.ended = True
+        self._past = [one for one in self._past if one.waiting or one.behind]
+        if feed.waiting or feed.behind:
+            self._past.append(feed)
+        if len(self._past) > MOST_PAST:
+            self._past[0].lose()
+            del self._past[1]
 
     def close(self, why: Exception | None = None, at_once: bool = False) -> None:
         """End: with what waits and then, if there is one, with ``why``; or ``at_once``."""

@@ -150,6 +150,8 @@ async def history(
         start = 0  # nothing was said before: then this is the beginning
     if query.since is not None:
         start = max(start, min(query.since, here))
+    if not audience.has(session):
+        raise NotAMember(f"You are no longer in {room.name}.")
     cursor = Cursor(session, session.recall, start, here, held=True)
     cursor.opening = session.printed(History(room.key, room.name, start, here, query.count), cid)
     cursor.closing = session.closing(room, here)

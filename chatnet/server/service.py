@@ -134,9 +134,14 @@ class ChatService(Service):
         for written, endpoint in self._endpoints:
             self._listen(written, endpoint, self.factory)
         gc.freeze()  # what is here now stays
-        gc.set_threshold(
-            50_000, 20, 100
-        )  # entries form no cycles: looking for them seldom is enough
+        # Entries form no cycles, and dead connections few: looking for them seldom is enough.
+        gc.set_threshold(50_000, 20, 10)
+
+    def startService(self) -> None:
+        """Do what is still to be done: ``twist``, unlike ``twistd``, calls nothing else."""
+        super().startService()
+        if self.factory is None:
+            self._start()
 
     def stopService(self) -> Deferred[None]:
         """Tell everyone, commit what was accepted, then close."""

@@ -338,6 +338,8 @@ class Session:
 
     def let_in(self) -> None:
         """Be one of those who are here; until then nobody sees it, and it hears nobody."""
+        if self.ended or self._parted:  # it took too long
+            return
         self.shut_out, self._inside = False, True
         most = self.host.settings.max_message
         self._wire.allow(most * self._dialect.escapes + SPARE_BYTES if most else 0)

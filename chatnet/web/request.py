@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IConsumer
+from twisted.web.http import NO_BODY_CODES
 from twisted.web.server import NOT_DONE_YET, Request
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class ChatRequest(Request):
             self.setHeader(b"allow", b"GET, HEAD")
             body = self.refuse(405, "This server answers GET and HEAD.")
         if body is not NOT_DONE_YET:
-            self.setHeader(b"content-length", str(len(body)).encode())
+            if self.code not in NO_BODY_CODES:
+                self.setHeader(b"content-length", str(len(body)).encode())
             self.write(body)  # of which HEAD gets nothing
             self.finish()
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.internet.interfaces import IProtocol, IPushProducer, IReactorTime
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -85,6 +85,7 @@ class _Channel(HTTPChannel):
     def pauseProducing(self) -> None:
         super().pauseProducing()
         self.paused = True  # what has come already waits as well
+        IPushProducer(self.transport).pauseProducing()  # also amid a request
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
@@ -225,7 +226,8 @@ class ToTls(Resource):
     def render(self, request: Any) -> bytes:
         asked = request_of(request)
         host = asked.getHeader(b"host") or b""
-        if not host or any(byte in b" \t/\\@?#%<>\"'" or byte > 126 for byte in host):
+        hostile = any(byte in b" \t/\\@?#%<>\"'" or byte > 126 for byte in host)
+        if hostile or not host or not asked.uri.startswith(b"/"):
             return asked.refuse(426, "This server speaks TLS only: use https://.")
         asked.setHeader(b"location", b"https://" + host + asked.uri)
         return asked.refuse(308, "This server speaks TLS only: use https://.")

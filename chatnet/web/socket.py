@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from wsproto.events import AcceptConnection, Request as Opening
 from wsproto.handshake import H11Handshake
 from wsproto.utilities import RemoteProtocolError
 
+from chatnet.core.addresses import is_near
 from chatnet.core.commands import Join
 from chatnet.dialects.framed import Framed
 from chatnet.interfaces import IDialect
@@ -24,6 +24,8 @@ from chatnet.web.request import ChatRequest, request_of
 from chatnet.wires.websocket import WebSocketWire
 
 JSON, TEXT = "chatnet.json.v1", "chatnet.text.v1"
+# Ends of names that mean something near only: RFC 6761, RFC 6762, RFC 8375, and what routers use.
+_NEAR = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home", ".test")
 
 
 class NotOpened(Exception):
@@ -70,6 +72,8 @@ class SocketResource(Resource):
     def _open(self, request: ChatRequest) -> None:
         if request.method != b"GET":
             raise NotOpened(426, "Here WebSocket is spoken, and opened with GET.")
+        if request.content is not None and request.content.read(1):
+            raise NotOpened(400, "A WebSocket is opened without a body.")
         self._origins.check(request)
         wishes = _wishes(request)
         handshake, opening = _handshake(request)
@@ -99,7 +103,6 @@ class Origins:
     def __init__(self, others: tuple[str, ...]) -> None:
         """Let the pages of ``others`` in besides those from here."""
         self._others = frozenset(other.lower() for other in others)
-        self._names = {"localhost", socket.gethostname().lower(), socket.getfqdn().lower()}
 
     def check(self, request: ChatRequest) -> None:
         """See that the page ``request`` comes from, if it does, is from here.
@@ -118,25 +121,29 @@ class Origins:
                 f"A page of {origin[:200]} may not connect to this server."
                 " Its operator can allow that with --origin.",
             )
-        # A site may give its name this machine's own address, so as to reach a server that only
-        # listens here. A proxy says for whom it asks.
+        # A site may give its own name the address of a server that only those can reach who are
+        # near it. TLS would tell their browsers; a proxy says for whom it asks.
         proxied = request.getHeader(b"x-forwarded-for") or request.getHeader(b"forwarded")
-        if request.door.local and not proxied and not self._is_ours(host):
+        near = not request.door.encrypted and not proxied and is_near(request.door.address)
+        if near and not _is_near_name(host):
             raise NotOpened(
                 403,
-                f"This machine is not known as {host[:200]}. If it is, the operator can say so"
-                f" with --origin {origin[:200]}.",
+                f"This server is not known as {host[:200]}. If it is called that, the operator can"
+                f" say so with --origin {origin[:200]}; or use https://.",
             )
 
-    def _is_ours(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
-        try:
-            return ip_address(name).is_loopback
-        except ValueError:
-            return name in self._names
+
+def _is_near_name(host: str) -> bool:
+    """Return whether ``host`` is an address, or a name that no site can have."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:
+        return False
+    try:
+        ip_address(name)
+    except ValueError:
+        return "." not in name or name.endswith(_NEAR)
+    return True
 
 
 def _site(origin: str) -> tuple[str, str]:

@@ -220,8 +220,11 @@ class Certificates:
         self._leaf = pair.chain[0]
 
     def _poll(self) -> None:
-        self.refresh()
-        self._warn_of_dates()
+        try:
+            self.refresh()
+            self._warn_of_dates()
+        except Exception:  # whatever is in the files now, look again later
+            self._log.failure("cannot look at the certificate")
 
     def _tell(self) -> None:
         self._log.info(
@@ -419,7 +422,7 @@ def _read(path: str) -> bytes:
 def _read_chain(path: str) -> tuple[x509.Certificate, ...]:
     try:
         return tuple(x509.load_pem_x509_certificates(_read(path)))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise CannotUse(
             f"there is no PEM certificate in {path}. It has to have a part that begins with"
             " -----BEGIN CERTIFICATE-----."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
@@ -37,6 +38,7 @@ class LineWire(Outlet, LineReceiver):
         self._waiting: list[bytes] = []  # what came while the gate was shut
         self._splitting = False
         self._ended = self._finished = False  # the other side sends no more; the session knows
+        self._lost = False  # and reads no more; but what it said before is not all heard yet
 
     # -- in ------------------------------------------------------------------------
 
@@ -70,6 +72,7 @@ class LineWire(Outlet, LineReceiver):
             self._splitting = False
         if self._ended:
             self._finish()
+            self._part()
 
     def lineReceived(self, line: bytes) -> None:
         self.session.receive(line.removesuffix(b"\r"))
@@ -89,8 +92,29 @@ class LineWire(Outlet, LineReceiver):
         self.abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._waiting.clear()
-        self._end()
+        # What was said before hanging up is heard: TLS has no half-closed connections.
+        self._lost = self._ended = True
+        if self._cutting is None and reason.check(ConnectionDone):
+            self.session.stopProducing()
+            self._detach()
+        else:
+            self._waiting.clear()
+        self._part()
+
+    def close(self) -> None:
+        if self._lost:
+            self._waiting.clear()
+            self._part()
+        else:
+            super().close()
+
+    def _part(self) -> None:
+        """End, if the other side is gone and no more of what it said will be heard."""
+        more = self._splitting or (self._waiting and not self._gate.for_good)
+        if self._lost and not more:
+            self._lost, self._finished = False, True
+            self._waiting.clear()
+            self._end()
 
     def _split(self, data: bytes) -> None:
         first, *lines = data.split(self.delimiter)
@@ -134,6 +158,7 @@ class LineWire(Outlet, LineReceiver):
             self.dataReceived(b"".join(waiting))
         elif self._ended:
             self._finish()
+        self._part()
         if not (self._ended or self._gate.shut):
             self.resumeProducing()
 

@@ -15,6 +15,7 @@ from twisted.internet.tcp import Connection
 
 from chatnet.interfaces import ISession
 from chatnet.wires.gate import Gate
+from chatnet.wires.gone import GONE
 
 SHORT = 4096  # bytes of a unit, until the session allows more
 CLOSE_SECONDS = 5.0  # from the wish to close until the connection is cut
@@ -69,6 +70,7 @@ class Outlet:
         """Close once everything is sent, or in a few seconds."""
         if self._cutting is None and self.transport is not None:
             IConsumer(self.transport).unregisterProducer()  # TLS waits for a registered producer
+            self.session.stopProducing()  # for nobody says when to wait any more
             self._cutting = self._clock.callLater(CLOSE_SECONDS, self._cut)
             IPushProducer(self.transport).resumeProducing()  # to hear the other side close
             self._say_goodbye()
@@ -97,6 +99,14 @@ class Outlet:
             self._cutting.cancel()
             self._cutting = None
         self.session.end()
+        self._detach()
+
+    def _detach(self) -> None:
+        """Let go of the transport, and what it could not send.
+
+        Wire and session hold each other until the garbage collector comes by, which is seldom.
+        """
+        self._plain, self.transport = None, GONE
 
     def _cut(self) -> None:
         self._cutting = None

@@ -48,6 +48,7 @@ class WebSocketWire(Outlet, Protocol):
         self._message = bytearray()  # of which more is to come
         self._overlong = False  # the message that is coming is too long, and is dropped
         self._receiving = False
+        self._tired = False  # enough frames were taken for one turn of the reactor
         self._failed = False  # what comes cannot be understood any more
         self._heard_at = 0.0
         self._watch: IDelayedCall | None = None
@@ -104,14 +105,22 @@ class WebSocketWire(Outlet, Protocol):
             came += 1
             self._happened(event)
             if came == TURN_FRAMES:  # most of them are no messages, which the session counts
+                self._tired = True
                 self.hold("frames")
-                self._clock.callLater(0, self.release, "frames")
+                self._clock.callLater(0, self._rested)
             if not self._listens():
                 break
         return bool(came)
 
     def _listens(self) -> bool:
-        return not self._failed and (self._cutting is not None or not self._gate.shut)
+        if self._failed or self._tired:
+            return False
+        return self._cutting is not None or not self._gate.shut
+
+    def _rested(self) -> None:
+        self._tired = False
+        self.release("frames")
+        self._receive()  # also if another reason holds it, while it closes
 
     def _happened(self, event: Event) -> None:
         match event:
@@ -155,6 +164,7 @@ class WebSocketWire(Outlet, Protocol):
             super().close()
         else:
             super()._say_goodbye()
+            self._failed = True  # that was the end of it, or is no frame
 
     def _fail(self, code: int, reason: str | None) -> None:
         self.write(self._frames.send(CloseConnection(code, reason)))
