@@ -472,19 +472,19 @@ class ReaderTests(LiveTestCase):
 
         sam = await deferToThread(joins)
         before = resident(server.pid)
-        for number in range(30):
+        for number in range(20):
             ann.types(f"{number} " + "x" * MIB)
             await ann.answered()
         self.assertLess(resident(server.pid) - before, 24 * MIB)
 
         def reads() -> list[str]:
             heard: list[str] = []
-            while len(heard) < 30:
+            while len(heard) < 20:
                 heard += said([next(sam.objects())])
             return heard
 
         heard = await deferToThread(reads)
-        self.assertEqual(heard, [f"ann: {number} " + "x" * MIB for number in range(30)])
+        self.assertEqual(heard, [f"ann: {number} " + "x" * MIB for number in range(20)])
         sam.closes()
 
     async def test_who_comes_again_goes_on_where_it_was(self) -> None:
