@@ -22,6 +22,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
+from chatnet.test import schema
+
 reactor: Any = installed
 T = TypeVar("T")
 
@@ -258,7 +260,11 @@ class Client(Protocol):
 
     def _take(self, count: int) -> list[str]:
         taken, self.lines[:count] = self.lines[:count], []
-        return [line.decode().removesuffix("\r") for line in taken]
+        lines = [line.decode().removesuffix("\r") for line in taken]
+        for line in lines:
+            if line.startswith('{"'):  # so no person's, and as docs/protocol.schema.json says
+                schema.heard(json.loads(line))
+        return lines
 
     def _last_words(self) -> str:
         return repr([line[:200] for line in self.lines[-20:]])

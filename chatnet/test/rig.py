@@ -28,6 +28,7 @@ from chatnet.server.turn import Turn
 from chatnet.settings import Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.memory import MemoryStore
+from chatnet.test import schema
 from chatnet.web.site import ChatSite
 from chatnet.wires.oneport import GREET_SECONDS, OnePort
 
@@ -115,7 +116,10 @@ class Client:
         self.rig.settle()
 
     def sends(self, do: str, **asked: Any) -> None:
-        self.types(json.dumps({"do": do} | asked))
+        """Send a command. What the schema does not allow, the server refuses."""
+        self.types(json.dumps(frame := {"do": do} | asked))
+        wrong = schema.fault("client", frame)
+        assert not wrong or b'"error":' in self.transport.value(), wrong
 
     def hears(self) -> list[str]:
         heard: list[str] = self.transport.value().decode().splitlines()
@@ -123,7 +127,10 @@ class Client:
         return heard
 
     def receives(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.hears()]
+        """Take the frames that came, each of which is as docs/protocol.schema.json says."""
+        lines = self.transport.value().split(b"\n")
+        self.transport.clear()
+        return [schema.heard(json.loads(line)) for line in lines if line]
 
     def stops_listening(self) -> None:
         self.session.pauseProducing()
