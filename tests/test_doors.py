@@ -595,7 +595,7 @@ class TlsOnlyTests(LiveTestCase):
             self.assertIn(b"TLS only", silent.ends())
             peer = Peer(port)
             peer.says(opening())
-            self.assertEqual(answer(peer).status, 308)
+            self.assertEqual(answer(peer).status, 426)
             peer.closes()
 
         await deferToThread(work)

@@ -57,11 +57,12 @@ class ServerPasswordTests(LiveTestCase):
             eve = await self.connects(server)
             eve.types(wrong, "/join tea", "open sesame", "/rooms")
             heard = await eve.closed()
-            self.assertEqual(heard[1:], ["That is not this server's password."], wrong)
+            refused = ["That is not this server's password.", "Goodbye."]
+            self.assertEqual(heard[1:], refused, wrong)
         program = await self.connects(server)
         program.asks("password", password="sesame")
         program.asks("rooms")
-        self.assertIn('"error":"wrong-password"', (await program.closed())[-1])
+        self.assertIn('"error":"wrong-password"', (await program.closed())[-2])
 
     async def test_programs_are_not_let_in_without_it(self) -> None:
         server = await self.serves("--password", "open sesame")

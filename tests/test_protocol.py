@@ -211,7 +211,7 @@ class AddressTests(ProtocolTestCase):
         strict = await self.serves("--tls-only", data="strict")
         asked = await self.connects(strict)
         asked.types("GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "")
-        self.assertIn(" 308 ", (await asked.hears(1))[0])
+        self.assertIn(" 426 ", (await asked.hears(1))[0])
 
     async def refused(self, server: Server, address: str, **how: Any) -> int:
         try:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sys
 from contextlib import suppress as ignoring
 from itertools import count
 from pathlib import Path
@@ -245,6 +246,27 @@ class Talker:
 
 class KillTests(LiveTestCase):
     timeout = 90
+
+    async def test_also_after_another_program_has_read_the_database(self) -> None:
+        server = await self.serves()
+        ann = await self.joins(server, "ann")
+        ann.types("before")
+        await ann.answered()
+        copy = self.folder / "copy.db"
+        backup = (
+            "import sqlite3, sys; a, b = map(sqlite3.connect, sys.argv[1:]); a.backup(b);"
+            " a.close(); b.close()"
+        )
+        path = str(self.folder / "data" / "chatnet.db")
+        out, err, status = await self.runs(sys.executable, "-c", backup, path, str(copy))
+        self.assertEqual((out, err, status), ("", "", 0))
+        ann.types("after")
+        await ann.answered()
+        server.kill()
+        await server.ended()
+        again = await self.serves()
+        bob = await self.joins(again, "bob")
+        self.assertEqual(await told(bob, "tea"), ["ann: before", "ann: after"])
 
     async def _killed_after(self, shown: int) -> None:
         server = await self.serves()

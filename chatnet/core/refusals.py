@@ -14,6 +14,7 @@ class Refused(Exception):
     """
 
     code = "refused"
+    cid: str | None = None  # of the command, if it was understood no further
 
 
 class Malformed(Refused):

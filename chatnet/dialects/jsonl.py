@@ -113,7 +113,11 @@ class JsonDialect:
         if not isinstance(asked, dict):
             raise Malformed('Send a JSON object, like {"do": "rooms"}.')
         cid = _cid(asked)
-        return c.Request(_command(asked), cid)
+        try:
+            return c.Request(_command(asked), cid)
+        except Malformed as refusal:
+            refusal.cid = cid
+            raise
 
     def reply(self, reply: r.Reply, cid: str | None) -> bytes:
         match reply:

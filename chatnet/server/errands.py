@@ -121,7 +121,7 @@ async def address(
     note = None
     if person is None or not person.sessions:
         note = Noted(f"{name.text} is not here, and will read it at the next login.")
-    return [key, inbox_of(session.person)], events, note
+    return [inbox_of(session.person), key], events, note
 
 
 async def history(

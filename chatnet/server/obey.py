@@ -60,7 +60,7 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
         case c.Unignore(name):
             session.say_in_order(_unignore(session, name), cid)
         case c.Password(password):
-            session.slowly(_let_in(session, password), cid)
+            session.slowly(_let_in(session, password, cid), cid)
         case c.Nick() | c.Register() | c.Login() | c.ChangePassword():
             session.slowly(_identify(session, command, cid), cid)
         case c.Whisper() | c.Announce():
@@ -160,9 +160,9 @@ async def _identify(
     session.say(await arrivals.identify(session.host, session, command), cid)
 
 
-async def _let_in(session: Session, password: str) -> None:
+async def _let_in(session: Session, password: str, cid: str | None) -> None:
     if not session.shut_out:
-        session.say(Noted("No password is needed any more."), None)
+        session.say(Noted("No password is needed any more."), cid)
         return
     try:
         right = await opens(session.host, password, session.actor.address)
@@ -170,10 +170,10 @@ async def _let_in(session: Session, password: str) -> None:
         session.part(str(refusal), "refused")
         return
     if right:
-        session.let_in()
+        session.let_in(cid)
     else:
-        session.say_in_order(Sorry(WrongPassword("That is not this server's password.")), None)
-        session.leave_for_good("", "refused")
+        session.say_in_order(Sorry(WrongPassword("That is not this server's password.")), cid)
+        session.leave_for_good("Goodbye.", "refused")
 
 
 def _signal(session: Session, key: str) -> None:

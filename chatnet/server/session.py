@@ -161,7 +161,7 @@ class Session:
         try:
             asked = self._dialect.receive(unit, self.in_room())
         except Refused as refusal:
-            self.say_in_order(Sorry(refusal), None)
+            self.say_in_order(Sorry(refusal), refusal.cid)
             return
         if isinstance(asked, c.Request):
             self._obey(asked)
@@ -336,7 +336,7 @@ class Session:
         self._leaving, self._last_word = True, words
         self.host.turn.ring(self)
 
-    def let_in(self) -> None:
+    def let_in(self, cid: str | None = None) -> None:
         """Be one of those who are here; until then nobody sees it, and it hears nobody."""
         if self.ended or self._parted:  # it took too long
             return
@@ -346,7 +346,7 @@ class Session:
         self._stop_timer()
         arrive(self.host, self)
         self._network.begin(self)
-        self.say(self.hello(), None)
+        self.say(self.hello(), cid)
         for wish in self._wishes:
             self._obey(c.Request(wish))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import implementer
@@ -48,14 +49,25 @@ _PAGE_BYTES = 1024 * 1024  # about how much one read returns at most
 _BUSY_SECONDS = 5.0
 
 
+def _create(path: str) -> None:
+    """Make the file, for its owner alone, if it is not there; its -wal and -shm follow it.
+
+    A file that is there is not even opened: to close it again would drop the locks of all
+    connections that this process has to it (POSIX), and another program that reads the database
+    would then take its -wal away as the last one.
+    """
+    if os.path.islink(path):
+        raise OSError(errno.ELOOP, "it is a symbolic link", path)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
+
+
 @implementer(IStore, IAccountStore)
 class SqliteStore:
     """One connection. Open the file twice to read and write on two threads."""
 
     def __init__(self, path: str) -> None:
-        os.close(
-            os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
-        )  # its -wal and -shm follow it
+        _create(path)
         self._db = sqlite3.connect(
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )

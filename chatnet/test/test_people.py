@@ -372,7 +372,7 @@ class ServerPasswordTests(SynchronousTestCase):
 
     def test_a_wrong_one_is_refused_and_closed(self) -> None:
         ann = self.rig.arrives("sesame", "/join tea")
-        self.assertEqual(ann.hears()[1:], ["That is not this server's password."])
+        self.assertEqual(ann.hears()[1:], ["That is not this server's password.", "Goodbye."])
         self.assertTrue(ann.transport.disconnecting)
 
     def test_programs_are_told_what_is_needed(self) -> None:

@@ -118,8 +118,8 @@ class HangUpTests(SynchronousTestCase):
         self.assertEqual(heard[1:], ["bob: one", "bob has left the room."])
         self.assertIsNone(self.rig.network.people.find("bob"))
 
-    def test_a_link_that_broke_is_another_thing(self) -> None:
-        self.assertEqual(self.says("one", why=ConnectionLost), [])
+    def test_also_if_the_link_broke(self) -> None:
+        self.assertEqual(self.says("one", why=ConnectionLost)[1], "bob: one")
         self.assertIsNone(self.rig.network.people.find("bob"))
 
     def test_the_server_may_stop_meanwhile(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -259,3 +260,36 @@ class PlaintextTests(SynchronousTestCase):
         hello, bye = (f for f in bot.receives() if f["reply"] in ("hello", "bye"))
         self.assertEqual((hello["passwords"], bye["code"]), (False, "refused"))
         self.assertIn("Please type it:", rig.arrives(address=HERE).hears()[0])
+
+
+class NameTests(ProgramTestCase):
+    """A command that was named is answered under its name, whatever becomes of it."""
+
+    def test_what_makes_no_sense_is_refused_by_its_name(self) -> None:
+        ann = self.program("ann")
+        for asked in ({"do": "say", "room": "tea"}, {"do": "sing"}, {"do": "join", "room": 5}):
+            ann.types(json.dumps(asked | {"cid": "x"}))
+            [error] = ann.receives()
+            self.assertEqual((error["error"], error["cid"]), ("malformed", "x"))
+        ann.types(json.dumps({"do": "say", "cid": 5}))
+        self.assertNotIn("cid", ann.receives()[0])
+
+    def test_the_servers_password_as_well(self) -> None:
+        rig = Rig(password="sesame")
+        for password, answer in (("sesame", "hello"), ("open", "wrong-password")):
+            bot = rig.connects()
+            bot.sends("hello")
+            bot.receives()
+            bot.sends("password", password=password, cid="p")
+            said, *rest = bot.receives()
+            self.assertEqual((kinds([said]), said["cid"]), ([answer], "p"))
+        self.assertEqual((rest[0]["reply"], rest[0]["code"]), ("bye", "refused"))
+
+    def test_an_answer_tells_nothing_of_another_ones_log(self) -> None:
+        ann, bob = self.program("ann"), self.program("bob")
+        ann.sends("whisper", who="bob", body="psst", cid="w")
+        heard = ann.receives()
+        [done] = [frame for frame in heard if "ok" in frame]
+        [whispered] = [frame for frame in heard if "event" in frame and frame.get("body") == "psst"]
+        self.assertEqual((done["room"], done["seq"]), (whispered["room"], whispered["seq"]))
+        self.assertNotEqual(done["room"], bob.receives()[-1]["room"])

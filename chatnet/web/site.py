@@ -227,8 +227,9 @@ class ToTls(Resource):
         asked = request_of(request)
         host = asked.getHeader(b"host") or b""
         hostile = any(byte in b" \t/\\@?#%<>\"'" or byte > 126 for byte in host)
-        if hostile or not host or not asked.uri.startswith(b"/"):
-            return asked.refuse(426, "This server speaks TLS only: use https://.")
+        upgrade = asked.getHeader(b"upgrade")  # which would be sent on to https://, not to wss://
+        if hostile or upgrade or not host or not asked.uri.startswith(b"/"):
+            return asked.refuse(426, "This server speaks TLS only: use https:// or wss://.")
         asked.setHeader(b"location", b"https://" + host + asked.uri)
         return asked.refuse(308, "This server speaks TLS only: use https://.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IHandshakeListener,
@@ -94,7 +93,7 @@ class LineWire(Outlet, LineReceiver):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         # What was said before hanging up is heard: TLS has no half-closed connections.
         self._lost = self._ended = True
-        if self._cutting is None and reason.check(ConnectionDone):
+        if self._cutting is None:
             self.session.stopProducing()
             self._detach()
         else:

@@ -173,9 +173,6 @@ class OnePort(Protocol):
 
     def readConnectionLost(self) -> None:
         """The client sends no more; it may have said all it wanted to."""
-        if self.inside is not None:
-            self.inside.readConnectionLost()
-            return
         if self.inner is None and not self._deaf:
             self._begin(Speech.TEXT)
         elif self.speech is Speech.TEXT and self._first and self.inner is not None:
