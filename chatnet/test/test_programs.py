@@ -276,6 +276,7 @@ class NameTests(ProgramTestCase):
 
     def test_the_servers_password_as_well(self) -> None:
         rig = Rig(password="sesame")
+        rest: list[dict[str, Any]] = []
         for password, answer in (("sesame", "hello"), ("open", "wrong-password")):
             bot = rig.connects()
             bot.sends("hello")
