@@ -1,157 +1,126 @@
-// Where one writes: grows with the text, completes commands and names, remembers what was sent.
+// Where one writes: it grows with the text, completes commands and names, remembers what was sent.
 
-import { $, h, show } from "./dom.js";
+import * as client from "./client.js";
 import { COMMANDS } from "./commands.js";
-import { fold, safe } from "./text.js";
+import { $, h, show } from "./dom.js";
+import * as link from "./link.js";
+import { fold } from "./text.js";
 
 const SECRETS = /^\/(login|newuser|register|passwd|lock|join)\b/i; // not to be recalled
+const TYPING = 3e3; // ms between two signs that one is typing
 
-export class Composer {
-  /** `on` has send(text), typing(), and names(): who and what can be completed. */
-  constructor(on) {
-    this.on = on;
-    this.box = $("write");
-    this.list = $("suggestions");
-    this.found = [];
-    this.at = 0;
-    this.talk = null;
-    this.recalled = -1;
-    this.box.addEventListener("input", () => this.changed(true));
-    this.box.addEventListener("keydown", (event) => this.key(event));
-    this.box.addEventListener("blur", () => setTimeout(() => document.activeElement === this.box || this.close(), 150));
-    $("composer").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.send();
-    });
-  }
+const box = $("write");
+const list = $("suggestions");
+let talk = null;
+let found = []; // {text, label, about}: what is suggested for the word before the caret
+let chosen = 0; // which of them
+let recalled = -1; // how many back what is in the box was sent
+let typedAt = 0;
 
-  open(talk) {
-    if (this.talk) this.talk.draft = this.box.value;
-    this.talk = talk;
-    this.box.value = talk?.draft || "";
-    this.recalled = -1;
-    this.changed(false);
-  }
-
-  insert(text) {
-    this.box.setRangeText(text, this.box.selectionStart, this.box.selectionEnd, "end");
-    this.box.focus();
-    this.changed(true);
-  }
-
-  changed(typed) {
-    const { box } = this;
-    box.style.height = "auto";
-    box.style.height = `${box.scrollHeight}px`;
-    if (!typed) return this.close();
-    if (box.value && !box.value.startsWith("/")) this.on.typing();
-    const [word, at] = this.word();
-    if (at === 0 && /^\/\S/.test(word) && !word.startsWith("//")) this.suggest(this.commands(word.slice(1)), 0);
-    else if (word === "/") this.suggest(this.commands(""), 0);
-    else if (/^@./.test(word)) this.suggest(this.people(word.slice(1), "@"), at);
-    else this.close();
-  }
-
-  /** The word before the caret, and where it begins. */
-  word() {
-    const before = this.box.value.slice(0, this.box.selectionStart);
-    const word = /\S*$/.exec(before)[0];
-    return [word, before.length - word.length];
-  }
-
-  commands(start) {
-    const wanted = start.toLowerCase();
-    return COMMANDS.filter(({ name, also }) => [name, ...also].some((one) => one.startsWith(wanted)))
-      .sort((a, b) => b.name.startsWith(wanted) - a.name.startsWith(wanted))
-      .map(({ name, usage, about }) => ({ text: `/${name}`, label: usage, about }));
-  }
-
-  people(start, mark = "") {
-    const wanted = fold(start);
-    return this.on.names().filter((name) => fold(name).startsWith(wanted)).slice(0, 8)
-      .map((name) => ({ text: mark + name, label: safe(name) }));
-  }
-
-  suggest(found, from) {
-    this.found = found;
-    this.from = from;
-    this.at = 0;
-    this.draw();
-  }
-
-  draw() {
-    const { found, list, box } = this;
-    show(list, found.length > 0);
-    list.replaceChildren(...found.map(({ label, about }, at) =>
-      h("div", { id: `suggestion-${at}`, role: "option", "aria-selected": String(at === this.at),
-        pointerdown: (event) => { event.preventDefault(); this.choose(at); } },
-      h("bdi", null, label), about && h("small", null, about))));
-    if (!found.length) return box.removeAttribute("aria-activedescendant");
-    box.setAttribute("aria-activedescendant", `suggestion-${this.at}`);
-    list.children[this.at].scrollIntoView({ block: "nearest" });
-  }
-
-  close() {
-    if (this.found.length) this.suggest([], 0);
-  }
-
-  choose(at) {
-    const { text } = this.found[at];
-    this.box.setRangeText(`${text} `, this.from, this.box.selectionStart, "end");
-    this.close();
-    this.changed(false);
-  }
-
-  key(event) {
-    if (event.isComposing) return;
-    const { key } = event;
-    const open = this.found.length > 0;
-    const act = this.acts(key, event, open);
-    if (!act) return;
-    event.preventDefault();
-    act();
-  }
-
-  acts(key, event, open) {
-    const { box } = this;
-    if (event.altKey || event.ctrlKey || event.metaKey) return null;
-    if (key === "Enter" && !event.shiftKey) {
-      const whole = open && this.found[this.at].text === this.word()[0];
-      return open && !whole ? () => this.choose(this.at) : () => this.send();
-    }
-    if (open && key === "Escape") return () => this.close();
-    if (open && (key === "ArrowDown" || key === "ArrowUp")) {
-      const { length } = this.found;
-      return () => { this.at = (this.at + (key === "ArrowDown" ? 1 : length - 1)) % length; this.draw(); };
-    }
-    if (key === "Tab" && !event.shiftKey) {
-      if (open) return () => this.choose(this.at);
-      const [word, at] = this.word();
-      const found = word ? this.people(word) : [];
-      if (!found.length) return null;
-      return () => { this.suggest(found, at); if (found.length === 1) this.choose(0); };
-    }
-    const { sent } = this.talk;
-    if (key === "ArrowUp" && sent.length && (!box.value || this.recalled >= 0)) return () => this.recall(this.recalled + 1);
-    if (key === "ArrowDown" && this.recalled >= 0) return () => this.recall(this.recalled - 1);
-    if (this.recalled >= 0 && key.length === 1) this.recalled = -1;
-    return null;
-  }
-
-  recall(at) {
-    const { sent } = this.talk;
-    this.recalled = Math.min(at, sent.length - 1);
-    this.box.value = at < 0 ? "" : sent.at(-1 - this.recalled);
-    this.changed(false);
-  }
-
-  send() {
-    const text = this.box.value.replace(/^\s*\n|\s+$/g, "");
-    if (!text) return;
-    if (!SECRETS.test(text) && this.talk.sent.at(-1) !== text) this.talk.sent = [...this.talk.sent.slice(-49), text];
-    this.box.value = "";
-    this.recalled = -1;
-    this.changed(false);
-    this.on.send(text);
-  }
+export function open(other) {
+  if (talk) talk.draft = box.value;
+  talk = other;
+  fill(talk?.draft || "");
 }
+
+function fill(text) {
+  box.value = text;
+  fit();
+}
+
+/** Put text in place of what is between `from` and the caret. */
+export function insert(text, from = box.selectionStart) {
+  box.setRangeText(text, from, box.selectionEnd, "end");
+  box.focus();
+  fit();
+}
+
+function fit() {
+  box.style.height = "auto";
+  box.style.height = `${box.scrollHeight}px`;
+  recalled = -1;
+  suggest([]);
+}
+
+/** The word before the caret, and where it begins. */
+function word() {
+  const before = box.value.slice(0, box.selectionStart);
+  const [last] = /\S*$/.exec(before);
+  return [last, before.length - last.length];
+}
+
+function commands(start) {
+  return COMMANDS.filter(({ name }) => name.startsWith(start))
+    .map(({ name, usage, about }) => ({ text: `/${name}`, label: usage, about }));
+}
+
+function people(start) {
+  const [, mark, wanted] = /^(@?)(.*)$/.exec(start);
+  const names = [...talk.members.values(), ...client.talks.values()].map(({ name }) => name);
+  return [...new Set(names)].filter((name) => fold(name).startsWith(fold(wanted))).slice(0, 8)
+    .map((name) => ({ text: mark + name, label: name }));
+}
+
+function suggest(what, which = 0) {
+  if (!what.length && !found.length) return;
+  found = what;
+  chosen = which;
+  show(list, found.length > 0);
+  list.replaceChildren(...found.map(({ label, about }, at) =>
+    h("div", { id: `suggestion-${at}`, role: "option", "aria-selected": String(at === chosen), pointerdown: (event) => choose(at, event) },
+      h("bdi", label), about && h("small", about))));
+  box.setAttribute("aria-activedescendant", found.length ? `suggestion-${chosen}` : "");
+  list.children[chosen]?.scrollIntoView({ block: "nearest" });
+}
+
+function choose(at, event) {
+  event.preventDefault();
+  insert(`${found[at].text} `, word()[1]);
+}
+
+function typed() {
+  fit();
+  const [last, from] = word();
+  if (from === 0 && /^\/(?!\/)/.test(last)) suggest(commands(last.slice(1).toLowerCase()));
+  else if (/^@./.test(last)) suggest(people(last));
+  if (!box.value || box.value.startsWith("/") || talk.whispers || !client.ready || Date.now() - typedAt < TYPING) return;
+  typedAt = Date.now();
+  link.send({ do: "typing", room: talk.name, cid: "typing" }); // to be refused it is no news
+}
+
+function key(event) {
+  const { key, shiftKey, isComposing, altKey, ctrlKey, metaKey } = event;
+  const step = { ArrowDown: 1, ArrowUp: -1 }[key];
+  const any = found.length > 0;
+  const [last] = word();
+  if (isComposing || altKey || ctrlKey || metaKey) return;
+  if (key === "Enter" && !shiftKey) any && found[chosen].text !== last ? choose(chosen, event) : $("composer").requestSubmit();
+  else if (key === "Escape") suggest([]);
+  else if (any && step) suggest(found, (chosen + step + found.length) % found.length);
+  else if (key === "Tab" && !shiftKey && (any || last)) {
+    if (!any) suggest(people(last));
+    if (!found.length) return;
+    if (any || found.length === 1) choose(chosen, event);
+  } else if (step && (recalled >= 0 || (step < 0 && !box.value))) recall(recalled - step);
+  else return;
+  event.preventDefault();
+}
+
+function recall(back) {
+  const { sent } = talk;
+  const at = Math.min(back, sent.length - 1);
+  fill(at < 0 ? "" : sent.at(-1 - at));
+  recalled = at;
+}
+
+/** Return what was written, and forget it but for the up arrow. */
+export function take() {
+  const text = box.value.replace(/^\s*\n|\s+$/g, "");
+  if (text && !SECRETS.test(text) && talk.sent.at(-1) !== text) talk.sent = [...talk.sent.slice(-49), text];
+  fill("");
+  return text;
+}
+
+box.oninput = typed;
+box.onkeydown = key;
+box.onblur = () => suggest([]);

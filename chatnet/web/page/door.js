@@ -1,95 +1,60 @@
 // The first screen: come in as a guest, with an account, or make one.
 
 import { $, put, show } from "./dom.js";
-import { safe } from "./text.js";
 
-const WAYS = ["guest", "login", "register"];
+const DOING = { nick: "Come in", login: "Log in", register: "Make the account" };
 
-export class Door {
-  /** `enter` gets {name, password, fresh}, the server's password and the room, and may refuse by throwing. */
-  constructor(enter) {
-    this.enter = enter;
-    this.way = "guest";
-    this.hello = null;
-    for (const way of WAYS) $(`as-${way}`).addEventListener("click", () => this.choose(way));
-    $("as-guest").parentElement.addEventListener("keydown", ({ key }) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
-      const ways = WAYS.filter((way) => !$(`as-${way}`).disabled);
-      if (step) this.choose(ways.at((ways.indexOf(this.way) + step) % ways.length)).focus();
-    });
-    $("enter").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.submit();
-    });
-    $("secure").href = `https:${location.href.slice(location.protocol.length)}`;
-  }
+const form = $("enter");
+const password = $("password");
 
-  open({ wrong = "", name = "", account = false, room } = {}) {
-    show($("door"), true);
-    this.choose(account ? "login" : this.way);
-    if (name) $("name").value = name;
-    if (room) $("room").value = room;
-    this.complain(wrong);
-    $(name && account ? "password" : "name").focus();
-  }
+export function open({ wrong = "", name = "", account, room }) {
+  show($("door"), true);
+  if (account) form.way.value = "login";
+  $("name").value ||= name;
+  if (room) $("room").value = room;
+  choose();
+  put($("door-wrong"), wrong);
+  (name && account ? password : $("name")).focus();
+}
 
-  close() {
-    show($("door"), false);
-    $("password").value = $("gate").value = "";
-  }
+export function offers({ server, motd, password_needed, passwords, registration, features }) {
+  const [, login, register] = form.way;
+  put($("server"), server);
+  put($("motd"), motd || "Pick a name and come in.");
+  show($("gate-field"), password_needed);
+  show($("plaintext"), !passwords);
+  show($("plaintext").lastElementChild, !password_needed);
+  show($("secure"), features.includes("tls"));
+  show(register.parentElement, registration);
+  login.disabled = register.disabled = !passwords;
+  if (!passwords) form.way.value = "nick";
+  choose();
+}
 
-  /** The server has told what it offers. */
-  offers(hello) {
-    this.hello = hello;
-    put($("server"), safe(hello.server));
-    put($("motd"), safe(hello.motd) || "Pick a name and come in.");
-    show($("gate-field"), hello.password_needed);
-    show($("plaintext"), !hello.passwords);
-    show($("plaintext").lastElementChild, !hello.password_needed);
-    show($("secure"), hello.features.includes("tls"));
-    const [least, most] = hello.password_length;
-    $("password").maxLength = most;
-    $("password").dataset.least = least;
-    $("as-login").disabled = !hello.passwords;
-    $("as-register").disabled = !hello.passwords || !hello.registration;
-    show($("as-register"), hello.registration);
-    if (!hello.passwords) this.choose("guest");
-  }
+function choose() {
+  const way = form.way.value;
+  show($("password-field"), way !== "nick");
+  password.disabled = way === "nick";
+  password.autocomplete = way === "register" ? "new-password" : "current-password";
+  put($("come-in"), DOING[way]);
+}
 
-  choose(way) {
-    this.way = way;
-    for (const other of WAYS) {
-      $(`as-${other}`).setAttribute("aria-selected", String(other === way));
-      $(`as-${other}`).tabIndex = other === way ? 0 : -1;
-    }
-    const password = $("password");
-    show($("password-field"), way !== "guest");
-    password.required = way !== "guest";
-    password.autocomplete = way === "register" ? "new-password" : "current-password";
-    password.minLength = way === "register" ? password.dataset.least || 1 : 1;
-    put($("come-in"), { guest: "Come in", login: "Log in", register: "Make the account" }[way]);
-    this.complain("");
-    return $(`as-${way}`);
-  }
-
-  complain(text) {
-    put($("door-wrong"), text);
-    show($("door-wrong"), Boolean(text));
-  }
-
-  async submit() {
-    const button = $("come-in");
-    if (button.disabled) return;
-    this.complain("");
-    button.disabled = true;
-    const who = { name: $("name").value.trim() };
-    if (this.way !== "guest") Object.assign(who, { password: $("password").value, fresh: this.way === "register" });
+/** See that `enter` gets {verb, name, password}, the server's password and the room; it may throw. */
+export function attend(enter) {
+  $("secure").href = `https:${location.href.slice(location.protocol.length)}`;
+  form.onchange = choose;
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    put($("door-wrong"), "");
+    $("come-in").disabled = true;
+    const who = { verb: form.way.value, name: $("name").value.trim(), password: password.disabled ? undefined : password.value };
     try {
-      await this.enter(who, $("gate").value, $("room").value.trim());
+      await enter(who, $("gate").value, $("room").value.trim());
+      show($("door"), false);
+      password.value = $("gate").value = "";
     } catch (error) {
-      this.complain(error.message);
-    } finally {
-      button.disabled = false;
+      put($("door-wrong"), error.message);
     }
-  }
+    $("come-in").disabled = false;
+  };
 }

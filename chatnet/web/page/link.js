@@ -1,93 +1,74 @@
 // The WebSocket: kept open, probed when silent, opened again when lost.
 
 const SILENT = 50e3; // ms without a word, after which the other side is asked for one
-const PATIENCE = 12e3; // ms it has for that
+const PATIENCE = 8e3; // ms it has for that
 const LONGEST_WAIT = 30e3; // ms between two tries
 
-export class Link {
-  /** `on` has frame(object), up() and down(): called for each frame, and when the link is there or lost. */
-  constructor(url, on) {
-    this.url = url;
-    this.on = on;
-    this.state = "closed"; // or "trying", "open", "waiting"
-    this.retryAt = 0;
-    this.tries = 0;
-    this.timer = 0;
-    setInterval(() => this.look(), 5e3);
-  }
+export const on = {}; // to be filled: frame(object), for each that comes, and down(), when the link is lost
+export let state = "closed"; // or "trying", "open", "waiting"
+export let retryAt = 0;
+let tries = 0; // since the server last knew us
+let socket = null;
+let timer, heard, due; // when something came last, and when an answer has to be there
 
-  open() {
-    clearTimeout(this.timer);
-    if (this.socket) return;
-    this.state = "trying";
-    const socket = (this.socket = new WebSocket(this.url, "chatnet.json.v1"));
-    this.heard = Date.now();
-    this.asked = 0;
-    socket.onmessage = ({ data }) => {
-      if (this.socket !== socket) return;
-      this.heard = Date.now();
-      this.asked = 0;
-      if (this.state !== "open") {
-        this.state = "open";
-        this.on.up();
-      }
-      this.on.frame(JSON.parse(data));
-    };
-    socket.onclose = () => this.socket === socket && this.lost();
-    this.on.changed();
-  }
-
-  /** The server knows who we are: the next loss is a new one. */
-  settled() {
-    this.tries = 0;
-  }
-
-  /** Close, and stay closed until open() is called. */
-  close() {
-    clearTimeout(this.timer);
-    const { socket } = this;
-    this.socket = null;
-    this.state = "closed";
-    socket?.close();
-    this.on.changed();
-  }
-
-  lost() {
-    const { socket } = this;
-    this.socket = null;
-    socket.onclose = null;
-    socket.close();
-    const wait = Math.min(LONGEST_WAIT, 500 * 2 ** this.tries++) * (0.6 + 0.4 * Math.random());
-    this.state = "waiting";
-    this.retryAt = Date.now() + wait;
-    this.timer = setTimeout(() => this.open(), wait);
-    this.on.down(); // may close for good
-    this.on.changed();
-  }
-
-  /** Something changed about the network: try at once, or see whether the link still lives. */
-  nudge() {
-    if (this.state === "waiting") {
-      this.tries = Math.min(this.tries, 2);
-      this.open();
-    } else if (this.state === "open") this.probe(5e3);
-  }
-
-  send(frame) {
-    if (this.state === "open") this.socket.send(JSON.stringify(frame));
-  }
-
-  probe(patience) {
-    this.asked = Date.now() + patience;
-    this.send({ do: "ping" });
-    setTimeout(() => this.look(), patience + 50);
-  }
-
-  look() {
-    if (!this.socket) return;
-    const now = Date.now();
-    if (this.asked && now > this.asked) this.lost();
-    else if (this.state === "trying" && now - this.heard > PATIENCE) this.lost();
-    else if (!this.asked && now - this.heard > SILENT) this.probe(PATIENCE);
-  }
+export function open() {
+  clearTimeout(timer);
+  if (socket) return;
+  const mine = (socket = new WebSocket(new URL("ws", location.href.replace(/^http/, "ws")), "chatnet.json.v1"));
+  heard = Date.now();
+  due = 0;
+  state = "trying";
+  mine.onclose = () => socket === mine && lost();
+  mine.onmessage = ({ data }) => {
+    if (socket !== mine) return;
+    heard = Date.now();
+    due = 0;
+    state = "open";
+    const frame = JSON.parse(data);
+    if (frame.reply === "youare") tries = 0;
+    on.frame(frame);
+  };
 }
+
+/** Close, and stay closed until open() is called. */
+export function close() {
+  clearTimeout(timer);
+  state = "closed";
+  socket?.close();
+  socket = null;
+}
+
+function lost() {
+  close();
+  const wait = Math.min(LONGEST_WAIT, 500 * 2 ** tries++) * (0.6 + 0.4 * Math.random());
+  state = "waiting";
+  retryAt = Date.now() + wait;
+  timer = setTimeout(open, wait);
+  on.down(); // may close for good
+}
+
+export function send(frame) {
+  if (state === "open") socket.send(JSON.stringify(frame));
+}
+
+/** Something changed about the network: try at once, or see whether the link still lives. */
+export function nudge() {
+  if (state === "open") return probe();
+  tries = Math.min(tries, 2);
+  if (state === "waiting") open();
+}
+
+function probe() {
+  due = Date.now() + PATIENCE;
+  send({ do: "ping" });
+  setTimeout(look, PATIENCE + 50);
+}
+
+function look() {
+  const silent = Date.now() - heard;
+  if (!socket) return;
+  if (due ? Date.now() > due : state === "trying" && silent > PATIENCE) lost();
+  else if (!due && silent > SILENT) probe();
+}
+
+setInterval(look, 5e3);

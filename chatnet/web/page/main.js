@@ -1,182 +1,138 @@
 // Puts the page together: what the server tells goes to the screen, what is typed goes to the server.
 
-import { $, ask, button, dialog, h, icon, menu, put, show, tool } from "./dom.js";
-import { Client, Lost } from "./client.js";
+import * as client from "./client.js";
 import { COMMANDS, command, parse } from "./commands.js";
-import { Composer } from "./composer.js";
-import { Door } from "./door.js";
-import { Log } from "./log.js";
-import { device, keepRead, readUpTo, tab, theme, writeRead } from "./settings.js";
-import { drawHead, drawPeople, drawTalks } from "./side.js";
-import { speaks } from "./state.js";
-import { fold, lasting, safe, some } from "./text.js";
+import * as composer from "./composer.js";
+import { $, button, dialog, h, icon, menu, put, show, tool } from "./dom.js";
+import * as door from "./door.js";
+import * as link from "./link.js";
+import * as log from "./log.js";
+import { tab, theme } from "./settings.js";
+import { drawPeople, drawTalks } from "./side.js";
+import { Refused, speaks } from "./state.js";
+import { fold, lasting, safe } from "./text.js";
 
-const TYPING = 3e3; // ms between two signs that one is typing
-const narrow = matchMedia("(max-width: 760px)");
+const narrow = matchMedia("(max-width: 860px)");
+const dirty = new Set(); // what to draw in the next frame
 
 let current = null; // the conversation that is open
-let typedAt = 0;
-let typingTimer = 0;
 
-// -- drawing: what changed is drawn once per frame ------------------------------------
+// -- drawing
 
-const dirty = new Set();
-
-function changed(what, talk) {
-  if (["log", "pending", "typing", "members"].includes(what) && talk !== current) return;
+function changed(what = "rest") {
   if (!dirty.size) document.hidden ? setTimeout(draw, 200) : requestAnimationFrame(draw);
   dirty.add(what);
 }
 
 function draw() {
-  const has = (...names) => names.some((name) => dirty.has(name));
-  const all = has("me", "talks", "talk");
   const parts = new Set(dirty);
   dirty.clear();
-  if (parts.has("hello")) door.offers(client.hello);
+  if (client.hello) door.offers(client.hello);
   if (!client.me) return;
-  if (current && !client.talks.has(current.key)) return go(newest());
-  if (all || parts.has("log")) log.update();
-  if (all || parts.has("pending")) log.drawPending();
-  if (all || parts.has("unread") || parts.has("log")) drawUnread();
-  if (all || parts.has("members")) drawPeople(current, client.me.name, person);
-  if (all) drawRest();
-  if (all || parts.has("typing")) drawTyping();
-  if (parts.has("link") || parts.has("me")) drawLink();
+  if (current && !client.talks.has(current.key)) return go(ordered()[0]);
+  if (current) log.update();
+  if (parts.has("pending")) log.drawPending();
+  show($("people"), current && !current.whispers);
+  if (parts.has("members") && !$("people").hidden) drawPeople(current, client.me.key);
+  drawFrame();
+  drawPassing();
 }
 
-function drawUnread() {
+function drawFrame() {
+  const { name, registered } = client.me;
+  const { here, whispers, why, topic } = current || {};
+  const server = client.hello?.server || $("brand").textContent;
+  const title = current && (whispers ? current.name : `#${current.name}`);
+  const about = whispers ? "Whispers: only the two of you see this" : safe(topic || "");
   const talks = ordered();
-  drawTalks(talks, current, go);
   const unread = talks.reduce((sum, talk) => sum + talk.unread, 0);
-  const called = talks.some((talk) => talk.mentions);
-  const name = client.hello?.server || $("brand").textContent;
-  document.title = `${unread ? `(${unread}) ` : ""}${safe(name)}${current ? ` · ${safe(current.name)}` : ""}`;
-  $("to-side").firstChild.dataset.count = unread ? (called ? "@" : "·") : "";
-}
-
-function drawRest() {
-  const { me } = client;
-  $("self").replaceChildren(h("bdi", null, safe(me.name)), h("span", { class: "tag" }, me.registered ? "account" : "guest"));
-  put($("brand"), safe(client.hello?.server || $("brand").textContent));
-  drawHead(current, client.hello?.server || "chatnet");
-  for (const id of ["log", "composer"]) show($(id), Boolean(current) && (id === "log" || current.here));
+  drawTalks(talks, current);
+  document.title = safe(`${unread ? `(${unread}) ` : ""}${server}${current ? ` · ${current.name}` : ""}`);
+  put($("badge"), unread ? (talks.some((talk) => talk.mentions) ? "@" : "·") : "");
+  put($("self").firstChild, name);
+  put($("self").lastChild, registered ? "account" : "guest");
+  put($("brand"), server);
+  put($("talk-name"), title || server);
+  put($("talk-topic"), about);
+  $("talk-topic").title = about;
+  $("write").placeholder = safe(`${whispers ? "Whisper to" : "Say something in"} ${title}`);
+  put($("apart").firstChild, why || "");
+  show($("log"), current);
+  show($("head-tools"), current);
   show($("nowhere"), !current);
-  show($("head-tools"), Boolean(current));
-  show($("to-people"), Boolean(current && !current.whispers));
-  show($("apart"), Boolean(current && !current.here));
-  put($("apart").firstChild, safe(current?.why || ""));
-  $("write").placeholder = current ? (current.whispers ? `Whisper to ${safe(current.name)}` : `Say something in #${safe(current.name)}`) : "";
+  show($("composer"), here);
+  show($("apart"), current && !here);
+  show($("to-people"), !whispers);
 }
 
-function drawTyping() {
-  clearTimeout(typingTimer);
-  if (!current) return;
-  const now = Date.now();
-  for (const [name, until] of current.typing) if (until <= now) current.typing.delete(name);
-  const names = [...current.typing.keys()];
-  const few = names.slice(0, 2).map((name, at) => [at > 0 && " and ", h("bdi", null, safe(name))]).flat().filter(Boolean);
-  const others = names.length > 2 ? ` and ${some(names.length - 2, "other")}` : "";
-  $("typing").replaceChildren(...(names.length ? [...few, `${others} ${names.length > 1 ? "are" : "is"} typing…`] : []));
-  if (names.length) typingTimer = setTimeout(drawTyping, 1e3);
-}
-
-function drawLink() {
-  const { state, retryAt } = client.link;
-  const lost = Boolean(client.who) && !client.ready;
-  show($("banner"), lost);
-  if (!lost) return;
+/** Draw what passes with time: the state of the link, and who is typing. */
+function drawPassing() {
+  const { state, retryAt } = link;
   const wait = Math.ceil((retryAt - Date.now()) / 1e3);
   const elsewhere = state === "closed";
+  show($("banner"), client.who && !client.ready);
   put($("trouble"), elsewhere ? "You came again in another window, and the chat goes on there."
-    : navigator.onLine ? "The link is lost. What you write is sent when it is back."
-    : "Your device is offline. What you write is sent when it is back.");
-  put($("countdown"), state === "waiting" && wait > 0 ? `Trying again in ${wait} s` : elsewhere ? "" : "Trying…");
+    : `${navigator.onLine ? "The link is lost." : "Your device is offline."} What you write is sent when it is back.`);
+  put($("countdown"), elsewhere ? "" : state === "waiting" && wait > 0 ? `Trying again in ${wait} s` : "Trying…");
   put($("retry"), elsewhere ? "Use it here" : "Try now");
-  show($("retry"), state !== "trying");
+  const names = [...(current?.typing || [])].filter(([, until]) => until > Date.now()).map(([name]) => name);
+  put($("typing"), names.length ? `${names.join(", ")} ${names[1] ? "are" : "is"} typing…` : "");
 }
 
-setInterval(drawLink, 500);
+// -- what the client tells
 
-// -- what the client tells -------------------------------------------------------------
-
-const client = new Client(new URL("ws", location.href.replace(/[#?].*/, "").replace(/^http/, "ws")).href, {
+client.begin({
   changed,
-  readUpTo,
-  said(talk, entry, forMe) {
-    if (talk === current) {
-      changed("log", talk);
-      if (!speaks(entry)) changed(entry.event === "topicset" || entry.event.endsWith("locked") ? "talk" : "members", talk);
-      else if (talk.typing.size || $("typing").firstChild) changed("typing", talk);
-      if (talk.line === null && talk.unread === 1 && !attentive()) talk.line = talk.read;
-    } else changed("unread");
-    if (forMe && !attentive()) notify(talk, entry);
-  },
-  note: (text, talk) => note({ text }, talk),
-  announced(entry) {
-    if (!current) return toast(`${safe(entry.by)} to everyone: ${safe(entry.body).slice(0, 300)}`);
-    current.remark(entry);
-    changed("log", current);
+  note,
+  said(talk, entry) {
+    changed(speaks(entry) ? "rest" : "members");
+    if (talk === current && talk.line === null && talk.unread === 1 && !log.attentive()) talk.line = talk.read;
   },
   out(text, code) {
-    if (code === "replaced") return drawLink();
-    const session = tab.get("session");
+    if (code === "replaced") return;
+    const { name, account } = tab.get("session") || {};
     show($("app"), false);
     document.title = "chatnet";
     if (!client.me) open(null);
-    door.open({ wrong: code === "quit" ? "" : text, name: session?.name, account: session?.account });
+    door.open({ wrong: code === "quit" ? "" : text, name, account });
   },
-}, tab);
-client.ignored = new Map((device.get("ignored") || []).map((name) => [fold(name), name]));
-
-function note(entry, talk = current) {
-  if (!talk) return toast(entry.text);
-  talk.remark({ event: "note", ...entry });
-  changed("log", talk);
-}
-
-function toast(text) {
-  put($("toast"), text);
-  setTimeout(() => $("toast").textContent === text && put($("toast"), ""), 6e3);
-}
-
-const complain = (error) => note({ text: error.message, wrong: true });
-
-// -- coming in -------------------------------------------------------------------------
-
-const door = new Door(async (who, gate, room) => {
-  client.gate = gate || client.gate;
-  await client.signIn(who);
-  await inside([...(tab.get("session")?.rooms || []), hashed() || room]);
 });
 
-async function inside(rooms) {
-  door.close();
-  show($("app"), true);
+/** Tell the reader something that is in no log. */
+function note(text, talk = current, wrong = false) {
+  if (talk) talk.remark({ event: "note", text, wrong });
+  else for (const id of ["door-wrong", "noted"]) put($(id), text);
+  changed();
+}
+
+const complain = ({ message }) => note(message, current, true);
+
+// -- coming in
+
+/** Be somebody, and go where one was, or wants to be. */
+async function comeIn(who, password, room) {
+  const { rooms = [] } = tab.get("session") || {};
   const wanted = hashed();
-  const opened = [];
-  for (const name of new Set(rooms.filter((name) => name && !name.startsWith("@")))) {
-    await client.join(name).then((talk) => opened.push(talk), (error) => enterLocked(name, error));
+  let talk = null;
+  await client.signIn(who, password);
+  show($("app"), true);
+  for (const name of new Set([...rooms, wanted || room])) {
+    if (name && !name.startsWith("@")) talk = (await join(name).catch(complain)) || talk;
   }
-  changed("me");
-  const there = wanted && findTalk(wanted);
-  go(there || opened.at(-1) || null);
-  if (!narrow.matches) $("write").focus();
+  go(client.find(wanted) || talk);
 }
 
 function start() {
-  const session = tab.get("session");
-  client.greeting().catch(() => {});
-  if (!session) return door.open({ room: hashed() });
-  if (session.account) return door.open({ name: session.name, account: true });
-  client.signIn({ name: session.name }).then(() => inside([hashed(), ...session.rooms]), (error) => door.open({ wrong: error.message, name: session.name }));
+  const { name, account } = tab.get("session") || {};
+  door.attend(comeIn);
+  if (name && !account) return comeIn({ verb: "nick", name }).catch(({ message }) => door.open({ wrong: message, name }));
+  door.open({ name, account, room: hashed() });
+  return client.greeting();
 }
 
-// -- going about -----------------------------------------------------------------------
+// -- going about
 
 const ordered = () => [...client.talks.values()].sort((a, b) => a.whispers - b.whispers || (a.key < b.key ? -1 : 1));
-const newest = () => ordered()[0] || null;
-const attentive = () => document.hasFocus() && !document.hidden;
 
 function hashed() {
   try {
@@ -186,15 +142,10 @@ function hashed() {
   }
 }
 
-function findTalk(name) {
-  return name.startsWith("@") ? client.whispers(name.slice(1)) : client.find(name);
-}
-
 /** Open a conversation, and say so in the address. */
-function go(talk) {
-  const hash = talk && `#${talk.whispers ? "@" : ""}${encodeURIComponent(talk.name)}`;
-  if (!talk) history.replaceState(null, "", location.pathname);
-  else if (`#${hashed()}` !== hash && location.hash !== hash) history[current ? "pushState" : "replaceState"](null, "", hash);
+function go(talk = null) {
+  const name = talk ? (talk.whispers ? "@" : "") + talk.name : "";
+  if (hashed() !== name) history[talk && current ? "pushState" : "replaceState"](null, "", `#${encodeURI(name)}`);
   open(talk);
   drawer("");
   if (talk?.here && !narrow.matches) $("write").focus();
@@ -202,320 +153,281 @@ function go(talk) {
 
 function open(talk) {
   current = talk;
+  if (client.me) drawFrame(); // what is hidden takes no focus
   log.open(talk);
   composer.open(talk);
-  if (talk) keepRead(talk.key, talk.read);
-  else nowhere();
-  changed("talk", talk);
+  changed("members");
 }
 
-async function enter(name, password = "") {
+/** Join a room; if it has a password, ask for that instead. */
+async function join(name, password) {
   try {
-    go(await client.join(name, password));
+    return await client.join(name, password);
   } catch (error) {
-    enterLocked(name, error);
+    if (error.code !== "password-needed") throw error;
+    form(`#${name} has a password`, "join", { room: name });
   }
 }
 
-function enterLocked(name, error) {
-  if (error instanceof Lost || !["password-needed", "wrong-password"].includes(error.code)) return complain(error);
-  ask(`#${safe(name)} has a password`, [{ label: "Password of the room", type: "password" }], "Enter", async (password) => go(await client.join(name, password)));
+async function enter(name, password) {
+  const talk = await join(name, password);
+  if (talk) go(talk);
 }
 
 function visit() {
   const name = hashed();
   if (!client.me || !name) return;
-  const talk = findTalk(name);
-  if (talk) talk !== current && go(talk);
+  const talk = client.find(name);
+  if (talk) go(talk);
   else enter(name);
 }
 
-/** Show one of the drawers that a narrow screen has, "side" or "people"; or neither. */
+/** Show a drawer of a narrow screen, "side" or "people"; or neither. */
 function drawer(which) {
   document.body.dataset.drawer = which;
-  show($("shade"), Boolean(which));
-  if (which) $(which).querySelector("button")?.focus();
+  show($("shade"), which);
+  if (which) $(which).querySelector("button").focus();
 }
 
-function nowhere() {
-  $("nowhere").replaceChildren(h("p", null, "You are in no room."), button("See the rooms", browse, { class: "main" }));
+// -- dialogs and menus
+
+/** Ask for what a command needs; `given` is known already. */
+function form(title, name, given = {}) {
+  const wrong = h("p.wrong", { role: "alert" });
+  const { fields } = command(name);
+  const inputs = fields.map(({ term, field }) => h("label", h("span", term.toLowerCase()), h("input", {
+    name: field, value: given[field], autofocus: !given[field] || !fields[1], required: name !== "topic",
+    type: ["password", "old", "new"].includes(field) ? "password" : "text", autocomplete: field === "name" ? "username" : null,
+  })));
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      await run(name, Object.fromEntries(new FormData(event.target)));
+      box.close();
+    } catch ({ message }) {
+      put(wrong, message);
+    }
+  };
+  const box = dialog(title, h("form", { submit }, inputs, wrong, h("button.main", "OK")));
 }
 
-// -- dialogs -----------------------------------------------------------------------------
-
+/** Enter a room, or go to whispers: from a list, which shrinks as one types, or by name. */
 async function browse() {
-  const { rooms, more } = await client.ask("rooms").catch((error) => ({ rooms: [], more: 0, error: complain(error) }));
-  dialog("Rooms", (close) => {
-    const submit = (event) => {
-      event.preventDefault();
-      close();
-      enter(event.target.elements[0].value.trim());
-    };
-    return [
-      h("form", { class: "inline", submit }, h("label", null, h("span", null, "Enter a room, or open a new one"), h("input", { autofocus: true, required: true, maxlength: 65, autocapitalize: "none", autocomplete: "off" })), h("button", { class: "main" }, "Enter")),
-      h("ul", { class: "choices" }, rooms.map((room) => h("li", null, button("", () => { close(); enter(room.name); }, null,
-        h("strong", null, "#", h("bdi", null, safe(room.name)), room.locked && icon("lock")), h("small", null, `${room.people} here`), room.topic && h("span", null, h("bdi", null, safe(room.topic))))))),
-      more > 0 && h("p", { class: "hint" }, `and ${more} more`),
-    ].filter(Boolean);
-  });
+  if (document.querySelector("dialog[open]")) return;
+  const { rooms, more } = await client.ask("rooms");
+  const list = h("ul",
+    rooms.map(({ name, people, locked, topic }) => choice([`#${name}`, locked && icon("lock")], `${people} here`, topic, () => enter(name))),
+    ordered().filter((talk) => talk.whispers).map((talk) => choice(talk.name, "whispers", "", () => go(talk))));
+  const filter = () => {
+    for (const line of list.children) show(line, fold(line.textContent).includes(fold(input.value)));
+  };
+  const input = h("input", { autofocus: true, required: true, maxlength: 65, autocomplete: "off", input: filter });
+  const label = h("label", h("span", "Enter a room, or open a new one"), input);
+  const submit = () => enter(input.value.trim());
+  dialog("Rooms", h("form", { method: "dialog", submit }, label, h("button.main", "Enter")), list, more > 0 && h("p.hint", `and ${more} more`));
 }
 
-/** Go to a conversation by typing some of its name. */
-function switcher() {
-  dialog("Go to", (close) => {
-    const list = h("ul", { class: "choices" });
-    const fill = () => list.replaceChildren(...ordered().filter(({ name }) => fold(name).includes(fold(input.value))).map((talk) =>
-      h("li", null, button("", () => { close(); go(talk); }, null, h("strong", null, talk.whispers ? "" : "#", h("bdi", null, safe(talk.name))), talk.unread > 0 && h("small", null, `${talk.unread} new`)))));
-    const input = h("input", { autofocus: true, "aria-label": "Name of a room or person", input: fill, autocomplete: "off" });
-    fill();
-    const submit = (event) => {
-      event.preventDefault();
-      const first = list.querySelector("button");
-      if (first) return first.click();
-      close();
-      if (input.value.trim()) enter(input.value.trim());
-    };
-    const keydown = ({ key }) => {
-      const all = [input, ...list.querySelectorAll("button")];
-      const step = { ArrowDown: 1, ArrowUp: -1 }[key];
-      if (step) all.at((all.indexOf(document.activeElement) + step) % all.length)?.focus();
-    };
-    return h("form", { submit, keydown }, input, list);
-  });
+/** A line of a dialog, which closes when it is chosen. */
+function choice(name, about, more, act) {
+  const click = (event) => {
+    event.target.closest("dialog").close();
+    act();
+  };
+  return h("li", button([h("strong", h("bdi", name)), h("small", about), more && h("small.topic", h("bdi", more))], click));
 }
 
-const act = (verb, fields) => client.ask(verb, fields).then((frame) => frame.reply === "noted" && note({ text: frame.text }), complain);
+/** Ask the server to do something; tell what it says. */
+async function act(verb, fields) {
+  const { reply, text = reply } = await client.ask(verb, fields);
+  if (reply) note(text);
+}
 
 async function bans() {
-  const room = current.name;
-  const found = await client.ask("bans", { room }).catch(complain);
-  if (!found) return;
-  const lines = (title, list, undo) => list.length > 0 && [h("h3", null, title), h("ul", { class: "choices" }, list.map(({ who, by, until, reason }) =>
-    h("li", { class: "line" }, h("span", null, h("bdi", null, safe(who)), `, by ${safe(by)}, `, until ? `for another ${lasting(until - Date.now() / 1e3)}` : "for good", reason && `: ${safe(reason)}`),
-      button("Lift", (event) => { act(undo, { room, who }); event.target.closest("li").remove(); }))))];
-  dialog(`Kept out of #${safe(room)}`, () => [lines("Banned", found.bans, "unban"), lines("Muted", found.mutes, "unmute"), !found.bans.length && !found.mutes.length && h("p", null, "Nobody.")].flat().filter(Boolean));
+  const room = openRoom();
+  const { bans, mutes } = await client.ask("bans", { room });
+  const line = (did, undo) => ({ who, by, until, reason }) =>
+    choice(who, `${did} by ${by} ${until ? `for another ${lasting(until - Date.now() / 1e3)}` : "for good"}`, reason, () => act(undo, { room, who }));
+  const lines = [...bans.map(line("banned", "unban")), ...mutes.map(line("muted", "unmute"))];
+  dialog(`Kept out of #${room}`, h("p.hint", lines.length ? "Choose whom to let in, or speak, again." : "Nobody."), h("ul", lines));
 }
 
-async function whois(who) {
-  const found = await client.ask("whois", { who }).catch(complain);
-  if (!found) return;
-  const facts = [["Is", found.registered ? "someone with an account" : "a guest"], ["Now", found.online ? "here" : "not here"]];
-  if (found.online) facts.push(["Came", `${lasting(found.seconds)} ago`], ["Silent for", lasting(found.idle)], ["Rooms", found.rooms.map((name) => `#${safe(name)}`).join(", ") || "none that you see"]);
-  dialog(safe(found.name), () => h("dl", null, facts.map(([term, fact]) => [h("dt", null, term), h("dd", null, fact)])));
+async function whois({ who }) {
+  const { name, registered, online, seconds, idle, rooms } = await client.ask("whois", { who });
+  const here = online ? `came ${lasting(seconds)} ago, silent for ${lasting(idle)}, in ${rooms.map((one) => `#${one}`).join(", ") || "no room that you see"}` : "not here";
+  note(`${name}: ${registered ? "has an account" : "a guest"}, ${here}`);
 }
 
 /** What one can do about a person. */
 function person(name, anchor) {
-  const me = client.me.name;
-  const mine = fold(name) === fold(me);
-  if (mine) return self(anchor);
-  const room = current?.whispers ? null : current;
-  const moderator = room?.moderators.has(fold(me)) && room.here;
-  const here = room?.members.has(fold(name));
-  const does = (label, verb, more, danger) => [label, () => act(verb, { room: room.name, who: name, ...more }), danger];
-  const ignored = client.ignored.has(fold(name));
+  const me = client.me.key;
+  const key = fold(name);
+  if (key === me) return self(anchor);
+  const room = current?.here && !current.whispers && current;
+  const moderates = room && room.moderators.has(me);
+  const here = moderates && room.members.has(key);
+  const does = (label, verb, seconds, kind) => [label, () => act(verb, { room: room.name, who: name, seconds }), kind];
   menu(anchor, name, [
-    safe(name),
     ["Whisper", () => go(client.whispers(name))],
-    room?.here && ["Mention", () => composer.insert(`@${name} `)],
-    ["Who is this?", () => whois(name)],
-    ignored ? ["Stop ignoring", () => client.unignore(name).catch(complain)] : ["Ignore", () => client.ignore(name).then(() => note({ text: `You see nothing more of what ${name} says.` }), complain)],
-    moderator && here && does("Put out", "kick", {}, true),
-    moderator && { row: "Mute", items: [does("10 min", "mute", { seconds: 600 }), does("1 h", "mute", { seconds: 3600 }), does("for good", "mute", { seconds: 0 })] },
-    moderator && { row: "Ban", items: [does("1 h", "ban", { seconds: 3600 }, true), does("1 day", "ban", { seconds: 86400 }, true), does("for good", "ban", { seconds: 0 }, true)] },
-    moderator && (room.moderators.has(fold(name)) ? does("No longer a moderator", "deop") : here && does("Make a moderator", "op")),
+    room && ["Mention", () => composer.insert(`@${name} `)],
+    ["Who is this?", () => whois({ who: name })],
+    client.ignored.has(key) ? ["Stop ignoring", () => client.ignore(name, "unignore")] : ["Ignore", () => client.ignore(name)],
+    here && does("Put out", "kick", undefined, "danger"),
+    moderates && ["Mute", [does("10 min", "mute", 600), does("1 h", "mute", 3600), does("for good", "mute")]],
+    moderates && ["Ban", [does("1 h", "ban", 3600, "danger"), does("1 day", "ban", 86400, "danger"), does("for good", "ban", 0, "danger")]],
+    moderates && room.moderators.has(key) ? does("No longer a moderator", "deop") : here && does("Make a moderator", "op"),
   ]);
 }
+
+const asks = (label, command, given) => [label, () => form(label, command, given)];
+
+function self(anchor) {
+  const { name, registered } = client.me;
+  const { passwords, registration } = client.hello || {};
+  menu(anchor, name, [
+    !registered && asks("Change name", "nick", { name }),
+    !registered && passwords && asks("Log in", "login", { name }),
+    !registered && passwords && registration && asks("Keep this name", "newuser", { name }),
+    registered && asks("Change password", "passwd"),
+    ["Keys and commands", help],
+    [registered ? "Log out" : "Leave", quit, "danger"],
+  ]);
+}
+
+function roomMenu() {
+  const talk = current;
+  const { name, whispers, here, moderators, locked, topic } = talk;
+  const moderates = here && moderators.has(client.me.key);
+  menu($("head-tools"), whispers ? name : `#${name}`, [
+    moderates && asks("Change the topic", "topic", { topic }),
+    moderates && (locked ? ["Let everyone in", () => run("unlock")] : asks("Give it a password", "lock")),
+    moderates && ["Banned and muted", bans],
+    [whispers ? "Close" : "Leave the room", () => client.leave(talk), "danger"],
+  ]);
+}
+
+const help = () => dialog("Keys and commands",
+  h("p", "Alt+↑ and Alt+↓ change the conversation, Ctrl+K lists the rooms, Tab completes names and commands, ↑ brings back what you sent, Shift+Enter begins a line."),
+  h("dl", COMMANDS.map(({ usage, about }) => [h("dt", usage), h("dd", about)])));
 
 const quit = () => client.ask("quit").catch(() => {});
 
-function self(anchor) {
-  const { me } = client;
-  menu(anchor, "You", [
-    me.name,
-    !me.registered && ["Change name", () => ask("Change name", [{ label: "Name", value: me.name, maxlength: 32 }], "Change", rename)],
-    !me.registered && client.hello?.passwords && ["Log in", () => ask("Log in", [{ label: "Name", autocomplete: "username" }, { label: "Password", type: "password", autocomplete: "current-password" }], "Log in", (name, password) => login({ name, password }))],
-    !me.registered && client.hello?.passwords && client.hello.registration && ["Keep this name", () => ask("Keep this name", [{ label: "Name", value: me.name, autocomplete: "username" }, { label: "Password", type: "password", autocomplete: "new-password", hint: "Makes an account: the name is yours for good." }], "Make the account", (name, password) => login({ name, password, fresh: true }))],
-    me.registered && ["Change password", () => ask("Change password", [{ label: "Old password", type: "password", autocomplete: "current-password" }, { label: "New password", type: "password", autocomplete: "new-password" }], "Change", passwd)],
-    ["Settings", settings],
-    [me.registered ? "Log out" : "Leave", quit, true],
-  ]);
+// -- what is typed
+
+/** The name of the room that is open. */
+function openRoom() {
+  if (current.whispers) throw new Refused("That is for rooms. Here you whisper.");
+  return current.name;
 }
 
-async function rename(name) {
-  await client.ask("nick", { name, secret: tab.get("secret") });
-  client.who = { name: client.me.name };
-  client.remember();
+function say(body, action) {
+  if (current.whispers) client.post(current, { do: "whisper", who: current.name, body: action ? `* ${body}` : body });
+  else client.post(current, { do: "say", room: current.name, body, action });
 }
 
-async function login({ fresh, ...who }) {
-  await client.ask(fresh ? "register" : "login", who);
-  client.who = { ...who, name: client.me.name };
-  client.remember();
+function whisper(fields) {
+  const talk = client.whispers(fields.who);
+  client.post(talk, { do: "whisper", ...fields });
+  go(talk);
 }
 
-async function passwd(old, fresh) {
-  const { text } = await client.ask("passwd", { old, new: fresh });
-  client.who.password = fresh;
-  note({ text });
-}
-
-function roomMenu(anchor) {
-  const talk = current;
-  const room = talk.name;
-  const moderator = talk.moderators.has(fold(client.me.name)) && talk.here;
-  menu(anchor, "Room", talk.whispers ? [["Close", () => client.leave(talk)]] : [
-    `#${safe(room)}`,
-    moderator && ["Change the topic", () => ask("Topic", [{ label: "What the room is about", value: talk.topic, maxlength: 390 }], "Change", (topic) => client.ask("topic", { room, topic }))],
-    moderator && (talk.locked ? ["Let everyone in", () => act("unlock", { room })]
-      : ["Give it a password", () => ask(`A password for #${safe(room)}`, [{ label: "Password", type: "password", required: true, maxlength: 128 }], "Lock", (password) => client.ask("lock", { room, password }))]),
-    moderator && ["Banned and muted", bans],
-    ["Leave the room", () => client.leave(talk).catch(complain), true],
-  ]);
-}
-
-function settings() {
-  dialog("Settings", () => {
-    const themes = h("select", { change: () => theme(themes.value || null) }, [["", "As the system has it"], ["light", "Light"], ["dark", "Dark"]].map(([value, text]) =>
-      h("option", { value, selected: (theme() || "") === value }, text)));
-    const box = h("input", { type: "checkbox", checked: device.get("notify") && window.Notification?.permission === "granted", async change() {
-      if (box.checked) box.checked = (await Notification.requestPermission()) === "granted";
-      device.set("notify", box.checked);
-    } });
-    const names = [...client.ignored.values()];
-    return [
-      h("label", null, h("span", null, "Colours"), themes),
-      window.isSecureContext && window.Notification ? h("label", { class: "check" }, box, h("span", null, "Tell me on the desktop when someone mentions me or whispers")) : h("p", { class: "hint" }, "Notifications need the https:// page."),
-      names.length > 0 && h("h3", null, "People you ignore"),
-      h("ul", { class: "choices" }, names.map((name) => h("li", { class: "line" }, h("bdi", null, safe(name)), button("Stop", (event) => { client.unignore(name).catch(complain); event.target.closest("li").remove(); })))),
-      h("h3", null, "Keys"),
-      h("dl", { class: "keys" }, [["Alt+↑ ↓", "previous, next conversation"], ["Ctrl+K", "go to a conversation"], ["Tab", "complete a name or command"], ["↑", "what you sent before"], ["Shift+Enter", "new line"], ["/help", "all commands"]].map(([key, does]) => [h("dt", null, key), h("dd", null, does)])),
-    ].filter(Boolean);
-  });
-}
-
-function notify(talk, { by, body }) {
-  if (!device.get("notify")) return;
-  try {
-    const shown = new Notification(talk.whispers ? safe(by) : `${safe(by)} in #${safe(talk.name)}`, { body: safe(body).slice(0, 200), tag: talk.key });
-    shown.onclick = () => { focus(); go(talk); };
-  } catch {} // some phones only allow it elsewhere
-}
-
-// -- what is typed -----------------------------------------------------------------------
-
-const LOCAL = {
+/** What commands do, if it is not just what the server does. */
+const DOES = {
   join: ({ room, password }) => enter(room, password),
-  leave: () => client.leave(current).catch(complain),
+  leave: () => client.leave(current),
   rooms: browse,
-  who: () => narrow.matches ? drawer("people") : note({ text: `Here: ${[...current.members.values()].map(({ name }) => name).join(", ")}` }),
-  topic: () => note({ text: current.topic || "The room has no topic." }),
-  history: () => { $("log").scrollTop = 0; },
-  nick: ({ name }) => rename(name).catch(complain),
-  login: ({ name, password, fresh }) => login({ name, password, fresh }).catch(complain),
+  async who({ room = current.whispers ? "" : current.name }) {
+    const { name, people } = await client.ask("who", { room });
+    note(`${name ? `In ${name}` : "Here"}: ${people.map((one) => one.name).join(", ") || "nobody"}`);
+  },
+  topic: ({ topic }) => topic === undefined ? note(current.topic || "The room has no topic.") : act("topic", { room: openRoom(), topic: topic === "-" ? "" : topic }),
+  history: () => ($("log").scrollTop = 0),
+  whisper,
+  spam: whisper,
+  send: ({ who, body }) => who.toLowerCase() === "all" ? act("announce", { body }) : whisper({ who, body }),
+  me: ({ body }) => say(body, true),
+  shout: ({ body }) => say(body.toUpperCase()),
+  roll: ({ dice = "1d6" }) => client.post(current, { do: "roll", room: openRoom(), dice }),
+  nick: (who) => client.become({ verb: "nick", ...who }),
+  login: (who) => client.become({ verb: "login", ...who }),
+  newuser: (who) => client.become({ verb: "register", ...who }),
+  async passwd(fields) {
+    await act("passwd", fields);
+    client.who.password = fields.new;
+  },
+  logout: quit,
   quit,
-  whois: ({ who }) => whois(who),
-  ignore: ({ name }) => client.ignore(name).catch(complain),
-  unignore: ({ name }) => client.unignore(name).catch(complain),
-  ignored: () => note({ text: client.ignored.size ? `You ignore: ${[...client.ignored.values()].join(", ")}` : "You ignore nobody." }),
+  whois,
+  ignore: ({ name }) => name ? client.ignore(name) : note(`You ignore ${[...client.ignored.values()].join(", ") || "nobody"}.`),
+  unignore: ({ name }) => client.ignore(name, "unignore"),
   bans,
-  async ping() {
-    const before = performance.now();
-    await client.ask("ping").then(() => note({ text: `pong: ${Math.round(performance.now() - before)} ms` }), complain);
-  },
-  help({ name }) {
-    const found = command(name.replace(/^\//, "").toLowerCase());
-    if (found) note({ text: `${found.usage}: ${found.about}${found.also.length ? ` (also: ${found.also.map((other) => `/${other}`).join(", ")})` : ""}` });
-    else note({ text: "Commands:", list: COMMANDS.map(({ usage, about }) => [usage, about]) });
-  },
+  ping: () => act("ping"),
+  help,
 };
 
-function send(text) {
-  const { local, error, here, ...frame } = parse(text);
+const run = async (name, fields) => (DOES[name] ? DOES[name](fields) : act(name, { room: openRoom(), ...fields }));
+
+async function submit(event) {
+  const text = composer.take();
+  event.preventDefault();
+  if (!text) return;
   log.unline();
   log.toEnd();
-  if (error) return note({ text: error, wrong: true });
-  if (local) return LOCAL[local](frame);
-  if (here && current.whispers) {
-    if (frame.do !== "say") return note({ text: "That is for rooms. Here you whisper.", wrong: true });
-    return client.post(current, { do: "whisper", who: current.name, body: frame.action ? `* ${frame.body}` : frame.body });
-  }
-  if (here) frame.room = current.name;
-  if (frame.do === "whisper") {
-    const talk = client.whispers(frame.who);
-    client.post(talk, frame);
-    return go(talk);
-  }
-  if (["say", "roll"].includes(frame.do)) return client.post(current, frame);
-  if (frame.do === "who") return client.ask("who", { room: frame.room }).then(({ name, people }) => note({ text: `In ${name}: ${people.map((one) => one.name).join(", ") || "nobody"}` }), complain);
-  if (frame.do === "passwd") return passwd(frame.old, frame.new).catch(complain);
-  act(frame.do, frame);
+  if (/^\/(?!\/)/.test(text)) await run(...parse(text));
+  else say(text.replace(/^\/\//, "/"));
 }
 
-function typing() {
-  if (current.whispers || !client.ready || Date.now() - typedAt < TYPING) return;
-  typedAt = Date.now();
-  client.link.send({ do: "typing", room: current.name, cid: "typing" }); // to be refused it is no news
-}
+// -- the page itself
 
-const composer = new Composer({ send, typing, names: () => [...new Set([...current.members.values(), ...client.talks.values()].map(({ name }) => name))] });
-
-const log = new Log({
-  person,
-  me: () => client.me.name,
-  older: (talk) => client.older(talk),
-  pending: (talk) => client.pending(talk),
-  again: (item) => client.again(item),
-  drop: (item) => client.drop(item),
-  read(talk) {
-    if (!attentive() || (!talk.unread && talk.read === talk.head)) return;
-    talk.markRead();
-    if (!talk.whispers) keepRead(talk.key, talk.read);
-    changed("unread");
-  },
-});
-
-// -- the page itself -----------------------------------------------------------------------
-
-$("side-tools").append(tool("Rooms", "search", browse), tool("Settings", "gear", settings));
-$("people-tools").append(tool("Close", "close", () => drawer(""), { class: "tool drawer-only" }));
-$("to-side").append(tool("Conversations", "menu", () => drawer("side")));
-$("head-tools").append(tool("People", "people", () => narrow.matches || matchMedia("(max-width: 1000px)").matches ? drawer("people") : document.body.classList.toggle("alone"), { id: "to-people" }),
-  tool("Room menu", "more", (event) => roomMenu(event.currentTarget), { id: "room-menu", "aria-haspopup": "menu" }));
-document.querySelector(".send").append(icon("send"));
-$("jump").prepend(icon("down"));
-$("self").addEventListener("click", (event) => self(event.currentTarget));
-$("retry").addEventListener("click", () => client.link.state === "closed" ? client.link.open() : client.link.nudge());
-$("shade").addEventListener("click", () => drawer(""));
-$("enter-again").addEventListener("click", () => enter(current.name, current.password));
-$("close-talk").addEventListener("click", () => client.close(current));
-$("skip").addEventListener("click", (event) => { event.preventDefault(); $("write").focus(); });
-
-addEventListener("hashchange", visit);
-addEventListener("popstate", visit);
-addEventListener("online", () => client.link.nudge());
-addEventListener("offline", () => client.link.nudge());
-addEventListener("focus", () => current && log.scrolled());
-addEventListener("blur", () => current && log.bottom && log.unline());
-addEventListener("pagehide", writeRead);
-addEventListener("beforeunload", (event) => client.outbox.some(({ state }) => state !== "refused") && event.preventDefault());
-document.addEventListener("visibilitychange", () => document.hidden || client.link.nudge());
-addEventListener("keydown", (event) => {
+function key(event) {
   const step = event.altKey && { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!client.me || $("app").hidden) return;
-  if (step) {
-    const all = ordered();
-    event.preventDefault();
-    if (all.length) go(all.at((all.indexOf(current) + step) % all.length));
-  } else if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
-    event.preventDefault();
-    if (!document.querySelector("dialog[open]")) switcher();
-  } else if (event.key === "Escape" && document.body.dataset.drawer) drawer("");
-});
-function fit() {
-  document.documentElement.style.setProperty("--height", `${visualViewport.height}px`);
+  const find = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k";
+  if ($("app").hidden) return;
+  if (event.key === "Escape") drawer("");
+  if (!step && !find) return;
+  event.preventDefault();
+  const all = ordered();
+  if (find) browse();
+  else if (all.length) go(all.at((all.indexOf(current) + step) % all.length));
 }
-visualViewport?.addEventListener("resize", fit);
+
+/** People and conversations can be clicked on wherever they are shown. */
+function click({ target }) {
+  const item = target.closest("[data-key], [data-who]");
+  if (!item) return;
+  const { key, who } = item.dataset;
+  const talk = item.closest("#talks") && client.talks.get(key);
+  if (talk) go(talk);
+  else person(who || current.members.get(key).name, item);
+}
+
+const people = () => (narrow.matches ? drawer("people") : document.body.classList.toggle("alone"));
+
+$("side-tools").append(tool("Rooms", "search", browse), tool("Light or dark", "moon", () => theme(true)));
+$("people-tools").append(tool("Close", "close", () => drawer("")));
+$("to-side").prepend(tool("Conversations", "menu", () => drawer("side")));
+$("head-tools").append(tool("People", "people", people, { id: "to-people" }), tool("Room menu", "more", roomMenu, { "aria-haspopup": "menu" }));
+$("send").append(icon("send"));
+$("self").onclick = () => self($("self"));
+$("retry").onclick = link.open;
+$("shade").onclick = () => drawer("");
+$("see-rooms").onclick = browse;
+$("enter-again").onclick = () => enter(current.name, current.password);
+$("close-talk").onclick = DOES.leave;
+$("composer").onsubmit = submit;
+onclick = click;
+onkeydown = key;
+onhashchange = visit;
+ononline = onoffline = document.onvisibilitychange = link.nudge;
+onbeforeunload = (event) => {
+  if (client.outbox.some(({ state }) => state !== "refused")) event.preventDefault();
+};
+onunhandledrejection = (event) => { // what was refused, and nobody waited for
+  if (!(event.reason instanceof Refused)) return;
+  event.preventDefault();
+  complain(event.reason);
+};
+visualViewport.onresize = () => document.documentElement.style.setProperty("--height", `${visualViewport.height}px`);
+setInterval(drawPassing, 500);
 
 theme();
 start();
