@@ -302,7 +302,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         tls = TLSMemoryBIOFactory(certificates, False, Factory(), clock)
         tls.protocol = TLSMemoryBIOProtocol
     factory = ChatFactory(host, TextDialect, JsonDialect, tls)
-    factory.web = ChatSite(factory, clock, JsonDialect, TextDialect).answer
+    factory.web = ChatSite(factory).answer
 
     def close() -> None:
         if certificates is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _NEAR = tuple(
     ip_network(net)
@@ -18,23 +18,24 @@ def party_of(address: str) -> str:
 
     Empty for this machine: a loopback address, or a UNIX socket's.
     """
-    try:
-        ip = ip_address(address)
-    except ValueError:  # a UNIX socket
-        return ""
-    if isinstance(ip, IPv6Address):
-        ip = ip.ipv4_mapped or ip
-    if ip.is_loopback:
+    ip = _elsewhere(address)
+    if ip is None:
         return ""
     return str(ip) if ip.version == 4 else str(IPv6Address(int(ip) >> 64 << 64))
 
 
 def is_near(address: str) -> bool:
     """Return whether ``address`` is this machine's, or one that is not reached from everywhere."""
+    ip = _elsewhere(address)
+    return ip is None or any(ip in net for net in _NEAR if net.version == ip.version)
+
+
+def _elsewhere(address: str) -> IPv4Address | IPv6Address | None:
+    """Return ``address``; None if it is this machine's."""
     try:
         ip = ip_address(address)
     except ValueError:  # a UNIX socket
-        return True
+        return None
     if isinstance(ip, IPv6Address):
         ip = ip.ipv4_mapped or ip
-    return ip.is_loopback or any(ip in net for net in _NEAR if net.version == ip.version)
+    return None if ip.is_loopback else ip

@@ -112,12 +112,14 @@ class ChatFactory(ServerFactory):
         if self.host.settings.tls_only and not door.encrypted:
             return _words(speech, Plaintext(_TLS_ONLY))
         wire = LineWire(self.host.clock)
-        if speech is Speech.JSON:
-            dialect = self._json()
-        else:
-            dialect = self._text(bool(self.host.settings.password))
-        wire.session = self.converse(door, wire, dialect)
+        wire.session = self.converse(door, wire, self.dialect(speech))
         return wire
+
+    def dialect(self, speech: Speech) -> IDialect:
+        """Return what a program speaks with if it speaks JSON, or else a person."""
+        if speech is Speech.JSON:
+            return self._json()
+        return self._text(bool(self.host.settings.password))
 
     def mistaken(self, door: OnePort) -> None:
         """Close ``door``: its client was greeted as a person, and turns out to be none."""

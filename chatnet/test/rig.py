@@ -177,7 +177,7 @@ class Rig:
         )
         self.host = host
         self.factory = ChatFactory(host, TextDialect, JsonDialect)
-        self.factory.web = ChatSite(self.factory, self.clock, JsonDialect, TextDialect).answer
+        self.factory.web = ChatSite(self.factory).answer
 
     def entropy(self, count: int) -> bytes:
         self._entropy += 1

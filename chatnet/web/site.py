@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -19,10 +18,9 @@ from twisted.web.server import NOT_DONE_YET, Site
 from chatnet import __version__
 from chatnet.core.commands import PROTOCOL
 from chatnet.core.names import EVERYBODY
-from chatnet.interfaces import IDialect
 from chatnet.server.factory import ChatFactory
 from chatnet.web.request import ChatRequest, request_of
-from chatnet.web.socket import JSON, TEXT, SocketResource
+from chatnet.web.socket import SPEECHES, SocketResource
 from chatnet.wires.oneport import OnePort
 
 IDLE_SECONDS = 15.0  # between two requests, after which a connection is closed
@@ -32,22 +30,15 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
-    "json": "application/json",
-    "webmanifest": "application/manifest+json",
 }
 
 
 class ChatSite:
     """Answers those who speak HTTP."""
 
-    def __init__(
-        self,
-        factory: ChatFactory,
-        clock: IReactorTime,
-        json: Callable[[], IDialect],
-        text: Callable[[bool], IDialect],
-    ) -> None:
-        """Speak ``json`` and ``text`` through WebSockets, as ``factory`` does through lines."""
+    def __init__(self, factory: ChatFactory) -> None:
+        """Show what ``factory`` has to offer; through WebSockets, all of it."""
+        clock = factory.host.clock
         root = _Folder()
         assets = _assets()
         root.putChild(b"", assets["index.html"])
@@ -55,7 +46,7 @@ class ChatSite:
         root.putChild(b"page", pages)
         for name, asset in assets.items():
             pages.putChild(name.encode(), asset)
-        root.putChild(b"ws", SocketResource(factory, clock, json, text))
+        root.putChild(b"ws", SocketResource(factory))
         root.putChild(b"about", About(factory))
         root.putChild(b"healthz", Health(factory, clock))
         self._site = _QuietSite(root, clock)
@@ -171,7 +162,7 @@ class About(Resource):
             "software": "chatnet",
             "version": __version__,
             "protocol": PROTOCOL,
-            "websocket": {"path": "/ws", "subprotocols": [JSON, TEXT]},
+            "websocket": {"path": "/ws", "subprotocols": list(SPEECHES)},
             "tls": settings.tls,
             "tls_only": settings.tls_only,
             "registration": settings.registration,

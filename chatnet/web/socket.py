@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import h11
-from twisted.internet.interfaces import IReactorTime
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from wsproto.connection import ConnectionType
@@ -18,12 +16,13 @@ from wsproto.utilities import RemoteProtocolError
 from chatnet.core.addresses import is_near
 from chatnet.core.commands import Join
 from chatnet.dialects.framed import Framed
-from chatnet.interfaces import IDialect
 from chatnet.server.factory import ChatFactory
 from chatnet.web.request import ChatRequest, request_of
+from chatnet.wires.oneport import Speech
 from chatnet.wires.websocket import WebSocketWire
 
 JSON, TEXT = "chatnet.json.v1", "chatnet.text.v1"
+SPEECHES = {JSON: Speech.JSON, TEXT: Speech.TEXT}  # by subprotocol
 # Ends of names that mean something near only: RFC 6761, RFC 6762, RFC 8375, and what routers use.
 _NEAR = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home", ".test")
 
@@ -41,21 +40,10 @@ class SocketResource(Resource):
 
     isLeaf = True
 
-    def __init__(
-        self,
-        factory: ChatFactory,
-        clock: IReactorTime,
-        json: Callable[[], IDialect],
-        text: Callable[[bool], IDialect],
-    ) -> None:
-        """Let programs speak ``json``, and ``text``, told whether a password comes first."""
+    def __init__(self, factory: ChatFactory) -> None:
+        """Let those in who speak as to ``factory`` in lines."""
         super().__init__()
         self._factory = factory
-        self._clock = clock
-        self._dialects: dict[str, Callable[[], IDialect]] = {
-            JSON: json,
-            TEXT: lambda: text(bool(factory.host.settings.password)),
-        }
         self._origins = Origins(factory.host.settings.origins)
 
     def render_GET(self, request: ChatRequest) -> bytes | int:
@@ -77,24 +65,15 @@ class SocketResource(Resource):
         self._origins.check(request)
         wishes = _wishes(request)
         handshake, opening = _handshake(request)
-        protocol = self._protocol(opening)
+        protocol = _protocol(opening)
         answer = handshake.send(AcceptConnection(subprotocol=protocol))
         frames = handshake.connection
         assert frames is not None, "accepted, but not open"
-        wire = WebSocketWire(self._clock, frames)
-        dialect = Framed(self._dialects[protocol or JSON]())
+        wire = WebSocketWire(self._factory.host.clock, frames)
+        dialect = Framed(self._factory.dialect(SPEECHES[protocol or JSON]))
         wire.session = self._factory.converse(request.door, wire, dialect, wishes)
         request.door.transport.write(answer)  # type: ignore[union-attr]
         request.door.become(wire)
-
-    def _protocol(self, opening: Opening) -> str | None:
-        """Return the first that both sides speak; None if the other side does not care."""
-        for wanted in opening.subprotocols:
-            if wanted in self._dialects:
-                return wanted
-        if opening.subprotocols:
-            raise NotOpened(400, f"This server speaks {' and '.join(self._dialects)}.")
-        return None
 
 
 class Origins:
@@ -171,6 +150,16 @@ def _handshake(request: ChatRequest) -> tuple[H11Handshake, Opening]:
     if not isinstance(opening, Opening):
         raise NotOpened(426, "Here WebSocket is spoken, version 13 (RFC 6455).")
     return handshake, opening
+
+
+def _protocol(opening: Opening) -> str | None:
+    """Return the first that both sides speak; None if the other side does not care."""
+    for wanted in opening.subprotocols:
+        if wanted in SPEECHES:
+            return wanted
+    if opening.subprotocols:
+        raise NotOpened(400, f"This server speaks {' and '.join(SPEECHES)}.")
+    return None
 
 
 def _wishes(request: ChatRequest) -> tuple[Join, ...]:
