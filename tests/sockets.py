@@ -12,6 +12,11 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
+from twisted.internet.threads import deferToThread
+
+from tests.harness import Client, LiveTestCase, Server, said
+
+MIB = 1024 * 1024
 SECONDS = 15.0  # for the server to answer, or to close
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -253,3 +258,23 @@ def resident(pid: int) -> int:
     """Return the bytes of memory that a process has now."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+async def read_late(
+    test: LiveTestCase, server: Server, ann: Client, heard: Iterator[dict[str, Any]]
+) -> None:
+    """See that ``ann`` says 20 MiB at little cost, and that all of it is ``heard`` only then."""
+    before = resident(server.pid)
+    for number in range(20):
+        ann.types(f"{number} " + "x" * MIB)
+        await ann.answered()
+    test.assertLess(resident(server.pid) - before, 24 * MIB)
+
+    def reads() -> list[str]:
+        words: list[str] = []
+        while len(words) < 20:
+            words += said([next(heard)])
+        return words
+
+    words = await deferToThread(reads)
+    test.assertEqual(words, [f"ann: {number} " + "x" * MIB for number in range(20)])

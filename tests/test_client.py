@@ -337,13 +337,18 @@ class TLSTests(ClientTestCase):
             [line.partition(": ")[2] for line in await told(reader, "lobby")], ["hi", "ho"]
         )
 
-    async def test_another_server_in_its_place_is_told_nothing(self) -> None:
-        server = await self.serves()
+    async def _listens(self, server: Server) -> Program:
+        """Return a client over TLS that has heard something."""
         listener = self.starts(server, "tea", "--tls", "--name", "ear")
         ann = await self.joins(server, "ann")
         await ann.until("ear")
         ann.types("first")
         await listener.shows("ann: first\n")
+        return listener
+
+    async def test_another_server_in_its_place_is_told_nothing(self) -> None:
+        server = await self.serves()
+        listener = await self._listens(server)
         again = await self.restarts(server, "--data", str(self.folder / "other"))
         self.assertEqual(await listener.ended(), 7)
         _, err, status = await self.pipes(again, "secret\n", "tea", "--tls")
@@ -354,11 +359,7 @@ class TLSTests(ClientTestCase):
 
     async def test_the_same_server_is_the_same_after_a_restart(self) -> None:
         server = await self.serves()
-        listener = self.starts(server, "tea", "--tls", "--name", "ear")
-        ann = await self.joins(server, "ann")
-        await ann.until("ear")
-        ann.types("first")
-        await listener.shows("ann: first\n")
+        listener = await self._listens(server)
         again = await self.restarts(server)
         await listener.shows("The link is back.")
         ann = await self.joins(again, "ann")

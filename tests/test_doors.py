@@ -23,6 +23,7 @@ from websockets.typing import Subprotocol
 
 from tests.harness import LiveTestCase, Server, said
 from tests.sockets import (
+    MIB,
     SECONDS,
     Answer,
     Frames,
@@ -36,7 +37,6 @@ from tests.sockets import (
     trusting_nobody_in_particular,
 )
 
-MIB = 1024 * 1024
 TALK = 25  # messages that each one says where all doors are open
 GREETED = b"/help helps.\r\n"
 STRICT = {

@@ -21,6 +21,7 @@ from tests.sockets import (
     BINARY,
     CLOSE,
     FINAL,
+    MIB,
     PING,
     PONG,
     SECONDS,
@@ -31,10 +32,10 @@ from tests.sockets import (
     fragments,
     frame,
     opening,
+    read_late,
     resident,
 )
 
-MIB = 1024 * 1024
 JSON_V1, TEXT_V1 = Subprotocol("chatnet.json.v1"), Subprotocol("chatnet.text.v1")
 
 
@@ -471,20 +472,7 @@ class ReaderTests(LiveTestCase):
             return frames
 
         sam = await deferToThread(joins)
-        before = resident(server.pid)
-        for number in range(20):
-            ann.types(f"{number} " + "x" * MIB)
-            await ann.answered()
-        self.assertLess(resident(server.pid) - before, 24 * MIB)
-
-        def reads() -> list[str]:
-            heard: list[str] = []
-            while len(heard) < 20:
-                heard += said([next(sam.objects())])
-            return heard
-
-        heard = await deferToThread(reads)
-        self.assertEqual(heard, [f"ann: {number} " + "x" * MIB for number in range(20)])
+        await read_late(self, server, ann, sam.objects())
         sam.closes()
 
     async def test_who_comes_again_goes_on_where_it_was(self) -> None:
