@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import ParamSpec, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -122,8 +123,33 @@ class IJournal(Interface):
         ``upto`` if there are none.
         """
 
+    def seq_at(room: str, at: float) -> Deferred[int]:
+        """Return the seq of the last entry of ``room`` from before ``at``; its floor if none."""
+
+    def search(rooms: Sequence[str], search: Search, limit: int) -> Deferred[Sequence[Entry]]:
+        """Return the last ``limit`` entries of ``rooms`` that ``search`` finds, the latest first.
+
+        The order is that of ``at``.
+        """
+
     def rooms(limit: int) -> Deferred[Mapping[str, RoomState]]:
         """Return the kept states of up to ``limit`` rooms, the newest first, by key."""
+
+    def logs() -> Deferred[Sequence[str]]:
+        """Return the keys of all logs."""
+
+    def aged(rooms: Sequence[str], seconds: float, now: float) -> Deferred[Sequence[str]]:
+        """Return those of ``rooms``, none of them in memory, that hold what is to be let go.
+
+        That is what is older at ``now`` than ``seconds``, or than their own state allows.
+        """
+
+    def forget(room: str, upto: int) -> Deferred[int]:
+        """Let go of some of the entries of ``room`` with ``seq <= upto``, and return its floor.
+
+        Those that no kept state covers stay. What waits to be written meanwhile waits for some
+        entries only: ask again until the floor is where it is wanted, or does not rise.
+        """
 
     def answers(origin: str) -> Deferred[Mapping[str, Done]]:
         """Return what became of the latest named commands of ``origin``, oldest first."""
@@ -244,11 +270,15 @@ class IStore(Interface):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A name that belongs to someone. ``verifier`` is the password's hash, in PHC format."""
+    """A name that belongs to someone, since ``made``, in UTC seconds since the epoch.
+
+    ``verifier`` is the password's hash, in PHC format.
+    """
 
     name: str
     key: str
     verifier: str = field(repr=False)
+    made: float = field(default=inf, compare=False)
 
 
 class IAccountStore(Interface):

@@ -22,9 +22,11 @@ from twisted.python import usage
 from chatnet import __version__
 from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
+from chatnet.core.durations import parse_duration
 from chatnet.core.events import Entry, Seen, Whispered
 from chatnet.core.names import EVERYBODY
 from chatnet.core.room import Room
+from chatnet.core.rules import LONGEST_RETENTION, SHORTEST_RETENTION
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.styles import LIVE
 from chatnet.dialects.text import TextDialect
@@ -69,6 +71,7 @@ class Options(usage.Options):
         ["max-message", None, "16777216", "bytes of a message; 0 for any length"],
         ["password-length", None, "4-128", "fewest and most characters of people's passwords"],
         ["replay", None, "50", "messages shown on joining a room, or all"],
+        ["retention", None, "none", "how long what is said is kept, like 30d; none: for good"],
         ["registration", None, "open", "open or closed: may people make accounts?"],
         ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
         ["name", None, _DEFAULTS.name, "what the server calls itself"],
@@ -148,6 +151,7 @@ class Options(usage.Options):
             max_message=_number(self["max-message"], "max-message", 0),
             password_length=_range(self["password-length"], "password-length"),
             replay=ALL if self["replay"] == "all" else _number(self["replay"], "replay", 0),
+            retention=_duration(self["retention"], "retention"),
             registration=_choice(self["registration"], "registration", ("open", "closed")),
             transcript=bool(self["transcript"]),
             stall_seconds=_number(self["stall-seconds"], "stall-seconds", 1),
@@ -280,7 +284,8 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     hasher = Worker(threads, "chatnet passwords", HASHERS)
     journal = Journal(clock, writer, write, reader, read)
     turn = Turn(clock)
-    network = Network(journal, turn, clock, _transcript if settings.transcript else None)
+    transcript = _transcript if settings.transcript else None
+    network = Network(journal, turn, clock, transcript, settings.retention)
     network.start(journal.open_now(EVERYBODY))
     accounts = Accounts(
         clock,
@@ -382,6 +387,17 @@ def _number(value: str, name: str, least: int, most: int = 2**40) -> int:
         limits = f"{least} to {most}" if most < 2**40 else f"{least} or more"
         raise usage.UsageError(f"--{name} is {limits}, not {number}")
     return number
+
+
+def _duration(value: str, name: str) -> float:
+    if value in ("none", "0"):
+        return 0.0
+    seconds = parse_duration(value)
+    if seconds is None or not SHORTEST_RETENTION <= seconds <= LONGEST_RETENTION:
+        raise usage.UsageError(
+            f"--{name} is like 12h, 30d or 52w (60s or more) or none, not {value}"
+        )
+    return float(seconds)
 
 
 def _range(value: str, name: str) -> tuple[int, int]:

@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 60.0  # for a lost link to come back
 _MESSAGES = (*e.MESSAGES, e.Whispered, e.Announced)
 _COMMON = (e.Joined, e.Left, e.Renamed)  # of no interest to a program
 _ANSWERS = (
-    r.Members | r.Rooms | r.Bans | r.Topic | r.Whoami | r.Ignored | r.Pong
+    r.Found | r.Members | r.Rooms | r.Bans | r.Topic | r.Whoami | r.Ignored | r.Pong
 )  # what was asked for
 
 

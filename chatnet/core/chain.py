@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from chatnet.core.codec import decode_event, encode_event
-from chatnet.core.events import Deleted, Entry, Erased, Event, Said
+from chatnet.core.events import Deleted, Entry, Erased, erased as erased
 
 START = bytes(32)  # what the first entry of a log is bound to
 
@@ -73,11 +73,6 @@ def bind(entries: Iterable[Entry], links: dict[str, bytes]) -> list[Record]:
         links[entry.room] = link
         records.append(Record(entry.room, entry.seq, entry.at, text, digest, link))
     return records
-
-
-def erased(event: Event) -> Event:
-    """Return what stands in the place of ``event`` when its body is erased."""
-    return Erased(event.by) if isinstance(event, Said) else event
 
 
 def faults(room: str, anchor: Anchor, records: Iterable[Record]) -> Iterator[str]:

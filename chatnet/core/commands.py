@@ -225,6 +225,29 @@ class Unlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Delete:
+    """Erase the body of the message at the seq ``message``; 0: of the last one of one's own.
+
+    ``author`` is who said it, and ``own`` whether that is certainly oneself; the server fills
+    them in. What others said is for moderators.
+    """
+
+    room: str
+    message: int = 0
+    reason: str = ""
+    author: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retain:
+    """Let what is said in ``room`` be kept for ``seconds``; 0: as long as the server keeps it."""
+
+    room: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Whisper:
     """Tell ``who`` alone ``body``, ``times`` times."""
 
@@ -277,17 +300,38 @@ class Whois:
 class History:
     """Read the last ``count`` messages of ``room`` again; -1 for all of them.
 
-    With ``before``, the last ones whose seq is lower; with ``since``, nothing up to that seq.
+    With ``before``, the last ones whose seq is lower; with ``since``, nothing up to that seq. With
+    ``first``, a seq, or ``at``, a time as ``times.parse_time`` takes it, it is the first ``count``
+    from there on.
     """
 
     room: str = ""
     count: int = 50
     before: int | None = None
     since: int | None = None
+    first: int | None = None
+    at: str = ""
 
 
-Moderation = Kick | Ban | Unban | Mute | Unmute | Op | Deop | Lock | Unlock | SetTopic
-RoomCommand = Say | Roll | Join | Leave | Moderation  # decided by the rules; changes a room's log
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Look for the last ``limit`` messages with all ``words``.
+
+    In ``room``; if that is empty, in all the rooms that one reads here. With ``by``, those of this
+    person; with ``since``, a time as ``times.parse_time`` takes it, no older ones.
+    """
+
+    words: str = ""
+    room: str = ""
+    by: str = ""
+    since: str = ""
+    limit: int = 50
+
+
+Moderation = Kick | Ban | Unban | Mute | Unmute | Op | Deop | Lock | Unlock | SetTopic | Retain
+RoomCommand = (
+    Say | Roll | Join | Leave | Delete | Moderation  # decided by the rules; changes a room's log
+)
 Telling = Whisper | Announce  # changes the log of a person, or of everybody
 RoomQuery = ListMembers | ListBans | ShowTopic | History
 Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
@@ -295,7 +339,7 @@ SessionCommand = (
     Hello | Password | Nick | Register | Login | ChangePassword | Logout | Quit
     | Ping | Ignore | Unignore | Typing
 )  # fmt: skip
-Command = RoomCommand | Telling | Query | SessionCommand
+Command = RoomCommand | Telling | Query | Find | SessionCommand
 
 
 def tells_password(command: Command) -> bool:

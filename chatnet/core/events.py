@@ -174,11 +174,15 @@ class Noticed:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """``by`` deleted the message at the seq ``message``, whose body is nowhere any more."""
+    """``by`` deleted the message at the seq ``message``, whose body is nowhere any more.
+
+    ``author`` is who had said it.
+    """
 
     by: str
     message: int
     reason: str = ""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,11 @@ def speaker(event: Event) -> str:
     if isinstance(event, Said | Rolled | Whispered | Announced | Erased):
         return event.by
     return ""
+
+
+def erased(event: Event) -> Event:
+    """Return what stands in the place of ``event`` when its body is erased."""
+    return Erased(event.by) if isinstance(event, Said) else event
 
 
 def weight(event: Event) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from chatnet.core.events import MESSAGES, Entry, weight
+from chatnet.core.events import MESSAGES, Entry, erased, weight
 
 KEEP_ENTRIES = 1024
 KEEP_BYTES = 1024 * 1024
@@ -16,10 +17,14 @@ class Log:
     At least the last ``keep`` entries are kept, unless they weigh more than ``keep_bytes``.
     """
 
-    __slots__ = ("_bytes", "_entries", "_keep", "_keep_bytes", "head", "tail")
+    __slots__ = ("_bytes", "_entries", "_keep", "_keep_bytes", "floor", "head", "tail")
 
     def __init__(
-        self, head: int = 0, keep: int = KEEP_ENTRIES, keep_bytes: int = KEEP_BYTES
+        self,
+        head: int = 0,
+        keep: int = KEEP_ENTRIES,
+        keep_bytes: int = KEEP_BYTES,
+        floor: int = 0,
     ) -> None:
         self._entries: list[Entry] = []
         self._keep = keep
@@ -27,6 +32,7 @@ class Log:
         self._bytes = 0
         self.head = head  # seq of the newest entry; 0 when there never was one
         self.tail = head  # every entry with seq > tail is here
+        self.floor = floor  # every entry with seq <= floor was let go for good, here and elsewhere
 
     def extend(self, entries: Sequence[Entry]) -> None:
         """Add ``entries``, whose ``seq`` go on from ``head`` without a gap."""
@@ -49,6 +55,22 @@ class Log:
         del self._entries[:drop]
         self._bytes = left
         self.tail += drop
+
+    def drop(self, upto: int) -> None:
+        """Let the entries with ``seq <= upto`` go, for good."""
+        self.floor = max(self.floor, min(upto, self.head))
+        gone = self._entries[: max(0, self.floor - self.tail)]
+        del self._entries[: len(gone)]
+        self._bytes -= sum([weight(entry.event) for entry in gone])
+        self.tail += len(gone)
+
+    def erase(self, seq: int) -> None:
+        """Drop the body of the message at ``seq``."""
+        if self.tail < seq <= self.head:
+            place = seq - self.tail - 1
+            entry = self._entries[place]
+            self._entries[place] = replace(entry, event=erased(entry.event))
+            self._bytes += weight(self._entries[place].event) - weight(entry.event)
 
     def between(self, after: int, upto: int) -> Sequence[Entry]:
         """Return the entries with ``after < seq <= upto``; ``after`` is ``tail`` or later."""
@@ -73,4 +95,4 @@ class Log:
                 count -= 1
                 if not count:
                     return first
-        return None if self.tail else first
+        return None if self.tail > self.floor else first

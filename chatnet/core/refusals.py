@@ -53,6 +53,12 @@ class NoSuchRoom(Refused):
     code = "no-such-room"
 
 
+class NoSuchMessage(Refused):
+    """There is no such message, or no more."""
+
+    code = "no-such-message"
+
+
 class NotAMember(Refused):
     """That needs someone, you or another, to be in the room."""
 

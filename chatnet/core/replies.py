@@ -62,6 +62,7 @@ class Entered:
     """The asker is in ``room``, whose entries up to ``seq`` are its past.
 
     ``since`` is where reading starts: entries with a greater seq follow, then come the new ones.
+    What is said there is kept for ``retention`` seconds; 0: for good.
     """
 
     room: str
@@ -69,6 +70,7 @@ class Entered:
     seq: int
     since: int
     state: Snapshot
+    retention: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +83,22 @@ class AlreadyIn:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """The past of ``room`` that was asked for has been read, up to ``seq``."""
+    """The past of ``room`` that was asked for has been read, up to ``seq``.
+
+    With ``more``, there are more messages behind it that could have been asked for.
+    """
 
     room: str
     name: str
     seq: int
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """The entries of ``room`` behind ``since``, up to ``upto``, follow, then ``CaughtUp``.
 
-    They hold its last ``count`` messages (-1: all) up to there.
+    They hold its last ``count`` messages (-1: all) up to there or, if ``ahead``, the first ones.
     """
 
     room: str
@@ -100,6 +106,35 @@ class History:
     since: int
     upto: int
     count: int
+    ahead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A message that was found: the one at ``seq`` in ``room``.
+
+    ``at`` is UTC seconds since the epoch. Of a long ``body``, it is what stands around the words.
+    """
+
+    room: str
+    name: str
+    seq: int
+    at: float
+    by: str
+    body: str
+    action: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found: the last messages, the oldest of them first; ``more`` if there are others.
+
+    They have all of ``words``.
+    """
+
+    words: tuple[str, ...]
+    hits: tuple[Hit, ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +273,6 @@ class Bye:
 
 
 Reply = (
-    Hello | YouAre | Entered | AlreadyIn | CaughtUp | History | Out | Members | Rooms | Bans
-    | Topic | Whoami | Ignored | Noted | Typing | Pong | Done | Sorry | Bye
+    Hello | YouAre | Entered | AlreadyIn | CaughtUp | History | Found | Out | Members | Rooms
+    | Bans | Topic | Whoami | Ignored | Noted | Typing | Pong | Done | Sorry | Bye
 )  # fmt: skip

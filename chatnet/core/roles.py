@@ -53,6 +53,8 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.ShowTopic: _NEWCOMER,
     c.Leave: _LISTENER,
     c.History: _LISTENER,
+    c.Find: _LISTENER,
+    c.Delete: _LISTENER,  # of what others said: moderators only, see rules.decide
     c.Say: _MEMBER,
     c.Typing: _MEMBER,
     c.Roll: _MEMBER,
@@ -67,6 +69,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Deop: _MODERATOR,
     c.Lock: _MODERATOR,
     c.Unlock: _MODERATOR,
+    c.Retain: _MODERATOR,
 }
 
 

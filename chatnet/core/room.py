@@ -144,21 +144,29 @@ def _hold(held: dict[str, Sanction], target: str, sanction: Sanction) -> None:
         del held[first]
 
 
+def retention(server: float, room: float) -> float:
+    """Return for how long messages are kept of which both limits hold, in seconds; 0: for good."""
+    return min(filter(None, (server, room)), default=0.0)
+
+
 class Room:
     """A log with a key, the state it adds up to, and the state once everything decided is in it.
 
     ``state`` is what people see and queries describe; ``decided`` is what rules decide against.
     They are equal whenever nothing is on its way to the log. Keys that begin with ``@`` are
-    people's own logs, and ``*`` is everybody's.
+    people's own logs, and ``*`` is everybody's. ``named`` is at which seq who is in the room came
+    to be called so, by key, as far as that is known here: what was said under a name since then
+    was said by nobody else.
     """
 
-    __slots__ = ("decided", "key", "log", "state")
+    __slots__ = ("decided", "key", "log", "named", "state")
 
     def __init__(self, key: str, log: Log | None = None, state: RoomState | None = None) -> None:
         self.key = key
         self.log = log or Log()
         self.state = state or RoomState()
         self.decided = self.state.copy()
+        self.named: dict[str, int] = {}
 
     @property
     def name(self) -> str:
@@ -175,6 +183,21 @@ class Room:
         self.log.extend(entries)
         for entry in entries:
             self.state.evolve(entry.event)
+            if type(entry.event) is not e.Said:
+                self._note(entry)
+
+    def _note(self, entry: e.Entry) -> None:
+        """Do what ``entry`` means for what is remembered besides the state."""
+        match entry.event:
+            case e.Joined(who):
+                self.named[fold(who)] = entry.seq
+            case e.Left(who) | e.Kicked(who) | e.Banned(who):
+                self.named.pop(fold(who), None)
+            case e.Renamed(old, new):
+                before = self.named.pop(fold(old), entry.seq)
+                self.named[fold(new)] = before if fold(old) == fold(new) else entry.seq
+            case e.Deleted(_, message):
+                self.log.erase(message)
 
     def rewind(self) -> None:
         """Nothing is on its way any more: decide against what is in the log."""

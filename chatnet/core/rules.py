@@ -25,6 +25,7 @@ from chatnet.core.room import MOST_SANCTIONS, Actor, RoomState, Sanction
 
 LONGEST_TOPIC = LONGEST_REASON = 390  # characters
 LONGEST_LOCK = 128  # characters of a room's password
+SHORTEST_RETENTION, LONGEST_RETENTION = 60, 1_000_000_000  # seconds
 MOST_WHISPERS = 10  # of one /spam
 MOST_DICE, MOST_SIDES = 20, 1000
 
@@ -118,6 +119,15 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             if not state.lock:
                 raise NotAllowed(f"The room {state.name} has no password.")
             return [e.Unlocked(actor.name)]
+        case c.Delete(_, message, reason, author, own):
+            role = role_of(state, actor, now)
+            if not own and role < Role.MODERATOR:
+                raise _refusal(state, actor, c.Delete, role, now)
+            return [e.Deleted(actor.name, message, _reason(reason), author)]
+        case c.Retain(_, seconds):
+            if seconds and not SHORTEST_RETENTION <= seconds <= LONGEST_RETENTION:
+                raise Malformed("Messages are kept for a minute at least: /retain 30d, /retain off")
+            return [e.RetentionSet(actor.name, seconds)]
         case _:
             assert_never(command)
 
@@ -251,7 +261,8 @@ def _refusal(
                 state.moderators[key] for key in state.members if key in state.moderators
             )
             ask = f" Ask one: {names}." if names else " None is here now."
-            return NotAllowed(f"Only a moderator of {state.name} can do that.{ask}")
+            what = "delete what others said" if verb is c.Delete else "do that"
+            return NotAllowed(f"Only a moderator of {state.name} can {what}.{ask}")
 
 
 def _sentence(what: str, held: dict[str, Sanction], actor: Actor, now: float) -> str:

@@ -12,6 +12,8 @@ from chatnet.core.names import fold
 MOST_WORDS = 16  # of a search
 LONGEST_WORD = 64  # characters; of a longer one, that is what counts
 
+_NEAR = 20_000  # characters of a message, among which a word is looked for to show it
+
 _ASCII = re.compile("[a-z0-9]+")
 # Scripts without spaces between words (Thai and Lao, kana, Han): each character is a word.
 _SINGLE = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -55,3 +57,23 @@ def finds(search: Search, entry: Entry) -> bool:
         and (not search.by or fold(event.by) == search.by)
         and set(search.words).issubset(words_of(event.body))
     )
+
+
+def excerpt(body: str, words: tuple[str, ...], most: int) -> str:
+    """Return up to ``most`` characters of ``body`` and dots where some are left out.
+
+    They are around the first of ``words``, if that stands near the beginning, as it is written
+    here; else they are the first ones.
+    """
+    if len(body) <= most:
+        return body
+    near = body[:_NEAR]
+    places = [match.start() for word in words if (match := _place(word, near))]
+    begin = min(max(0, min(places, default=0) - most // 3), len(body) - most)
+    end = begin + most
+    return f"{'… ' if begin else ''}{body[begin:end].strip()}{' …' if end < len(body) else ''}"
+
+
+def _place(word: str, body: str) -> re.Match[str] | None:
+    whole = rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
+    return re.search(whole, body, re.IGNORECASE) or re.search(re.escape(word), body, re.IGNORECASE)

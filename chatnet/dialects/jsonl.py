@@ -48,9 +48,11 @@ VERBS: dict[str, type[c.Command]] = {
     "ban": c.Ban, "unban": c.Unban, "mute": c.Mute, "unmute": c.Unmute, "op": c.Op,
     "deop": c.Deop, "lock": c.Lock, "unlock": c.Unlock, "whisper": c.Whisper,
     "announce": c.Announce, "who": c.ListMembers, "rooms": c.ListRooms, "bans": c.ListBans,
-    "showtopic": c.ShowTopic, "whois": c.Whois, "history": c.History,
+    "showtopic": c.ShowTopic, "whois": c.Whois, "history": c.History, "search": c.Find,
+    "delete": c.Delete, "retain": c.Retain,
 }  # fmt: skip
-_SERVERS_OWN = frozenset(("proof", "target", "faces", "lock"))  # fields that the server fills in
+# Fields that the server fills in:
+_SERVERS_OWN = frozenset(("proof", "target", "faces", "lock", "author", "own"))
 _PRIVATE = frozenset(("target", "lock"))  # fields of events that nobody is shown
 _LONG = 64 * 1024  # bytes of a line that is parsed with care
 _MOST_FIELDS = 32
@@ -129,7 +131,7 @@ class JsonDialect:
                 said = {"signal": "typing", **_shallow(reply)}
             case (
                 r.Hello() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.History()
-                | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()
+                | r.Found() | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()
                 | r.Ignored() | r.Noted() | r.Pong() | r.Bye()
             ):  # fmt: skip
                 said = {"reply": type(reply).__name__.lower(), **_shallow(reply)}

@@ -34,12 +34,13 @@ class PastStyle:
 
 @implementer(IStyle)
 class DatedStyle:
-    """What was said, and when (UTC)."""
+    """What was said, when (UTC), and where in the log."""
 
     def render(self, entry: e.Entry) -> bytes:
         if not isinstance(entry.event, (*e.MESSAGES, e.Whispered)):
             return b""
-        at = f"[{when(entry.at)}] "
+        place = "" if isinstance(entry.event, e.Whispered) else f" #{entry.seq}"
+        at = f"[{when(entry.at)}{place}] "
         return _units([at + line for line in _lines(entry)])
 
 
@@ -108,6 +109,15 @@ def _lines(entry: e.Entry) -> list[str]:
             return [f"{by} gave the room a password."]
         case e.Unlocked(by):
             return [f"{by} removed the room's password."]
+        case e.Deleted(by, _, reason, author):
+            whose = "their own message" if fold(author) == fold(by) else f"a message by {author}"
+            return [f"{by} deleted {whose}{_why(reason)}"]
+        case e.Erased(by):
+            return [f"{by}: (deleted)"]
+        case e.RetentionSet(by, seconds):
+            if not seconds:
+                return [f"{by} lets messages be kept as long as the server keeps them."]
+            return [f"{by} lets messages be kept for {spell_duration(seconds)}."]
         case _:
             assert_never(event)
 

@@ -13,10 +13,13 @@ from chatnet.core.durations import spell_duration
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Malformed
 from chatnet.core.room import Sanction
+from chatnet.core.search import excerpt
 from chatnet.dialects.styles import DATED, LIVE, PAST, when
 from chatnet.dialects.telnet import Negotiation
 from chatnet.dialects.verbs import VERBS, help_on, help_text
 from chatnet.interfaces import IDialect
+
+SHOWN = 300  # characters of a message that was found
 
 _END = "\r\n"
 
@@ -96,8 +99,14 @@ class TextDialect:
                 return _entered(reply)
             case r.AlreadyIn(_, name):
                 return f"You are in {name} already."
+            case r.CaughtUp(_, _, seq, True):
+                return f"--- there is more: /history #{seq + 1} ---"
             case r.CaughtUp():
                 return "--- end of history ---"
+            case r.Found():
+                return _found(reply)
+            case r.History(_, name, since, _, _, True):
+                return f"--- {name} from #{since + 1} on ---"
             case r.History(_, name, _, _, count):
                 what = {-1: "all messages", 1: "the last message"}.get(
                     count, f"the last {count:,} messages"
@@ -149,9 +158,24 @@ def _entered(reply: r.Entered) -> str:
     ]
     if reply.state.topic:
         lines.append(f"Topic: {plain(reply.state.topic)}")
+    if reply.retention:
+        lines.append(f"Messages here are kept for {spell_duration(reply.retention)}.")
     if reply.since < reply.seq:
         lines.append("--- history ---")
     return "\n".join(lines)
+
+
+def _found(reply: r.Found) -> str:
+    if not reply.hits:
+        return "Nothing was found." + (" There is more to look through." if reply.more else "")
+    lines = []
+    for hit in reply.hits:
+        said = plain(" ".join(excerpt(hit.body, reply.words, SHOWN).split()))
+        spoke = f"* {hit.by} {said}" if hit.action else f"{hit.by}: {said}"
+        lines.append(f"[{when(hit.at)} #{hit.seq}] {hit.name}: {spoke}")
+    what = "the last " if reply.more else ""
+    count = f"{len(lines)} message" + ("s" if len(lines) != 1 else "")
+    return "\n".join([f"--- {what}{count} found ---", *lines, "--- end of what was found ---"])
 
 
 def _members(name: str, people: tuple[r.PersonLine, ...]) -> str:

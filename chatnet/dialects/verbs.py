@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from chatnet.core import commands as c
 from chatnet.core.durations import parse_duration
 from chatnet.core.refusals import Malformed
+from chatnet.core.times import parse_time
 
 ALL = -1
 
@@ -99,13 +100,54 @@ def _join(rest: str) -> c.Command:
 
 
 def _history(rest: str) -> c.Command:
-    if rest.lower() == "all":
-        return c.History("", ALL)
-    if not rest:
-        return c.History()
-    if not (rest.isascii() and rest.isdigit() and int(rest[:9]) > 0):
+    count, words = 50, rest.split()
+    if words and words[0].lower() == "all":
+        count = ALL
+    elif words and len(words[0]) < 8 and _number(words[0]):
+        count = _number(words[0])
+    else:
+        words = ["", *words]
+    place = " ".join(words[1:])
+    if place.startswith("#") and _number(place[1:]):
+        return c.History("", count, first=_number(place[1:]))
+    if place and parse_time(place, 0) is None:
         raise Malformed()
-    return c.History("", int(rest[:9]))
+    return c.History("", count, at=place)
+
+
+def _number(word: str) -> int:
+    """Return the number that ``word`` is; 0 if it is none."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 16 else 0
+
+
+def _search(rest: str) -> c.Command:
+    asked = {"from": "", "in": "", "since": ""}
+    words = []
+    for word in rest.split():
+        name, colon, value = word.partition(":")
+        if colon and value and name.lower() in asked:
+            asked[name.lower()] = value
+        else:
+            words.append(word)
+    if not words and not asked["from"]:
+        raise Malformed()
+    return c.Find(" ".join(words), asked["in"], asked["from"], asked["since"])
+
+
+def _delete(rest: str) -> c.Command:
+    word, _, reason = rest.partition(" ")
+    if not word.startswith("#"):
+        return c.Delete("", 0, rest)
+    if not _number(word[1:]):
+        raise Malformed()
+    return c.Delete("", _number(word[1:]), reason.strip())
+
+
+def _retain(rest: str) -> c.Command:
+    seconds = 0 if rest.lower() in ("off", "0") else parse_duration(rest)
+    if seconds is None:
+        raise Malformed()
+    return c.Retain("", seconds)
 
 
 def _topic(rest: str) -> c.Command:
@@ -146,8 +188,12 @@ ALL_VERBS = (
          "Rooms", _one(c.ListMembers, optional=True), ("names",)),
     Verb("topic", "/topic [TEXT]", "show what the room is about; moderators change it, and"
          " remove it with -", "Rooms", _topic),
-    Verb("history", "/history [N|all]", "read the last messages of the room again, with their"
-         " times (UTC)", "Rooms", _history),
+    Verb("history", "/history [N|all] [#NUMBER|DATE|DURATION]", "read the last messages of the"
+         " room again, with their times (UTC) and numbers; or those from a number, a date"
+         " (2026-11-20, 2026-11-20T18:30) or so long ago (2h, 7d) on", "Rooms", _history),
+    Verb("search", "/search WORDS [from:USER] [in:ROOM] [since:DATE]", "find messages with all of"
+         " these words in the rooms you are in; since: 2026-11-20, 2026-11-20T18:30 (UTC), or 7d"
+         " for the last week", "Rooms", _search, ("find",)),
     Verb("whisper", "/whisper USER TEXT", "tell one person alone, now or at their next login",
          "Talking", _whisper, ("w", "msg", "tell")),
     Verb("me", "/me TEXT", "say what you do: * ann waves", "Talking",
@@ -160,6 +206,9 @@ ALL_VERBS = (
          _spam),
     Verb("roll", "/roll [DICE]", "throw dice, like 2d6, where all can see it: the server throws",
          "Talking", _one(lambda rest: c.Roll("", rest or "1d6"), optional=True), ("dice",)),
+    Verb("delete", "/delete [#NUMBER] [REASON]", "delete your last message, or the one of that"
+         " number: /history and /search show them. Moderators delete what others said, too."
+         " Whispers, and what was said to all, cannot be deleted", "Talking", _delete, ("del",)),
     Verb("nick", "/nick NAME", "be called something else", "You", _one(c.Nick), ("name",)),
     Verb("newuser", "/newuser ID PASSWORD", "make an account: the name is yours for good",
          "You", _two(c.Register), ("register",)),
@@ -187,6 +236,9 @@ ALL_VERBS = (
          _one(lambda password: c.Lock("", password))),
     Verb("unlock", "/unlock", "let everyone in again", "Moderators",
          _none(lambda: c.Unlock(""))),
+    Verb("retain", "/retain DURATION, or /retain off", "let messages be kept no longer than that"
+         " (1h, 7d, 30d); off: as long as the server keeps them, which a room can only shorten",
+         "Moderators", _retain),
 )  # fmt: skip
 
 _HELP = Verb("help", "/help [COMMAND]", "list the commands, or explain one", "You", c.Whois, ("?",))

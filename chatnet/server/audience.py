@@ -238,7 +238,9 @@ class Audience:
                 place.opening = b""
             last = log.head if place.upto is None else place.upto
             while place.after < last and not (reader.full or place.paging or place.held):
-                if place.after < log.tail:
+                if place.after < log.floor:
+                    place.after = min(last, log.floor)  # what is gone is passed over
+                elif place.after < log.tail:
                     self._turn_page(place, min(last, log.tail))
                 else:
                     self._show(place, self._print(place.style, place.after, last))
@@ -301,22 +303,23 @@ class Audience:
         ).addErrback(lambda failure: self._log.failure("could not show a page", failure))
 
     def _turned(self, entries: Sequence[Entry], page: tuple[int, int]) -> None:
-        if not entries:
+        floor = self.room.log.floor
+        if not entries and floor < page[1]:
             self._torn(Failure(LookupError(f"no entries behind {page[0]}")), page)
             return
         printed: dict[tuple[IStyle, int], _Run] = {}
+        first, last = (entries[0].seq, entries[-1].seq) if entries else (page[1] + 1, 0)
         for cursor in self._pages.pop(page):
             cursor.paging = False
+            cursor.after = max(
+                cursor.after, min(max(floor, first - 1), page[1])
+            )  # the rest is gone
             # A full reader drops the page and reads it again later: it holds nothing but its place.
             reader = cursor.reader
-            while (
-                cursor.after < entries[-1].seq
-                and not reader.full
-                and self._cursors.get(reader) is cursor
-            ):
+            while cursor.after < last and not reader.full and self._cursors.get(reader) is cursor:
                 place = (cursor.style, cursor.after)
                 if place not in printed:
-                    printed[place] = _render(cursor.style, entries[cursor.after - page[0] :])
+                    printed[place] = _render(cursor.style, entries[cursor.after + 1 - first :])
                 self._show(cursor, printed[place])
             if self._cursors.get(reader) is cursor:
                 self._advance(cursor)

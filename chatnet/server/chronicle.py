@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from twisted.logger import Logger
 
 from chatnet.core import events as e
+from chatnet.core.durations import spell_duration
 from chatnet.core.room import Room
 
 Transcript = Callable[[Room, e.Entry], None]
@@ -39,6 +40,12 @@ class Chronicle:
                     self._log.info("{by} kicked {who}, {room}", by=by, who=who, room=room.name)
                 case e.Banned(who, by):
                     self._log.info("{by} banned {who}, {room}", by=by, who=who, room=room.name)
+                case e.Deleted(by, seq, _, author):
+                    what = f"message {seq} by {author}"
+                    self._log.info("{by} deleted {what}, {room}", by=by, what=what, room=room.name)
+                case e.RetentionSet(by, seconds):
+                    long = spell_duration(seconds) if seconds else "as long as the server does"
+                    self._log.info("{by} has {room} kept {long}", by=by, long=long, room=room.name)
         for by, count in spoke.items():
             times = "" if count == 1 else f", {count} times"
             self._log.info("{by} spoke in {room}{times}", by=by, room=room.name, times=times)

@@ -7,11 +7,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c, events as e, rules
+from chatnet.core.durations import spell_duration
 from chatnet.core.names import EVERYBODY, fold
 from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed, NotAMember
-from chatnet.core.replies import Entered, History, Noted, Out, Present, Reply, Snapshot
-from chatnet.core.room import Room
-from chatnet.server import arrivals, queries
+from chatnet.core.replies import (
+    CaughtUp,
+    Entered,
+    History,
+    Noted,
+    Out,
+    Present,
+    Reply,
+    Snapshot,
+)
+from chatnet.core.room import Room, retention
+from chatnet.core.times import NO_TIME, parse_time
+from chatnet.server import arrivals, deletion, queries
 from chatnet.server.audience import Audience, Cursor
 from chatnet.server.host import Host
 from chatnet.server.seats import Seat, inbox_of
@@ -21,6 +32,7 @@ if TYPE_CHECKING:
 
 
 MOST_STRETCHES = 8  # of history, that a reader waits for
+MOST_AHEAD = 5000  # messages of it that are counted, when it is wanted from some place on
 
 
 async def prepare(
@@ -45,6 +57,18 @@ async def prepare(
         case c.Ban() | c.Mute():
             rules.permit(state, session.actor, type(command), host.clock.seconds())
             return replace(command, target=await queries.resolve(host, command.who)), None
+        case c.Retain(_, seconds):
+            most = host.settings.retention
+            if most and seconds > most:
+                raise NotAllowed(
+                    f"This server keeps messages for {spell_duration(most)}; a room can only"
+                    " shorten that."
+                )
+            return command, None
+        case c.Delete():
+            rules.permit(state, session.actor, c.Delete, host.clock.seconds())
+            await session.settled()
+            return await deletion.resolve(host, session, audience, command), None
         case c.Lock(_, password):
             rules.permit(state, session.actor, c.Lock, host.clock.seconds())
             if not 1 <= len(password) <= rules.LONGEST_LOCK:
@@ -75,10 +99,11 @@ async def prepare_join(
     return command, seat
 
 
-def entered(seat: Seat) -> Entered:
+def entered(host: Host, seat: Seat) -> Entered:
     """Return what to say to a session that has just taken ``seat``."""
     room = seat.audience.room
-    return Entered(room.key, room.name, seat.here, seat.start, _snapshot(room))
+    kept = retention(host.settings.retention, room.state.retention)
+    return Entered(room.key, room.name, seat.here, seat.start, _snapshot(room), kept)
 
 
 def _snapshot(room: Room) -> Snapshot:
@@ -145,17 +170,54 @@ async def history(
     here = audience.new_to(session)
     if query.before is not None:
         here = min(here, max(0, query.before - 1))
+    ahead = query.first is not None or bool(query.at)
+    if ahead:
+        start, upto = await _ahead(host, audience, query, here)
+    else:
+        start, upto = await _behind(host, audience, query, here), here
+    start, upto = max(start, room.log.floor), max(upto, room.log.floor)
+    if not audience.has(session):
+        raise NotAMember(f"You are no longer in {room.name}.")
+    cursor = Cursor(session, session.recall, start, upto, held=True)
+    told = History(room.key, room.name, start, upto, query.count, ahead)
+    cursor.opening = session.printed(told, cid)
+    cursor.closing = session.printed(CaughtUp(room.key, room.name, upto, upto < here), None)
+    return audience, cursor
+
+
+async def _behind(host: Host, audience: Audience, query: c.History, here: int) -> int:
+    """Return behind which seq the last messages up to ``here`` begin that ``query`` wants."""
     start = 0 if query.count < 0 else await _back(host, audience, here, query.count)
     if start and await _back(host, audience, start, 1) == start:
         start = 0  # nothing was said before: then this is the beginning
-    if query.since is not None:
-        start = max(start, min(query.since, here))
-    if not audience.has(session):
-        raise NotAMember(f"You are no longer in {room.name}.")
-    cursor = Cursor(session, session.recall, start, here, held=True)
-    cursor.opening = session.printed(History(room.key, room.name, start, here, query.count), cid)
-    cursor.closing = session.closing(room, here)
-    return audience, cursor
+    return start if query.since is None else max(start, min(query.since, here))
+
+
+async def _ahead(host: Host, audience: Audience, query: c.History, here: int) -> tuple[int, int]:
+    """Return behind which seq the first messages begin that ``query`` wants, and where they end.
+
+    Raises:
+        Malformed: its time is none.
+    """
+    journal, room = host.network.journal, audience.room
+    start = max(0, (query.first or 0) - 1, query.since or 0)
+    if query.at:
+        at = parse_time(query.at, host.clock.seconds())
+        if at is None:
+            raise Malformed(NO_TIME)
+        start = max(start, await journal.seq_at(room.key, at))
+    start = min(start, here)
+    upto, left = start if query.count >= 0 else here, min(query.count, MOST_AHEAD)
+    while upto < here and left > 0:
+        entries = await journal.read(room.key, upto, here)
+        if not entries:
+            break
+        for entry in entries:
+            left -= isinstance(entry.event, e.MESSAGES)
+            upto = entry.seq
+            if not left:
+                break
+    return start, upto
 
 
 async def _back(host: Host, audience: Audience, upto: int, count: int) -> int:

@@ -38,9 +38,10 @@ class Network:
         turn: Turn,
         clock: IReactorTime,
         transcript: Transcript | None = None,
+        retention: float = 0.0,
     ) -> None:
         self.people = People()
-        self.rooms = Rooms(journal, self.people, clock)
+        self.rooms = Rooms(journal, self.people, clock, retention)
         self.audiences = self.rooms.audiences
         self.start = self.rooms.start
         self.open = self.rooms.open
@@ -316,7 +317,9 @@ class Network:
                     self.rooms.reap_later(room.key)  # durable after all: nobody is called that
                 case e.Kicked(who) | e.Banned(who):
                     self._departed(audience, who, entry.seq, True)
-                case e.TopicSet() | e.Locked() | e.Unlocked():  # shown in the list of rooms
+                case (
+                    e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet()
+                ):  # asked for elsewhere
                     self.journal.keep(room.key, room.log.head, room.state)
         self._chronicle.note(room, entries)
         head = room.log.head
@@ -354,10 +357,11 @@ class Network:
         if seat.since is not None:
             start = max(0, min(seat.since, here))
         elif seat.replay < 0:
-            start = 0
+            start = log.floor
         else:
             back = log.back(min(here, log.head), seat.replay)
             start = seat.back if back is None else back
+        start = max(start, min(log.floor, here))  # what is gone is not promised
         if seat.since is None and start >= log.tail and not log.says(start, here):
             start = here  # nothing was said yet
         seat.start, seat.here = start, max(start, here)

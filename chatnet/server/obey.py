@@ -14,7 +14,7 @@ from chatnet.core.refusals import (
     WrongPassword,
 )
 from chatnet.core.replies import AlreadyIn, Ignored, Noted, Pong, Reply, Sorry
-from chatnet.server import arrivals, errands, queries
+from chatnet.server import arrivals, errands, finding, queries
 from chatnet.server.gatekeeper import opens
 from chatnet.server.seats import Seat
 
@@ -68,13 +68,15 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.slowly(_tell(session, command, cid), cid)
         case c.History():
             session.slowly(_recall(session, command, cid), cid)
+        case c.Find():
+            session.slowly(_find(session, command, cid), cid)
         case c.ListMembers() | c.ListRooms() | c.ListBans() | c.ShowTopic() | c.Whois():
             session.slowly(_answer(session, command, cid), cid)
         case c.Join():
             session.slowly(_join(session, command, cid), cid)
         case (
             c.Roll() | c.Leave() | c.SetTopic() | c.Kick() | c.Ban() | c.Unban() | c.Mute()
-            | c.Unmute() | c.Op() | c.Deop() | c.Lock() | c.Unlock()
+            | c.Unmute() | c.Op() | c.Deop() | c.Lock() | c.Unlock() | c.Delete() | c.Retain()
         ):  # fmt: skip
             session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)
         case _:
@@ -129,7 +131,7 @@ async def _join(session: Session, command: c.Join, cid: str | None) -> None:
 
 def _entered(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
     if seat.audience in session.reading():
-        session.say(errands.entered(seat), cid)
+        session.say(errands.entered(session.host, seat), cid)
         session.read_after_replies(seat.audience)
     return result
 
@@ -144,6 +146,11 @@ async def _tell(session: Session, command: c.Telling, cid: str | None) -> None:
 async def _answer(session: Session, query: c.Query, cid: str | None) -> None:
     await session.settled()
     session.say(await queries.answer(session.host, session, query), cid)
+
+
+async def _find(session: Session, query: c.Find, cid: str | None) -> None:
+    await session.settled()
+    session.say(await finding.find(session.host, session, query), cid)
 
 
 async def _recall(session: Session, query: c.History, cid: str | None) -> None:

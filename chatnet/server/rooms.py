@@ -16,6 +16,7 @@ from chatnet.core.refusals import Unavailable
 from chatnet.core.room import Room
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
+from chatnet.server.broom import Broom
 from chatnet.server.people import People
 from chatnet.server.seats import GUEST_LOG
 
@@ -28,13 +29,17 @@ class Rooms:
 
     _log = Logger()
 
-    def __init__(self, journal: IJournal, people: People, clock: IReactorTime) -> None:
+    def __init__(
+        self, journal: IJournal, people: People, clock: IReactorTime, retention: float = 0.0
+    ) -> None:
+        """Keep what is said for ``retention`` seconds; 0: for good."""
         self.audiences: dict[str, Audience] = {}
         self.closing = False  # the server stops: nobody's departure is noted any more
         self._journal = journal
         self._people = people
         self._clock = clock
         self._opening: dict[str, list[Deferred[Audience]]] = {}
+        self._broom = Broom(self, journal, clock, retention)
 
     def start(self, everybody: Room) -> None:
         """Begin: ``everybody`` is the log that all read."""
@@ -102,6 +107,8 @@ class Rooms:
         for key, audience in list(self.audiences.items()):
             if key != EVERYBODY and audience.used_at <= long_ago:
                 self.let_go(key)
+        if not self.closing:
+            self._broom.sweep()
 
     def _opened(self, room: Room | Failure, key: str) -> None:
         waiting = self._opening.pop(key)

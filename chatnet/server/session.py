@@ -43,7 +43,13 @@ ANSWER_UNITS = 16  # and what is answered by itself as much as so many
 MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
 SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
 _ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
-_FEATURES = ("history", "typing")  # what programs may make use of here
+_FEATURES = (
+    "history",
+    "search",
+    "delete",
+    "retention",
+    "typing",
+)  # what programs may make use of here
 
 
 _PLAINTEXT = "Passwords must not travel unencrypted to this server."

@@ -14,10 +14,12 @@ from chatnet.core.events import Entry, Event
 from chatnet.core.log import Log
 from chatnet.core.refusals import Unavailable
 from chatnet.core.replies import Done
-from chatnet.core.room import Room, RoomState
+from chatnet.core.room import Room, RoomState, retention
+from chatnet.core.search import Search
 from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
 
 PAGE = 256  # entries per read
+FORGET = 1000  # entries that are let go of at once
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 
 
@@ -118,6 +120,21 @@ class Journal:
     def back(self, room: str, upto: int, count: int) -> Deferred[int]:
         return self._reader.run(self._reads.back, room, upto, count)
 
+    def seq_at(self, room: str, at: float) -> Deferred[int]:
+        return self._reader.run(self._reads.seq_at, room, at)
+
+    def search(self, rooms: Sequence[str], search: Search, limit: int) -> Deferred[Sequence[Entry]]:
+        return self._reader.run(self._reads.search, rooms, search, limit)
+
+    def logs(self) -> Deferred[Sequence[str]]:
+        return self._reader.run(self._reads.logs)
+
+    def aged(self, rooms: Sequence[str], seconds: float, now: float) -> Deferred[Sequence[str]]:
+        return self._reader.run(self._aged, rooms, seconds, now)
+
+    def forget(self, room: str, upto: int) -> Deferred[int]:
+        return self._writer.run(self._store.forget, room, upto, FORGET)
+
     def rooms(self, limit: int) -> Deferred[Mapping[str, RoomState]]:
         return self._reader.run(self._reads.rooms, limit)
 
@@ -125,9 +142,17 @@ class Journal:
         recalled = self._reader.run(self._reads.recall, origin, REMEMBERED)
         return recalled.addCallback(lambda answers: {done.cid: done for done in answers})
 
+    def _aged(self, rooms: Sequence[str], seconds: float, now: float) -> Sequence[str]:
+        found = []
+        for room in rooms:
+            kept = retention(seconds, self._reads.load(room)[1].retention)
+            if kept and self._reads.seq_at(room, now - kept) > self._reads.floor(room):
+                found.append(room)
+        return found
+
     def _open(self, name: str) -> Room:
         seq, state = self._reads.load(name)
-        room = Room(name, Log(head=seq), state)
+        room = Room(name, Log(head=seq, floor=self._reads.floor(name)), state)
         while entries := self._reads.read(name, room.log.head, room.log.head + PAGE, PAGE):
             room.apply(entries)
             room.log.forget()

@@ -184,7 +184,8 @@ class MemoryStore:
     def add(self, name: Name, verifier: str, at: float) -> bool:
         if self.find(name.claims):
             return False
-        self._accounts |= dict.fromkeys(name.claims, Account(name.text, name.key, verifier))
+        account = Account(name.text, name.key, verifier, at)
+        self._accounts |= dict.fromkeys(name.claims, account)
         self._made[name.key] = at
         return True
 
@@ -192,7 +193,7 @@ class MemoryStore:
         account = self._accounts[key]
         for claim, held in list(self._accounts.items()):
             if held is account:
-                self._accounts[claim] = Account(account.name, account.key, verifier)
+                self._accounts[claim] = replace(account, verifier=verifier)
 
     def accounts(self) -> Iterable[tuple[Account, float]]:
         for key, at in self._made.items():

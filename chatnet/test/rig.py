@@ -157,7 +157,8 @@ class Rig:
         self.writer, self.reader, self.hasher = ByHand(), ByHand(), ByHand()
         self.journal = Journal(self.clock, self.writer, self.store, self.reader, self.store)
         self.turn = Turn(self.clock)
-        self.network = Network(self.journal, self.turn, self.clock)
+        kept = self.settings.retention
+        self.network = Network(self.journal, self.turn, self.clock, retention=kept)
         self.network.start(self.journal.open_now(EVERYBODY))
         self._entropy = 0
         accounts = Accounts(

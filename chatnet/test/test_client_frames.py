@@ -20,10 +20,11 @@ SAMPLES: dict[Any, Any] = {
     tuple[r.RoomLine, ...]: (r.RoomLine("tea", "Tea", 2, "", False),),
     tuple[r.Present, ...]: (r.Present("ann", True, False),),
     r.Snapshot: r.Snapshot(9, "tea", True, (r.Present("ann", True, False),), ("ann", "bob")),
+    tuple[r.Hit, ...]: (r.Hit("tea", "Tea", 3, 1.5, "ann", "green tea", False),),
     tuple[Sanction, ...]: (Sanction("bob", "ann", 2.5, "rude"),),
     refusals.Refused: refusals.Banned("You are banned."),
 }  # fmt: skip
-SERVERS_OWN = {"proof", "target", "faces", "lock"}
+SERVERS_OWN = {"proof", "target", "faces", "lock", "author", "own"}
 
 
 def sample(kind: Any) -> Any:

@@ -476,7 +476,7 @@ class ReturnTests(LinkTestCase):
         self.server.tells(5, "bob", "two")
         self.assertEqual(
             self.listener.heard(),
-            ["bob: one", "--- the last message of lobby ---", "[1970-01-01 00:00] bob: one",
+            ["bob: one", "--- the last message of lobby ---", "[1970-01-01 00:00 #4] bob: one",
              "--- end of history ---", "bob: two"],
         )  # fmt: skip
 

@@ -41,7 +41,7 @@ class ScreenTests(SynchronousTestCase):
 
     def test_what_is_recalled_has_its_time(self) -> None:
         self.assertEqual(
-            self.show(e.Said("bob", "hi"), Manner.RECALLED), ["[1970-01-01 00:00] bob: hi"]
+            self.show(e.Said("bob", "hi"), Manner.RECALLED), ["[1970-01-01 00:00 #1] bob: hi"]
         )
 
     def test_nobody_steers_the_screen(self) -> None:

@@ -163,7 +163,7 @@ class HistoryTests(SynchronousTestCase):
             self.ann.hears(),
             [
                 "--- the last message of tea ---",
-                "[2027-01-15 08:00] ann: two",
+                "[2027-01-15 08:00 #4] ann: two",
                 "--- end of history ---",
             ],
         )

@@ -83,6 +83,7 @@ class ContractTests(SynchronousTestCase):
                 r.Snapshot(3, "green", False, (r.Present("ann", False, True),), ("ann",)),
             ),
             r.History("tea", "Tea", 1, 3, 50),
+            r.Found(("tea",), (r.Hit("tea", "Tea", 3, 1.5, "ann", "green tea", False),), True),
             r.Typing("tea", "ann"),
             r.AlreadyIn("tea", "Tea"),
             r.CaughtUp("tea", "Tea", 3),

@@ -44,6 +44,8 @@ TABLE: dict[type[c.Command], tuple[str, str]] = {
     c.ShowTopic: ("outsider", "both"),
     c.Leave: ("muted", "both"),
     c.History: ("muted", "both"),
+    c.Find: ("muted", "both"),
+    c.Delete: ("muted", "both"),  # of one's own; see test_deletion
     c.Say: ("member", "both"),
     c.Typing: ("member", "both"),
     c.Roll: ("member", "both"),
@@ -58,6 +60,7 @@ TABLE: dict[type[c.Command], tuple[str, str]] = {
     c.Deop: ("moderator", "both"),
     c.Lock: ("moderator", "both"),
     c.Unlock: ("moderator", "both"),
+    c.Retain: ("moderator", "both"),
 }
 
 
