@@ -124,6 +124,20 @@ class Chat:
         reply = await self.ask(c.ListRooms())
         return reply.rooms if isinstance(reply, r.Rooms) else ()
 
+    async def search(
+        self, words: str, room: str = "", by: str = "", since: str = "", limit: int = 50
+    ) -> tuple[r.Hit, ...]:
+        """Return the last ``limit`` messages with all of ``words``, the oldest first.
+
+        In ``room``, or in all rooms one is in; only those of ``by``, and from ``since`` on: a date
+        (2026-11-20), a date and time (2026-11-20T18:30, in UTC), or so long ago (7d).
+
+        Raises:
+            Refused: there is nothing to look for, or one is not in that room.
+        """
+        reply = await self.ask(c.Find(words, room, by, since, limit))
+        return reply.hits if isinstance(reply, r.Found) else ()
+
     async def ask(self, command: c.Command) -> r.Reply:
         """Ask for ``command``, and return the last part of the answer.
 

@@ -250,6 +250,8 @@ class Dialogue:
     def _entered(self, reply: r.Entered, join: c.Join) -> bool:
         known = self.places.rooms.get(reply.room)
         again = known is not None and known.last is not None
+        if again and join.since is not None and reply.seq >= join.since < reply.since:
+            self.ear.notice(f"Part of what was said in {reply.name} is not kept any more.")
         if self.places.entered(reply, join.password, join.alone):
             self.ear.notice(
                 f"The server has lost part of what was in {reply.name}. It goes on from here."

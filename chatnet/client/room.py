@@ -99,6 +99,16 @@ class Room:
         """
         return await self._chat.history(self.name, before, count)
 
+    async def delete(self, message: int = 0, reason: str = "") -> int:
+        """Erase what the message at the seq ``message`` said; 0: one's own last one.
+
+        Moderators may do that to what others said. Return the seq at which that happened.
+
+        Raises:
+            Refused: there is no such message, or it is not one's own.
+        """
+        return await self._chat.do(c.Delete(self.name, message, reason))
+
     async def kick(self, who: str, reason: str = "") -> int:
         """Put ``who`` out of the room; for moderators. Return the seq at which that happened.
 

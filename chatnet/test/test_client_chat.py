@@ -21,6 +21,7 @@ from chatnet.client.stream import Missed
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.refusals import (
     BadName,
+    NotAllowed,
     NotAMember,
     PasswordNeeded,
     Plaintext,
@@ -251,6 +252,35 @@ class TalkTests(ChatTestCase):
         self.ann.types(*(f"line {n}" for n in range(9)))
         self.way.carry()
         self.assertEqual([len(self.successResultOf(one)) for one in asked], [1, *range(2, 9)])
+
+    def test_words_are_found_and_deleted(self) -> None:
+        room = self.join()
+        hearing = self.hears(room)
+        self.ann.types("green tea", "black tea")
+        self.wait(room.say("my own tea"))
+        hits = self.wait(self.chat.search("TEA"))
+        self.assertEqual([hit.body for hit in hits], ["green tea", "black tea", "my own tea"])
+        self.assertEqual(len(self.wait(self.chat.search("", by="ann", limit=1))), 1)
+        self.assertEqual(self.wait(room.delete()), 8)
+        self.assertEqual(len(self.wait(self.chat.search("tea", room="tea", since="1d"))), 2)
+        self.fails(room.delete(hits[0].seq), NotAllowed)
+        self.assertEqual(hearing.entries[-1].event, e.Deleted("robot", 7, "", "robot"))
+        self.assertEqual(self.wait(room.history(count=1))[0].event, e.Erased("robot"))
+
+    def test_a_program_is_told_of_what_is_not_kept_any_more(self) -> None:
+        hearing = self.hears(self.join())
+        self.ann.types("one", "/retain 1h")
+        self.way.carry()
+        self.way.open = False
+        self.way.drop()
+        self.ann.types("never read")
+        for _ in range(4):
+            self.rig.clock.advance(3600)
+            self.rig.settle()
+        self.ann.types("two")
+        self.come_back()
+        self.assertEqual(hearing.said(), ["one", "two"])
+        self.assertIn("Part of what was said in tea is not kept any more.", self.news)
 
     def test_questions_are_answered(self) -> None:
         self.join()
