@@ -12,6 +12,7 @@ from zope.interface import Attribute, Interface
 
 from chatnet.core.commands import Request
 from chatnet.core.events import Entry, Event
+from chatnet.core.large import Work
 from chatnet.core.names import Name
 from chatnet.core.replies import Done, Reply
 from chatnet.core.room import Room, RoomState
@@ -35,6 +36,13 @@ class IStyle(Interface):
     def render(entry: Entry) -> bytes:
         """Return ``entry`` as complete wire units, or ``b""`` to pass over it."""
 
+    def part(entry: Entry, place: int) -> tuple[bytes, int]:
+        """Return what stands at ``place`` in ``entry``, a large message, and where to go on.
+
+        The first place is 0, the last one returned -1. All parts after each other are as good as
+        what ``render`` returns; each is some 100 KB.
+        """
+
 
 class IDialect(Interface):
     """One connection's grammar. Holds parse state only: never writes, never waits."""
@@ -55,6 +63,9 @@ class IDialect(Interface):
         Raises:
             Malformed: not a sentence of this dialect. The connection stays usable.
         """
+
+    def read(unit: bytes, in_room: bool) -> Work[Request | Reply | None]:
+        """Do what ``receive`` does, with a large unit: in slices."""
 
     def reply(reply: Reply, cid: str | None) -> bytes:
         """Return ``reply`` to the command named ``cid`` as complete wire units.
@@ -261,6 +272,9 @@ class ISession(IPushProducer):
 
     def overlong(limit: int) -> None:
         """A unit of more than ``limit`` bytes came, and is lost."""
+
+    def late() -> None:
+        """A unit came so slowly, while others waited for its memory, that it is lost."""
 
     def finish(cut: bool) -> None:
         """No more input will come; ``cut`` if the last unit had no end, and is lost."""

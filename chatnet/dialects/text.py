@@ -10,6 +10,7 @@ from zope.interface import implementer
 from chatnet.core import replies as r
 from chatnet.core.commands import Password, Request, Say
 from chatnet.core.durations import spell_duration
+from chatnet.core.large import Work, decoding
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Malformed
 from chatnet.core.room import Sanction
@@ -19,6 +20,7 @@ from chatnet.dialects.verbs import VERBS, help_on, help_text
 from chatnet.interfaces import IDialect
 
 _END = "\r\n"
+_NOT_UTF_8 = "That line is not UTF-8, so it was not sent. Set your terminal to UTF-8."
 
 
 @implementer(IDialect)
@@ -39,15 +41,25 @@ class TextDialect:
         self._negotiation = Negotiation()
 
     def receive(self, unit: bytes, in_room: bool) -> Request | r.Reply | None:
-        if b"\xff" in unit or self._negotiation.pending:
-            unit = self._negotiation.strip(unit)
         try:
-            line = unit.decode()
+            return self._understand(self._stripped(unit).decode(), in_room)
         except UnicodeDecodeError as error:
-            raise Malformed(
-                "That line is not UTF-8, so it was not sent. Set your terminal to UTF-8."
-            ) from error
-        if not line.strip() or line.isspace():
+            raise Malformed(_NOT_UTF_8) from error
+
+    def read(self, unit: bytes, in_room: bool) -> Work[Request | r.Reply | None]:
+        try:
+            line = yield from decoding(self._stripped(unit))
+        except UnicodeDecodeError as error:
+            raise Malformed(_NOT_UTF_8) from error
+        return self._understand(line, in_room)
+
+    def _stripped(self, unit: bytes) -> bytes:
+        if b"\xff" in unit or self._negotiation.pending:
+            return self._negotiation.strip(unit)
+        return unit
+
+    def _understand(self, line: str, in_room: bool) -> Request | r.Reply | None:
+        if not line or line.isspace():
             return None
         if self._password_first:
             self._password_first = False

@@ -174,7 +174,7 @@ class Journal:
             if failed and not self._waiting:
                 self._clock.callLater(RETRY_SECONDS, self._wake)  # for what is still to be kept
                 break
-        self._busy = False
+        self._busy, self._writing = False, []
 
     def _number(self, batch: Iterable[_Append]) -> dict[str, list[Entry]]:
         """Give every event of ``batch`` its place; return the new entries by room."""

@@ -30,6 +30,7 @@ from chatnet.stores.journal import Journal
 from chatnet.stores.memory import MemoryStore
 from chatnet.test import schema
 from chatnet.web.site import ChatSite
+from chatnet.wires.budget import Budget
 from chatnet.wires.oneport import GREET_SECONDS, OnePort
 
 P = ParamSpec("P")
@@ -157,7 +158,9 @@ class Rig:
         self.writer, self.reader, self.hasher = ByHand(), ByHand(), ByHand()
         self.journal = Journal(self.clock, self.writer, self.store, self.reader, self.store)
         self.turn = Turn(self.clock)
-        self.network = Network(self.journal, self.turn, self.clock)
+        self.network = Network(
+            self.journal, self.turn, self.clock, budget=Budget(self.clock, self.settings.budget)
+        )
         self.network.start(self.journal.open_now(EVERYBODY))
         self._entropy = 0
         accounts = Accounts(
