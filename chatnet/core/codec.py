@@ -9,7 +9,7 @@ from json import JSONDecoder
 from typing import Any, get_args
 
 from chatnet.core.events import Event, Said
-from chatnet.core.large import LARGE, finish, mapped, scanning
+from chatnet.core.large import LARGE, SLICE, finish, scanning
 from chatnet.core.room import Member, RoomState, Sanction
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -38,7 +38,11 @@ def encode_event(event: Event) -> str:
         return _dumps(("said", event.by, event.body, event.action))
     kind = type(event)
     values = [getattr(event, name) for name in _FIELDS[kind]]
-    return f"[{','.join([quote(_NAMES[kind]), *map(_quote, values)])}]"
+    parts = ['["', _NAMES[kind], '"']
+    for value in values:
+        parts.append(",")
+        parts += _quoted(value)
+    return "".join([*parts, "]"])
 
 
 def decode_event(text: str) -> Event:
@@ -47,19 +51,16 @@ def decode_event(text: str) -> Event:
     return KINDS[kind](*[tuple(v) if isinstance(v, list) else v for v in values])
 
 
-def quote(text: str) -> str:
-    """Return ``text`` in JSON."""
-    if len(text) < LARGE:
-        return _dumps(text)
-    return f'"{mapped(text, lambda part: _dumps(part)[1:-1])}"'
-
-
-def _quote(value: Any) -> str:
-    return quote(value) if isinstance(value, str) else _dumps(value)
+def _quoted(value: Any) -> list[str]:
+    """Return ``value`` in JSON, in pieces: no thread holds up the others for long."""
+    if not isinstance(value, str):
+        return [_dumps(value)]
+    starts = range(0, len(value), SLICE)
+    return ['"', *[_dumps(value[start : start + SLICE])[1:-1] for start in starts], '"']
 
 
 def _values(text: str) -> list[Any]:
-    """Return what is in ``text``, which ``encode_event`` made: nobody else holds it up so long."""
+    """Return what is in ``text``, which ``encode_event`` made, in slices."""
     values: list[Any] = []
     at = 0
     while text[at] != "]":

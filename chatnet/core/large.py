@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import TypeVar
+
+from chatnet.core.plain import is_text
 
 T = TypeVar("T")
 
@@ -47,7 +49,7 @@ def scanning(text: str, at: int) -> Work[tuple[str, int]]:
     """Read the JSON string whose first character is at ``at``; return it and where it has ended.
 
     Raises:
-        ValueError: it is no string, or has no end.
+        ValueError: it is no string, has no end, or has half a surrogate pair in its large part.
     """
     parts: list[str] = []
     while len(text) - at > SLICE:
@@ -57,6 +59,8 @@ def scanning(text: str, at: int) -> Work[tuple[str, int]]:
             return "".join([*parts, part]), at + end
         if "\ud800" <= part[-1] <= "\udbff" and len(part) > 1:
             part, stop = part[:-1], stop - 6  # the other half of it is still to come
+        if not is_text(part):
+            raise ValueError("half a surrogate pair")
         parts.append(part)
         at = stop
         yield
@@ -71,9 +75,3 @@ def _cut(text: str, at: int) -> int:
             return stop
     whole = _WHOLE.match(text, at, at + SLICE)
     return max(whole.end() if whole else at, at + 1)
-
-
-def mapped(text: str, change: Callable[[str], str]) -> str:
-    """Return ``change`` of ``text``, made of that of its slices."""
-    starts = range(0, len(text), SLICE)
-    return "".join([change(text[start : start + SLICE]) for start in starts])

@@ -131,7 +131,9 @@ class JsonDialect:
         if unit.isspace():
             return None
         try:
-            asked = yield from _flat((yield from decoding(unit)))
+            reading = decoding(unit)
+            del unit  # it is as large as all the rest
+            asked = yield from _flat((yield from reading))
         except ValueError as error:
             raise Malformed(_NO_OBJECT) from error
         return _request(asked)
@@ -217,7 +219,8 @@ def _command(asked: dict[str, Any]) -> c.Command:
 
 
 _CHECKS: dict[Any, tuple[Callable[[Any], bool], str]] = {
-    str: (lambda v: isinstance(v, str) and is_text(v), "text"),
+    # What is longer was looked at slice by slice, all but the last one.
+    str: (lambda v: isinstance(v, str) and is_text(v[-SLICE:]), "text"),
     bool: (lambda v: isinstance(v, bool), "true or false"),
     int: (
         lambda v: isinstance(v, int) and not isinstance(v, bool) and -1 <= v <= _MOST_COUNT,

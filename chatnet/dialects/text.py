@@ -48,7 +48,9 @@ class TextDialect:
 
     def read(self, unit: bytes, in_room: bool) -> Work[Request | r.Reply | None]:
         try:
-            line = yield from decoding(self._stripped(unit))
+            reading = decoding(self._stripped(unit))
+            del unit  # it is as large as all the rest
+            line = yield from reading
         except UnicodeDecodeError as error:
             raise Malformed(_NOT_UTF_8) from error
         return self._understand(line, in_room)
