@@ -100,6 +100,16 @@ class IJournal(Interface):
                 found to be, it is delivered later; to repeat a ``cid`` is always safe.
         """
 
+    def park(key: str, text: str) -> Deferred[str]:
+        """Store ``text``, which is large, in pieces between what others append.
+
+        Returns it as what an event may carry that is appended next: then only that it is in the
+        log ``key``, which nobody else uses, is written with it.
+
+        Errbacks:
+            Unavailable: it is not stored.
+        """
+
     def settle() -> Deferred[None]:
         """Fire after every append made before: at once if there is none.
 

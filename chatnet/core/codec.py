@@ -9,7 +9,7 @@ from json import JSONDecoder
 from typing import Any, get_args
 
 from chatnet.core.events import Event, Said
-from chatnet.core.large import LARGE, SLICE, finish, scanning
+from chatnet.core.large import LARGE, SLICE, Parked, finish, scanning
 from chatnet.core.room import Member, RoomState, Sanction
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -34,7 +34,7 @@ def fields_of(event: Event) -> tuple[str, ...]:
 
 def encode_event(event: Event) -> str:
     """Return ``event`` as one line of JSON: its kind, then its fields."""
-    if type(event) is Said and len(event.body) < LARGE:  # nearly always
+    if type(event) is Said and type(event.body) is str and len(event.body) < LARGE:  # nearly always
         return _dumps(("said", event.by, event.body, event.action))
     kind = type(event)
     values = [getattr(event, name) for name in _FIELDS[kind]]
@@ -48,11 +48,23 @@ def encode_event(event: Event) -> str:
 def decode_event(text: str) -> Event:
     """Return what ``encode_event`` was given. Fields that a newer release added may be missing."""
     kind, *values = json.loads(text) if len(text) < LARGE else _values(text)
-    return KINDS[kind](*[tuple(v) if isinstance(v, list) else v for v in values])
+    return KINDS[kind](*[v if isinstance(v, str) else _value(v) for v in values])
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case list():
+            return tuple(value)
+        case {"key": key, "pieces": pieces}:
+            return Parked("", key, pieces)
+        case _:
+            return value
 
 
 def _quoted(value: Any) -> list[str]:
     """Return ``value`` in JSON, in pieces: no thread holds up the others for long."""
+    if isinstance(value, Parked):
+        return [_dumps({"key": value.key, "pieces": value.pieces})]
     if not isinstance(value, str):
         return [_dumps(value)]
     starts = range(0, len(value), SLICE)

@@ -21,6 +21,24 @@ _WHOLE = re.compile(r'(?:[^"\\]++|\\[^u]|\\u[0-9A-Fa-f]{4})*+', re.DOTALL)
 _DECODER = getincrementaldecoder("utf-8")
 
 
+class Parked(str):
+    """Text that a store keeps in so many ``pieces``, the entries of the log ``key``.
+
+    Empty where it stands for them, as in the store itself.
+    """
+
+    __slots__ = ("key", "pieces")
+
+    def __new__(cls, text: str, key: str, pieces: int) -> Parked:
+        """Return ``text``, which is kept so."""
+        parked = super().__new__(cls, text)
+        parked.key, parked.pieces = key, pieces
+        return parked
+
+    key: str
+    pieces: int
+
+
 def finish(work: Work[T]) -> T:
     """Return what ``work`` makes, done at once."""
     while True:

@@ -19,6 +19,7 @@ from chatnet.dialects.styles import DATED, LIVE, PAST
 from chatnet.dialects.text import TextDialect
 from chatnet.interfaces import IStyle
 from chatnet.server.session import LINE_BYTES
+from chatnet.stores.journal import PIECE, _page
 from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Client, Rig
 from chatnet.test.test_lines import Listener
@@ -355,6 +356,103 @@ class SpoolTests(SynchronousTestCase):
             self.assertTrue(client.transport.value(), "nothing more comes")
             heard += client.transport.value()
         same(heard.decode(), text)
+
+
+class ParkingTests(SynchronousTestCase):
+    """A large message is stored in pieces, between what others say."""
+
+    def setUp(self) -> None:
+        self.rig = Rig(max_message=0)
+        self.eve = self.rig.program("eve")
+        self.eve.sends("join", room="tea")
+        self.eve.receives()
+        self.body = "x" * PIECE + "é" * PIECE + "\U0001f600"
+
+    def says(self, cid: str = "1") -> None:
+        self.eve.asks(json.dumps({"do": "say", "room": "tea", "body": self.body, "cid": cid}))
+        for _ in range(100):
+            self.rig.clock.advance(0)
+            self.rig.reader.step()
+
+    def test_others_speak_between_its_pieces(self) -> None:
+        ann = self.rig.member("ann")
+        self.eve.receives()
+        self.says()
+        self.assertEqual(len(self.rig.writer.calls), 1)
+        ann.asks("not after that")
+        self.rig.writer.step()
+        self.rig.clock.advance(0)
+        self.rig.writer.step()
+        self.rig.clock.advance(0)
+        self.assertEqual([one["body"] for one in self.eve.receives()], ["not after that"])
+        self.rig.settle()
+        same([one.get("body") for one in self._hears(self.eve)], [self.body, None])
+
+    def test_it_is_whole_again_from_the_store(self) -> None:
+        self.says()
+        self.rig.settle()
+        kept = self.rig.store.kept("tea")[-1].event
+        assert isinstance(kept, e.Said)
+        same((len(kept.body), decode_event(encode_event(kept))), (0, kept))
+        parked = decode_event(encode_event(kept)).body  # type: ignore[union-attr]
+        self.assertEqual((parked.key, parked.pieces), (kept.body.key, 3))  # type: ignore[union-attr,attr-defined]
+        self.rig.restart()
+        bob = self.rig.program("bob")
+        bob.sends("join", room="tea", since=0)
+        self.assertIn(self.body, [one.get("body") for one in self._hears(bob)])
+        self.rig.restart()
+        bob = self.rig.arrives("/join tea")
+        same(f"eve: {self.body}" in [line for _ in range(50) for line in self._lines(bob)], True)
+
+    def test_a_page_ends_behind_it(self) -> None:
+        for cid in "12":
+            self.says(cid)
+            self.rig.settle()
+        page = _page(self.rig.store, "tea", 0, 99)
+        self.assertEqual((page[-1].seq, len(self.rig.store.kept("tea"))), (3, 4))
+
+    def test_what_could_not_be_stored_is_told_and_may_be_said_again(self) -> None:
+        self.rig.store.fail_before = True
+        self.says()
+        self.assertEqual(self._hears(self.eve)[-1]["error"], "unavailable")
+        self.rig.store.fail_before = False
+        self.says()
+        self.rig.settle()
+        same([one.get("ok") for one in self._hears(self.eve)], [None, "1"])
+        self.assertEqual(self.rig.network.budget.used, 0)
+        self.flushLoggedErrors()
+
+    def test_what_was_said_is_not_stored_again(self) -> None:
+        for _ in range(2):
+            self.says()
+            self.rig.settle()
+        self._hears(self.eve)
+        self.assertEqual(len([key for key in self.rig.store._rooms if key.startswith("@=")]), 1)
+
+    def test_what_may_not_be_said_is_not_stored(self) -> None:
+        self.eve.sends("leave", room="tea")
+        self.rig.member("ann")
+        self.says()
+        self.rig.settle()
+        self.assertEqual(self.eve.receives()[-1]["error"], "not-a-member")
+        self.assertFalse([key for key in self.rig.store._rooms if key.startswith("@=")])
+
+    def test_who_hangs_up_meanwhile_has_said_it(self) -> None:
+        ann = self.rig.member("ann")
+        self.says()
+        self.eve.hangs_up()
+        same([line[:9] for line in self._lines(ann)], ["eve: xxxx", "eve has d"])
+        self.assertEqual(self.rig.network.budget.used, 0)
+
+    def _lines(self, client: Client) -> list[str]:
+        for _ in range(50):
+            self.rig.settle()
+        return client.hears()
+
+    def _hears(self, client: Client) -> list[dict[str, Any]]:
+        for _ in range(50):
+            self.rig.settle()
+        return client.receives()
 
 
 def _room(client: Client) -> None:
