@@ -14,6 +14,7 @@ from zope.interface import Attribute, Interface
 from chatnet.core.chain import Anchor, Record
 from chatnet.core.commands import Request
 from chatnet.core.events import Entry, Event
+from chatnet.core.large import Work
 from chatnet.core.names import Name
 from chatnet.core.replies import Done, Reply
 from chatnet.core.room import Room, RoomState
@@ -38,6 +39,13 @@ class IStyle(Interface):
     def render(entry: Entry) -> bytes:
         """Return ``entry`` as complete wire units, or ``b""`` to pass over it."""
 
+    def part(entry: Entry, place: int) -> tuple[bytes, int]:
+        """Return what stands at ``place`` in ``entry``, a large message, and where to go on.
+
+        The first place is 0, the last one returned -1. All parts after each other are as good as
+        what ``render`` returns; each is some 100 KB.
+        """
+
 
 class IDialect(Interface):
     """One connection's grammar. Holds parse state only: never writes, never waits."""
@@ -58,6 +66,9 @@ class IDialect(Interface):
         Raises:
             Malformed: not a sentence of this dialect. The connection stays usable.
         """
+
+    def read(unit: bytes, in_room: bool) -> Work[Request | Reply | None]:
+        """Do what ``receive`` does, with a large unit: in slices."""
 
     def reply(reply: Reply, cid: str | None) -> bytes:
         """Return ``reply`` to the command named ``cid`` as complete wire units.
@@ -90,6 +101,16 @@ class IJournal(Interface):
         Errbacks:
             Unavailable: not known to be durable, like all appends that had not fired. If it is
                 found to be, it is delivered later; to repeat a ``cid`` is always safe.
+        """
+
+    def park(key: str, text: str) -> Deferred[str]:
+        """Store ``text``, which is large, in pieces between what others append.
+
+        Returns it as what an event may carry that is appended next: then only that it is in the
+        log ``key``, which nobody else uses, is written with it.
+
+        Errbacks:
+            Unavailable: it is not stored.
         """
 
     def settle() -> Deferred[None]:
@@ -355,6 +376,9 @@ class ISession(IPushProducer):
 
     def overlong(limit: int) -> None:
         """A unit of more than ``limit`` bytes came, and is lost."""
+
+    def late() -> None:
+        """A unit came so slowly, while others waited for its memory, that it is lost."""
 
     def finish(cut: bool) -> None:
         """No more input will come; ``cut`` if the last unit had no end, and is lost."""

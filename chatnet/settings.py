@@ -30,6 +30,7 @@ class Settings:
     tls_only: bool = False
     allow_plaintext_passwords: bool = False  # from other machines, without TLS
     origins: tuple[str, ...] = ()  # other sites whose pages may connect
+    budget: int = 256 * 1024 * 1024  # for large messages on their way, of everyone together
     password_seconds: float = 60.0  # to say the server's password
     stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops
     retention: float = 0.0  # for which what is said is kept; 0: for good

@@ -42,6 +42,7 @@ from chatnet.stores.memory import MemoryStore
 from chatnet.stores.sqlite import SqliteStore
 from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
+from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
 
 HASHERS = 2  # threads for passwords
@@ -69,6 +70,7 @@ class Options(usage.Options):
         ["password-file", None, "", "a file whose first line is that password"],
         ["max-clients", None, "10000", "connections at once"],
         ["max-message", None, "16777216", "bytes of a message; 0 for any length"],
+        ["budget", None, "268435456", "bytes for all large messages that are on their way"],
         ["password-length", None, "4-128", "fewest and most characters of people's passwords"],
         ["replay", None, "50", "messages shown on joining a room, or all"],
         ["retention", None, "none", "how long what is said is kept, like 30d; none: for good"],
@@ -149,6 +151,7 @@ class Options(usage.Options):
             password=self._password(),
             max_clients=_number(self["max-clients"], "max-clients", 1),
             max_message=_number(self["max-message"], "max-message", 0),
+            budget=_number(self["budget"], "budget", 0),
             password_length=_range(self["password-length"], "password-length"),
             replay=ALL if self["replay"] == "all" else _number(self["replay"], "replay", 0),
             retention=_duration(self["retention"], "retention"),
@@ -284,8 +287,9 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     hasher = Worker(threads, "chatnet passwords", HASHERS)
     journal = Journal(clock, writer, write, reader, read)
     turn = Turn(clock)
+    budget = Budget(clock, settings.budget)
     transcript = _transcript if settings.transcript else None
-    network = Network(journal, turn, clock, transcript, settings.retention)
+    network = Network(journal, turn, clock, transcript, settings.retention, budget)
     network.start(journal.open_now(EVERYBODY))
     accounts = Accounts(
         clock,

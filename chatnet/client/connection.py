@@ -61,6 +61,9 @@ class Connection:
     def overlong(self, limit: int) -> None:
         """Cannot be: lines may have any length."""
 
+    def late(self) -> None:
+        """Cannot be: lines may take their time."""
+
     def finish(self, cut: bool) -> None:
         self._wire.close()
 

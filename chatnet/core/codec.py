@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import astuple, fields
+from json import JSONDecoder
 from typing import Any, get_args
 
 from chatnet.core.events import Event, Said
+from chatnet.core.large import LARGE, SLICE, Parked, finish, scanning
 from chatnet.core.room import Member, RoomState, Sanction
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_decode = JSONDecoder().raw_decode
 
 KINDS: dict[str, Callable[..., Event]] = {kind.__name__.lower(): kind for kind in get_args(Event)}
 _NAMES: dict[type[Event], str] = {kind: kind.__name__.lower() for kind in get_args(Event)}
@@ -31,16 +34,54 @@ def fields_of(event: Event) -> tuple[str, ...]:
 
 def encode_event(event: Event) -> str:
     """Return ``event`` as one line of JSON: its kind, then its fields."""
-    if type(event) is Said:  # nearly always
+    if type(event) is Said and type(event.body) is str and len(event.body) < LARGE:  # nearly always
         return _dumps(("said", event.by, event.body, event.action))
     kind = type(event)
-    return _dumps((_NAMES[kind], *[getattr(event, name) for name in _FIELDS[kind]]))
+    values = [getattr(event, name) for name in _FIELDS[kind]]
+    parts = ['["', _NAMES[kind], '"']
+    for value in values:
+        parts.append(",")
+        parts += _quoted(value)
+    return "".join([*parts, "]"])
 
 
 def decode_event(text: str) -> Event:
     """Return what ``encode_event`` was given. Fields that a newer release added may be missing."""
-    kind, *values = json.loads(text)
-    return KINDS[kind](*[tuple(v) if isinstance(v, list) else v for v in values])
+    kind, *values = json.loads(text) if len(text) < LARGE else _values(text)
+    return KINDS[kind](*[v if isinstance(v, str) else _value(v) for v in values])
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case list():
+            return tuple(value)
+        case {"key": key, "pieces": pieces}:
+            return Parked("", key, pieces)
+        case _:
+            return value
+
+
+def _quoted(value: Any) -> list[str]:
+    """Return ``value`` in JSON, in pieces: no thread holds up the others for long."""
+    if isinstance(value, Parked):
+        return [_dumps({"key": value.key, "pieces": value.pieces})]
+    if not isinstance(value, str):
+        return [_dumps(value)]
+    starts = range(0, len(value), SLICE)
+    return ['"', *[_dumps(value[start : start + SLICE])[1:-1] for start in starts], '"']
+
+
+def _values(text: str) -> list[Any]:
+    """Return what is in ``text``, which ``encode_event`` made, in slices."""
+    values: list[Any] = []
+    at = 0
+    while text[at] != "]":
+        if text.startswith('"', at + 1):
+            value, at = finish(scanning(text, at + 2))
+        else:
+            value, at = _decode(text, at + 1)
+        values.append(value)
+    return values
 
 
 def encode_state(state: RoomState) -> str:

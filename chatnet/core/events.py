@@ -243,6 +243,11 @@ def erased(event: Event) -> Event:
     return Erased(event.by) if isinstance(event, Said) else event
 
 
+def body_of(event: Event) -> str:
+    """Return the words that ``event`` carries, which may be many, or an empty string."""
+    return event.body if isinstance(event, Said | Whispered | Announced) else ""
+
+
 def weight(event: Event) -> int:
     """Return about how many bytes ``event`` takes in memory."""
-    return 200 + (len(event.body) if isinstance(event, Said | Whispered | Announced) else 0)
+    return 200 + len(body_of(event))

@@ -8,21 +8,22 @@ from zope.interface import implementer
 
 from chatnet.core.commands import Request
 from chatnet.core.events import Entry
+from chatnet.core.large import Work
 from chatnet.core.replies import Reply
 from chatnet.interfaces import IDialect, IStyle
 
-_TEXT = 0x81  # a text message in one frame
+_TEXT, _FINAL = 1, 0x80  # a message of text; the last frame of a message
 
 
-def frame(payload: bytes) -> bytes:
-    """Return the text message ``payload`` as one frame of a server (RFC 6455 section 5.2)."""
+def frame(payload: bytes, kind: int = _TEXT | _FINAL) -> bytes:
+    """Return ``payload`` as a frame of a server (RFC 6455 section 5.2); a whole text message."""
     size = len(payload)
     if size < 126:
-        head = bytes((_TEXT, size))
+        head = bytes((kind, size))
     elif size < 1 << 16:
-        head = bytes((_TEXT, 126)) + size.to_bytes(2)
+        head = bytes((kind, 126)) + size.to_bytes(2)
     else:
-        head = bytes((_TEXT, 127)) + size.to_bytes(8)
+        head = bytes((kind, 127)) + size.to_bytes(8)
     return head + payload
 
 
@@ -35,6 +36,15 @@ class FramedStyle:
 
     def render(self, entry: Entry) -> bytes:
         return _message(self._style.render(entry))
+
+    def part(self, entry: Entry, place: int) -> tuple[bytes, int]:
+        units, end = self._style.part(entry, place)
+        if not (units or place):
+            return units, end
+        first = 0 if place else _TEXT
+        if end < 0:
+            return frame(units.rstrip(b"\r\n"), first | _FINAL), end
+        return frame(units, first), end
 
 
 framed = cache(FramedStyle)  # one object for all sessions that read alike
@@ -55,6 +65,9 @@ class Framed:
 
     def receive(self, unit: bytes, in_room: bool) -> Request | Reply | None:
         return self._dialect.receive(unit, in_room)
+
+    def read(self, unit: bytes, in_room: bool) -> Work[Request | Reply | None]:
+        return self._dialect.read(unit, in_room)
 
     def reply(self, reply: Reply, cid: str | None) -> bytes:
         return _message(self._dialect.reply(reply, cid))

@@ -13,16 +13,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from functools import cache
-from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, assert_never, get_args, get_type_hints
 
 from zope.interface import implementer
 
 from chatnet.core import commands as c, replies as r
 from chatnet.core.codec import fields_of, kind_of
-from chatnet.core.events import Entry, Said
+from chatnet.core.events import Announced, Entry, Said, Whispered
+from chatnet.core.large import SLICE, Work, decoding, finish, scanning
 from chatnet.core.plain import is_text
 from chatnet.core.refusals import Malformed
 from chatnet.interfaces import IDialect, IStyle
@@ -55,6 +55,7 @@ VERBS: dict[str, type[c.Command]] = {
 _SERVERS_OWN = frozenset(("proof", "target", "faces", "lock", "author", "own"))
 _PRIVATE = frozenset(("target", "lock"))  # fields of events that nobody is shown
 _LONG = 64 * 1024  # bytes of a line that is parsed with care
+_NO_OBJECT = "Send one JSON object per line, in UTF-8."
 _MOST_FIELDS = 32
 _SPACE = r"[ \t\r\n]*"
 _OPENS, _COMMA = re.compile(_SPACE + r"\{" + _SPACE + '"'), re.compile(_SPACE + "," + _SPACE + '"')
@@ -95,6 +96,18 @@ class JsonStyle:
         comma = "," if rest else ""
         return f'{{"event":"{kind_of(event)}",{head}{comma}{told}\n'.encode()
 
+    def part(self, entry: Entry, place: int) -> tuple[bytes, int]:
+        event = entry.event
+        assert isinstance(event, Said | Whispered | Announced), "nothing else is large"
+        end = place + SLICE
+        data = _dumps(event.body[place:end])[1:-1].encode()
+        last = end >= len(event.body)
+        if last or not place:
+            around = self.render(replace(entry, event=replace(event, body="")))
+            head, body, tail = around.partition(b'"body":"')  # a quote within text is escaped
+            data = (b"" if place else head + body) + data + (tail if last else b"")
+        return data, -1 if last else end
+
 
 @implementer(IDialect)
 class JsonDialect:
@@ -106,20 +119,26 @@ class JsonDialect:
     escapes = 6  # \\u0001
 
     def receive(self, unit: bytes, in_room: bool) -> c.Request | r.Reply | None:
+        if len(unit) > _LONG:
+            return finish(self.read(unit, in_room))
         if not unit.strip():
             return None
         try:
-            asked = json.loads(unit) if len(unit) <= _LONG else _flat(unit.decode())
+            asked = json.loads(unit)
         except (ValueError, RecursionError) as error:
-            raise Malformed("Send one JSON object per line, in UTF-8.") from error
-        if not isinstance(asked, dict):
-            raise Malformed('Send a JSON object, like {"do": "rooms"}.')
-        cid = _cid(asked)
+            raise Malformed(_NO_OBJECT) from error
+        return _request(asked)
+
+    def read(self, unit: bytes, in_room: bool) -> Work[c.Request | r.Reply | None]:
+        if unit.isspace():
+            return None
         try:
-            return c.Request(_command(asked), cid)
-        except Malformed as refusal:
-            refusal.cid = cid
-            raise
+            reading = decoding(unit)
+            del unit  # it is as large as all the rest
+            asked = yield from _flat((yield from reading))
+        except ValueError as error:
+            raise Malformed(_NO_OBJECT) from error
+        return _request(asked)
 
     def reply(self, reply: r.Reply, cid: str | None) -> bytes:
         match reply:
@@ -142,7 +161,18 @@ class JsonDialect:
         return _dumps(said).encode(errors="replace") + b"\n"
 
 
-def _flat(text: str) -> dict[str, Any]:
+def _request(asked: Any) -> c.Request:
+    if not isinstance(asked, dict):
+        raise Malformed('Send a JSON object, like {"do": "rooms"}.')
+    cid = _cid(asked)
+    try:
+        return c.Request(_command(asked), cid)
+    except Malformed as refusal:
+        refusal.cid = cid
+        raise
+
+
+def _flat(text: str) -> Work[dict[str, Any]]:
     """Return the object that ``text`` is, if no field of it is a list or an object.
 
     No command has such a field, and a long line full of them would take gigabytes.
@@ -153,12 +183,12 @@ def _flat(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     place = _OPENS.match(text)
     while place is not None and len(found) <= _MOST_FIELDS:
-        name, end = scanstring(text, place.end(), True)
+        name, end = yield from scanning(text, place.end())
         place = _COLON.match(text, end)
         if place is None:
             break
         if text.startswith('"', place.end()):
-            found[name], end = scanstring(text, place.end() + 1, True)
+            found[name], end = yield from scanning(text, place.end() + 1)
         else:
             value = _PLAIN.match(text, place.end())
             if value is None:
@@ -191,7 +221,8 @@ def _command(asked: dict[str, Any]) -> c.Command:
 
 
 _CHECKS: dict[Any, tuple[Callable[[Any], bool], str]] = {
-    str: (lambda v: isinstance(v, str) and is_text(v), "text"),
+    # What is longer was looked at slice by slice, all but the last one.
+    str: (lambda v: isinstance(v, str) and is_text(v[-SLICE:]), "text"),
     bool: (lambda v: isinstance(v, bool), "true or false"),
     int: (
         lambda v: isinstance(v, int) and not isinstance(v, bool) and -1 <= v <= _MOST_COUNT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -9,6 +10,7 @@ from zope.interface import implementer
 
 from chatnet.core import events as e
 from chatnet.core.durations import spell_duration
+from chatnet.core.large import SLICE
 from chatnet.core.names import fold
 from chatnet.core.plain import plain, plain_lines
 from chatnet.interfaces import IStyle
@@ -23,6 +25,9 @@ class LiveStyle:
     def render(self, entry: e.Entry) -> bytes:
         return _units(_lines(entry))
 
+    def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:
+        return _part(entry, place)
+
 
 @implementer(IStyle)
 class PastStyle:
@@ -30,6 +35,9 @@ class PastStyle:
 
     def render(self, entry: e.Entry) -> bytes:
         return LIVE.render(entry) if isinstance(entry.event, e.MESSAGES) else b""
+
+    def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:
+        return LIVE.part(entry, place) if isinstance(entry.event, e.MESSAGES) else (b"", -1)
 
 
 @implementer(IStyle)
@@ -43,6 +51,11 @@ class DatedStyle:
         at = f"[{when(entry.at)}{place}] "
         return _units([at + line for line in _lines(entry)])
 
+    def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:
+        if not isinstance(entry.event, (*e.MESSAGES, e.Whispered)):
+            return b"", -1
+        return _part(entry, place, f"[{when(entry.at)}] ")
+
 
 def when(at: float) -> str:
     """Return ``at``, UTC seconds since the epoch, as date and time to the minute."""
@@ -54,6 +67,21 @@ def when(at: float) -> str:
 
 def _units(lines: list[str]) -> bytes:
     return "".join([plain(line) + _END for line in lines]).encode()
+
+
+def _part(entry: e.Entry, place: int, before: str = "") -> tuple[bytes, int]:
+    """Return what stands at ``place`` of a large message, with ``before`` in each line."""
+    event = entry.event
+    assert isinstance(event, e.Said | e.Whispered | e.Announced), "nothing else is large"
+    end = place + SLICE
+    if event.body.startswith("\n", end) and event.body.endswith("\r", place, end):
+        end += 1
+    lines = event.body[place:end].replace("\r\n", "\n").split("\n")
+    lead = before + _lines(replace(entry, event=replace(event, body="x")))[0][:-1]
+    last = end >= len(event.body)
+    text = (_END + lead).join([plain(line) for line in lines])
+    text = ("" if place else lead) + text + (_END if last else "")
+    return text.encode(), -1 if last else end
 
 
 LIVE, PAST, DATED = LiveStyle(), PastStyle(), DatedStyle()

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from chatnet.core import replies as r
 from chatnet.core.commands import Password, Request, Say
 from chatnet.core.durations import spell_duration
+from chatnet.core.large import Work, decoding
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Malformed
 from chatnet.core.room import Sanction
@@ -22,6 +23,7 @@ from chatnet.interfaces import IDialect
 SHOWN = 300  # characters of a message that was found
 
 _END = "\r\n"
+_NOT_UTF_8 = "That line is not UTF-8, so it was not sent. Set your terminal to UTF-8."
 
 
 @implementer(IDialect)
@@ -42,15 +44,27 @@ class TextDialect:
         self._negotiation = Negotiation()
 
     def receive(self, unit: bytes, in_room: bool) -> Request | r.Reply | None:
-        if b"\xff" in unit or self._negotiation.pending:
-            unit = self._negotiation.strip(unit)
         try:
-            line = unit.decode()
+            return self._understand(self._stripped(unit).decode(), in_room)
         except UnicodeDecodeError as error:
-            raise Malformed(
-                "That line is not UTF-8, so it was not sent. Set your terminal to UTF-8."
-            ) from error
-        if not line.strip() or line.isspace():
+            raise Malformed(_NOT_UTF_8) from error
+
+    def read(self, unit: bytes, in_room: bool) -> Work[Request | r.Reply | None]:
+        try:
+            reading = decoding(self._stripped(unit))
+            del unit  # it is as large as all the rest
+            line = yield from reading
+        except UnicodeDecodeError as error:
+            raise Malformed(_NOT_UTF_8) from error
+        return self._understand(line, in_room)
+
+    def _stripped(self, unit: bytes) -> bytes:
+        if b"\xff" in unit or self._negotiation.pending:
+            return self._negotiation.strip(unit)
+        return unit
+
+    def _understand(self, line: str, in_room: bool) -> Request | r.Reply | None:
+        if not line or line.isspace():
             return None
         if self._password_first:
             self._password_first = False

@@ -12,11 +12,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatnet.core.events import Entry, speaker
+from chatnet.core.events import Entry, speaker, weight
+from chatnet.core.large import LARGE
 from chatnet.core.names import fold
 from chatnet.core.replies import Typing
 from chatnet.core.room import Room
 from chatnet.interfaces import IStyle
+from chatnet.server.scroll import Reading, Scroll
+from chatnet.wires.budget import Budget
 
 MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader can make us buffer
 MAX_BYTES = 64 * 1024
@@ -37,6 +40,9 @@ class Reader(Protocol):
 
     def write(self, data: bytes) -> None:
         """Pass printed entries to the wire."""
+
+    def unroll(self, source: Reading) -> None:
+        """Pass a large entry to the wire, part by part."""
 
     def reads(self, audience: Audience) -> None:
         """It reads in ``audience`` from now on, and is to be resumed there when it has room."""
@@ -70,7 +76,7 @@ class Cursor:
 
 @dataclass(slots=True)
 class _Run:
-    """Consecutive entries in one style."""
+    """Consecutive entries in one style; or one that is large, and is printed as it is read."""
 
     upto: int
     entries: Sequence[Entry]
@@ -83,13 +89,17 @@ class Audience:
 
     _log = Logger()
 
-    def __init__(self, room: Room, read: Read) -> None:
+    def __init__(self, room: Room, read: Read, budget: Budget) -> None:
         self.room = room
         self.used_at = 0.0  # when it was last needed, on the network's clock
         self.unkept = 0  # the weight of its entries since its state was last kept
         self._read = read
         self._cursors: dict[Reader, Cursor] = {}
         self._printed: dict[tuple[IStyle, int, int], _Run] = {}
+        self._budget = budget
+        self._scrolls: dict[
+            int, Scroll[Cursor]
+        ] = {}  # large entries that are read, or are to be, by seq
         self._pages: dict[tuple[int, int], list[Cursor]] = {}  # who waits for which page
 
     def __len__(self) -> int:
@@ -204,9 +214,11 @@ class Audience:
             head = self.room.log.head
             if cursor.after == head and self.room.log.tail <= begin < head:
                 printed = self._print(cursor.style, begin, head)
-                if printed.upto == head:
+                if printed.upto == head and not _large(printed.entries):
                     after, style, run = begin, cursor.style, printed
         self._printed.clear()
+        for scroll in list(self._scrolls.values()):
+            self._close_idle(scroll)
         self.room.log.forget()
 
     def _broke(self, reader: Reader) -> None:
@@ -240,6 +252,10 @@ class Audience:
             while place.after < last and not (reader.full or place.paging or place.held):
                 if place.after < log.floor:
                     place.after = min(last, log.floor)  # what is gone is passed over
+                    continue
+                scroll = self._scrolls.get(place.after + 1)
+                if scroll is not None and scroll.entry is not None:
+                    self._unroll(place, scroll.entry)
                 elif place.after < log.tail:
                     self._turn_page(place, min(last, log.tail))
                 else:
@@ -249,6 +265,9 @@ class Audience:
 
     def _show(self, cursor: Cursor, run: _Run) -> None:
         reader, skip, ignored = cursor.reader, cursor.skip, cursor.reader.ignored
+        if _large(run.entries):
+            self._unroll(cursor, run.entries[0])
+            return
         data = run.whole
         if skip or ignored:
             skip = skip or set()
@@ -264,6 +283,50 @@ class Audience:
         cursor.after = run.upto
         if data:
             reader.write(data)
+
+    def _unroll(self, cursor: Cursor, entry: Entry) -> None:
+        """Show a large entry; or wait until the budget has room for it, and then read it again."""
+        reader = cursor.reader
+        if (cursor.skip and entry.seq in cursor.skip) or (
+            reader.ignored and fold(speaker(entry.event)) in reader.ignored
+        ):
+            cursor.after = entry.seq
+            return
+        scroll = self._scrolls.get(entry.seq)
+        if scroll is None:
+            scroll = self._scrolls[entry.seq] = Scroll(entry.seq, self._granted, self._close)
+            scroll.allowed = self._budget.take(scroll, weight(entry.event))
+        if cursor in scroll.waiting:
+            scroll.waiting.remove(cursor)
+        if scroll.allowed:
+            cursor.after = entry.seq
+            reader.unroll(scroll.read(entry, cursor.style, reader))
+        else:
+            cursor.paging = True
+            scroll.waiting.append(cursor)
+
+    def _granted(self, scroll: Scroll[Cursor]) -> None:
+        for cursor in list(scroll.waiting):
+            cursor.paging = False
+            if self._cursors.get(cursor.reader) is cursor:
+                self._advance(cursor)
+        self._close_idle(scroll)
+
+    def _close_idle(self, scroll: Scroll[Cursor]) -> None:
+        """Forget ``scroll`` unless it is being read, or about to be."""
+        scroll.waiting = [
+            cursor
+            for cursor in scroll.waiting
+            if self._cursors.get(cursor.reader) is cursor
+            and (cursor.paging or not cursor.reader.full)
+        ]
+        if not (len(scroll) or scroll.waiting):
+            self._close(scroll)
+
+    def _close(self, scroll: Scroll[Cursor]) -> None:
+        if self._scrolls.get(scroll.seq) is scroll:
+            del self._scrolls[scroll.seq]
+            self._budget.give_back(scroll)
 
     def _finish(self, cursor: Cursor) -> Cursor | None:
         """Let the reader go on where it is to go on after ``cursor``; return that place."""
@@ -316,7 +379,11 @@ class Audience:
             )  # the rest is gone
             # A full reader drops the page and reads it again later: it holds nothing but its place.
             reader = cursor.reader
-            while cursor.after < last and not reader.full and self._cursors.get(reader) is cursor:
+            while (
+                cursor.after < last
+                and not (reader.full or cursor.paging)
+                and self._cursors.get(reader) is cursor
+            ):
                 place = (cursor.style, cursor.after)
                 if place not in printed:
                     printed[place] = _render(cursor.style, entries[cursor.after + 1 - first :])
@@ -332,10 +399,19 @@ class Audience:
             cursor.reader.part("The history cannot be read now. Please come again.", "broken")
 
 
+def _large(entries: Sequence[Entry]) -> bool:
+    """Return whether the first of ``entries`` is shown in parts, as its readers take them."""
+    return bool(entries) and weight(entries[0].event) >= LARGE
+
+
 def _render(style: IStyle, entries: Sequence[Entry]) -> _Run:
-    """Return as many of ``entries`` as make one write, at least one."""
+    """Return as many of ``entries`` as make one write, at least one; a large one goes alone."""
+    if _large(entries):
+        return _Run(entries[0].seq, entries[:1], [], b"")
     pieces, size = [], 0
     for entry in entries:
+        if weight(entry.event) >= LARGE:
+            break
         piece = style.render(entry)
         pieces.append(piece)
         size += len(piece)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.durations import spell_duration
+from chatnet.core.large import LARGE
 from chatnet.core.names import EVERYBODY, fold
 from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed, NotAMember
 from chatnet.core.replies import (
@@ -46,6 +47,12 @@ async def prepare(
     audience = host.network.audiences[key]
     state = audience.room.decided
     match command:
+        case c.Say(_, body) if len(body) >= LARGE:
+            rules.permit(state, session.actor, c.Say, host.clock.seconds())
+            parked = f"@={host.entropy(16).hex()}"
+            body = await host.network.journal.park(parked, body)
+            await host.network.open(key)  # it may have been let go while we waited
+            return replace(command, body=body), None
         case c.Roll(_, dice):
             count, sides = rules.parse_dice(dice)
             faces = tuple(int.from_bytes(host.entropy(8)) % sides + 1 for _ in range(count))

@@ -111,7 +111,7 @@ class ChatFactory(ServerFactory):
             return self.web(door) if self.web else _words(speech, Refused("No web page here."))
         if self.host.settings.tls_only and not door.encrypted:
             return _words(speech, Plaintext(_TLS_ONLY))
-        wire = LineWire(self.host.clock)
+        wire = LineWire(self.host.clock, budget=self.host.network.budget)
         wire.session = self.converse(door, wire, self.dialect(speech))
         return wire
 

@@ -21,6 +21,8 @@ from chatnet.server.people import People, Person
 from chatnet.server.rooms import RETRY_SECONDS, Rooms
 from chatnet.server.seats import Participant, Seat, inbox_of
 from chatnet.server.turn import Turn
+from chatnet.settings import Settings
+from chatnet.wires.budget import Budget
 
 SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, between two kept
 # states of a room: what is read again when it is opened
@@ -39,9 +41,11 @@ class Network:
         clock: IReactorTime,
         transcript: Transcript | None = None,
         retention: float = 0.0,
+        budget: Budget | None = None,
     ) -> None:
         self.people = People()
-        self.rooms = Rooms(journal, self.people, clock, retention)
+        self.budget = budget or Budget(clock, Settings().budget)
+        self.rooms = Rooms(journal, self.people, clock, self.budget, retention)
         self.audiences = self.rooms.audiences
         self.start = self.rooms.start
         self.open = self.rooms.open

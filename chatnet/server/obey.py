@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from chatnet.core import commands as c, rules
+from chatnet.core.large import LARGE
 from chatnet.core.names import LONGEST, fold
 from chatnet.core.refusals import (
     Malformed,
@@ -37,7 +38,8 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
         case c.Say():
             session.check_length(command.body)
             key = session.key_of(command.room)
-            if key in session.host.network.audiences and session.can_answer(cid):
+            here = key in session.host.network.audiences
+            if here and session.can_answer(cid) and len(command.body) < LARGE:
                 session.submit(key, command, cid)
             else:
                 session.slowly(_submit(session, key, command, cid), cid)
@@ -98,8 +100,11 @@ async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str |
             raise NotAMember("You are not in that room. /join it first.")
         session.say_in_order(done, cid)
         return
-    command, reply = await errands.prepare(session.host, session, key, command)
     await _ready(session, cid)
+    reply = None
+    if not (cid and cid in (session.person.answers or {})):
+        command, reply = await errands.prepare(session.host, session, key, command)
+        await _ready(session, cid)
     session.submit(key, command, cid, reply)
 
 

@@ -19,6 +19,7 @@ from chatnet.server.audience import Audience
 from chatnet.server.broom import Broom
 from chatnet.server.people import People
 from chatnet.server.seats import GUEST_LOG
+from chatnet.wires.budget import Budget
 
 RETRY_SECONDS = 1.0  # until what could not be stored is tried again
 SWEEP_SECONDS, IDLE_SECONDS = 60.0, 300.0  # how often idle rooms are looked for; what idle is
@@ -30,12 +31,18 @@ class Rooms:
     _log = Logger()
 
     def __init__(
-        self, journal: IJournal, people: People, clock: IReactorTime, retention: float = 0.0
+        self,
+        journal: IJournal,
+        people: People,
+        clock: IReactorTime,
+        budget: Budget,
+        retention: float = 0.0,
     ) -> None:
         """Keep what is said for ``retention`` seconds; 0: for good."""
         self.audiences: dict[str, Audience] = {}
         self.closing = False  # the server stops: nobody's departure is noted any more
         self._journal = journal
+        self._budget = budget
         self._people = people
         self._clock = clock
         self._opening: dict[str, list[Deferred[Audience]]] = {}
@@ -43,7 +50,7 @@ class Rooms:
 
     def start(self, everybody: Room) -> None:
         """Begin: ``everybody`` is the log that all read."""
-        self.audiences[EVERYBODY] = Audience(everybody, self._journal.read)
+        self.audiences[EVERYBODY] = Audience(everybody, self._journal.read, self._budget)
         self._clock.callLater(SWEEP_SECONDS, self._sweep)
 
     def stop(self) -> None:
@@ -117,7 +124,7 @@ class Rooms:
             for done in waiting:
                 done.errback(Unavailable("That cannot be read now. Please try again later."))
             return
-        audience = self.audiences[key] = Audience(room, self._journal.read)
+        audience = self.audiences[key] = Audience(room, self._journal.read, self._budget)
         audience.used_at = self._clock.seconds()
         self._reap(key)  # they were here when the server ended
         for done in waiting:

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from chatnet import __version__
 from chatnet.server.factory import ChatFactory
 
+SWITCH_SECONDS = 0.001
 _POLL_SECONDS = 0.05
 
 
@@ -136,6 +137,8 @@ class ChatService(Service):
         gc.freeze()  # what is here now stays
         # Entries form no cycles, and dead connections few: looking for them seldom is enough.
         gc.set_threshold(50_000, 20, 10)
+        # A thread that stores a large message lets the reactor go on after a millisecond.
+        sys.setswitchinterval(SWITCH_SECONDS)
 
     def startService(self) -> None:
         """Do what is still to be done: ``twist``, unlike ``twistd``, calls nothing else."""

@@ -10,12 +10,14 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet import __version__
 from chatnet.core import commands as c
+from chatnet.core.large import LARGE, Work
 from chatnet.core.names import room_name
 from chatnet.core.refusals import (
     Malformed,
@@ -34,6 +36,7 @@ from chatnet.server.audience import Audience
 from chatnet.server.host import Host
 from chatnet.server.obey import obey
 from chatnet.server.people import Person
+from chatnet.server.scroll import Reading
 from chatnet.server.seats import Seat, inbox_of
 
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
@@ -41,6 +44,7 @@ WINDOW_BYTES = 2048  # of a message, that count as one command more
 TURN_UNITS = 512  # a session may ask for in one turn of the reactor: a message is one unit
 ANSWER_UNITS = 16  # and what is answered by itself as much as so many
 MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
+LINE_BYTES = 16  # or a line for each so many bytes, where messages may have any length
 SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
 _ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
 _FEATURES = (
@@ -51,7 +55,9 @@ _FEATURES = (
     "typing",
 )  # what programs may make use of here
 
-
+_TOO_SLOW = (
+    "Your message came too slowly while others waited to send theirs. What came of it is lost."
+)
 _PLAINTEXT = "Passwords must not travel unencrypted to this server."
 _USE_TLS = (
     " Come again over TLS, on the same port: python -m chatnet.client --tls, or openssl s_client"
@@ -71,8 +77,15 @@ class Status(Enum):
 class Wire(Protocol):
     """What a session needs of its connection."""
 
+    @property
+    def sent(self) -> int:
+        """Something that grows while the other side reads what is large."""
+
     def write(self, data: bytes) -> None:
         """Send ``data``."""
+
+    def unroll(self, source: Reading) -> None:
+        """Send what ``source`` has, part by part, and take nothing new meanwhile."""
 
     def hold(self, reason: str) -> None:
         """Take no input until every reason is released."""
@@ -132,6 +145,7 @@ class Session:
         self.recall: IStyle = dialect.recall
         self.echo: bool = dialect.echo
         self.write = wire.write
+        self.unroll = wire.unroll
         self._wire = wire
         self._dialect = dialect
         self.host = host
@@ -149,6 +163,7 @@ class Session:
         # What is said to this one alone, and where it begins to read once all before is out.
         self._replies: deque[bytes | Audience] = deque()
         self._timer: IDelayedCall | None = None
+        self._sent = 0  # what the wire had sent of what is large when the timer was set
 
     # -- ISession ------------------------------------------------------------------
 
@@ -164,11 +179,27 @@ class Session:
 
     def receive(self, unit: bytes) -> None:
         self._spend(1 + len(unit) // WINDOW_BYTES)
+        if len(unit) >= LARGE:
+            self.slowly(self._receive_large(self._dialect.read(unit, self.in_room())), None)
+            return
         try:
             asked = self._dialect.receive(unit, self.in_room())
         except Refused as refusal:
             self.say_in_order(Sorry(refusal), refusal.cid)
-            return
+        else:
+            self._do(asked)
+
+    async def _receive_large(self, reading: Work[c.Request | Reply | None]) -> None:
+        try:
+            while True:
+                next(reading)
+                await deferLater(self.host.clock, 0)
+        except StopIteration as done:
+            self._do(done.value)
+        except Refused as refusal:
+            self.say_in_order(Sorry(refusal), refusal.cid)
+
+    def _do(self, asked: c.Request | Reply | None) -> None:
         if isinstance(asked, c.Request):
             self._obey(asked)
         elif asked is not None:
@@ -177,6 +208,9 @@ class Session:
     def overlong(self, limit: int) -> None:
         most = self.host.settings.max_message if self._inside else limit
         self.say_in_order(Sorry(_too_long(most)), None)
+
+    def late(self) -> None:
+        self.say_in_order(Sorry(Unavailable(_TOO_SLOW)), None)
 
     def finish(self, cut: bool) -> None:
         if cut:
@@ -438,11 +472,9 @@ class Session:
         self._slow -= 1
         if self._slow:
             return
-        if self.ended:
-            if self._inside:
-                self._network.exit(self)
-        else:
-            self._wire.release("slow")
+        if self.ended and self._inside:
+            self._network.exit(self)
+        self._wire.release("slow")
 
     def _refused(self, failure: Failure, cid: str | None) -> None:
         self.say(Sorry(self._refusal(failure)), cid)
@@ -488,8 +520,9 @@ class Session:
         most = self.host.settings.max_message
         if most and len(body) * 4 > most and len(body.encode()) > most:
             raise _too_long(most)
-        if body.count("\n") >= MOST_LINES:
-            raise TooLong(f"A message has at most {MOST_LINES:,} lines. It was not sent.")
+        lines = MOST_LINES if most else max(MOST_LINES, len(body) // LINE_BYTES)
+        if body.count("\n") >= lines:
+            raise TooLong(f"A message has at most {lines:,} lines. It was not sent.")
 
     def _too_late(self) -> None:
         self._timer = None
@@ -497,7 +530,15 @@ class Session:
 
     def _stalled(self) -> None:
         self._timer = None
+        if self._wire.sent != self._sent:
+            self._watch_reading()
+            return
         self.part("You have read nothing for too long. Come again: nothing is lost.", "stalled")
+
+    def _watch_reading(self) -> None:
+        self._sent = self._wire.sent
+        seconds = self.host.settings.stall_seconds
+        self._timer = self.host.clock.callLater(seconds, self._stalled)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -511,8 +552,7 @@ class Session:
         self.full = True
         self._wire.hold("full")
         if self._timer is None:
-            seconds = self.host.settings.stall_seconds
-            self._timer = self.host.clock.callLater(seconds, self._stalled)
+            self._watch_reading()
 
     def resumeProducing(self) -> None:
         """The wire has room again."""

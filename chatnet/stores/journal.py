@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from chatnet.core.events import Entry, Event
+from chatnet.core.events import Announced, Entry, Event, Said, Whispered, body_of, weight
+from chatnet.core.large import Parked
 from chatnet.core.log import Log
 from chatnet.core.refusals import Unavailable
 from chatnet.core.replies import Done
@@ -18,7 +20,8 @@ from chatnet.core.room import Room, RoomState, retention
 from chatnet.core.search import Search
 from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
 
-PAGE = 256  # entries per read
+PAGE, PAGE_BYTES = 256, 1024 * 1024  # entries per read, or about their weight
+PIECE = 512 * 1024  # characters of a large message that are written at once
 FORGET = 1000  # entries that are let go of at once
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 
@@ -60,6 +63,7 @@ class Journal:
         self._doubts: set[str] = set()  # rooms whose last commit may or may not have happened
         self._writing: list[_Append] = []  # the batch in the writer's hands
         self._waiting: list[_Append] = []  # the next one
+        self._pieces: list[_Append] = []  # to be kept with the next batch, and shown to nobody
         self._states: dict[str, tuple[int, RoomState]] = {}  # to be kept with the next batch
         self._discards: set[str] = set()  # to be forgotten with it
         self._busy = False  # a batch is being written, or about to be at the end of this turn
@@ -80,6 +84,20 @@ class Journal:
         self._waiting.append(append)
         self._wake()
         return append.done
+
+    def park(self, key: str, text: str) -> Deferred[str]:
+        return Deferred.fromCoroutine(self._park(key, text))
+
+    async def _park(self, key: str, text: str) -> str:
+        starts = range(0, len(text), PIECE)
+        for seq, start in enumerate(starts, 1):
+            events = [Said("", text[start : start + PIECE])]
+            piece = _Append(key, events, "", None)
+            piece.entries = [Entry(key, seq, self._clock.seconds(), events[0])]
+            self._pieces.append(piece)
+            self._wake()
+            await piece.done
+        return Parked(text, key, len(starts))
 
     def settle(self) -> Deferred[None]:
         if not self._busy:
@@ -115,7 +133,7 @@ class Journal:
         return True
 
     def read(self, room: str, after: int, upto: int) -> Deferred[Sequence[Entry]]:
-        return self._reader.run(self._reads.read, room, after, upto, PAGE)
+        return self._reader.run(_page, self._reads, room, after, upto)
 
     def back(self, room: str, upto: int, count: int) -> Deferred[int]:
         return self._reader.run(self._reads.back, room, upto, count)
@@ -153,7 +171,7 @@ class Journal:
     def _open(self, name: str) -> Room:
         seq, state = self._reads.load(name)
         room = Room(name, Log(head=seq, floor=self._reads.floor(name)), state)
-        while entries := self._reads.read(name, room.log.head, room.log.head + PAGE, PAGE):
+        while entries := _page(self._reads, name, room.log.head, room.log.head + PAGE):
             room.apply(entries)
             room.log.forget()
         room.rewind()
@@ -173,33 +191,34 @@ class Journal:
         done.addErrback(lambda failure: self._log.failure("the journal broke", failure))
 
     async def _write_all(self) -> None:
-        while self._waiting or self._states or self._discards:
+        while self._waiting or self._states or self._discards or self._pieces:
             batch = self._writing = self._waiting
+            pieces, self._pieces = self._pieces, []
             self._waiting, self._flying, failed = [], True, True
             try:
                 if self._doubts and await self._look_again():
                     raise Unavailable("Decided before the outcome of an earlier commit was known.")
                 runs = self._number(batch)
-                await self._write(batch, runs.values())
+                await self._write(batch, runs.values(), pieces)
             except (OSError, Unavailable) as error:  # foreseen: a full disk, a lost database
                 self._log.error(
                     "could not commit {count} appends: {error}", count=len(batch), error=str(error)
                 )
-                await self._fall(batch)
+                await self._fall(batch, pieces)
             except Exception:
                 self._log.failure("could not commit {count} appends", count=len(batch))
-                await self._fall(batch)
+                await self._fall(batch, pieces)
             else:
                 failed = False
                 for room, run in runs.items():
                     self._show(room, run)
-                for append in batch:
+                for append in chain(pieces, batch):
                     append.done.callback(append.entries)
             self._flying = False
             if failed and not self._waiting:
                 self._clock.callLater(RETRY_SECONDS, self._wake)  # for what is still to be kept
                 break
-        self._busy = False
+        self._busy, self._writing = False, []
 
     def _number(self, batch: Iterable[_Append]) -> dict[str, list[Entry]]:
         """Give every event of ``batch`` its place; return the new entries by room."""
@@ -217,7 +236,12 @@ class Journal:
                 run += append.entries
         return runs
 
-    async def _write(self, batch: Sequence[_Append], runs: Iterable[Sequence[Entry]]) -> None:
+    async def _write(
+        self,
+        batch: Sequence[_Append],
+        runs: Iterable[Sequence[Entry]],
+        pieces: Sequence[_Append],
+    ) -> None:
         entries = [entry for run in runs for entry in run]
         answers = [
             (a.origin, Done(a.cid, a.room, a.entries[-1].seq if a.entries else self._heads[a.room]))
@@ -231,9 +255,10 @@ class Journal:
             if entry.seq == 1 and entry.room not in states:
                 states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
                 states[entry.room][1].evolve(entry.event)
-        if entries or answers or states or discards:
+        stored = [*[entry for piece in pieces for entry in piece.entries], *map(_kept, entries)]
+        if stored or answers or states or discards:
             try:
-                await self._writer.run(self._store.write, Batch(entries, answers, states, discards))
+                await self._writer.run(self._store.write, Batch(stored, answers, states, discards))
             except Exception:
                 self._states = kept | self._states
                 self._discards |= set(discards)
@@ -246,7 +271,7 @@ class Journal:
         except Exception:  # a bug in one room is no reason to keep the others waiting
             self._log.failure("cannot show {room}", room=room)
 
-    async def _fall(self, batch: list[_Append]) -> None:
+    async def _fall(self, batch: list[_Append], pieces: Sequence[_Append]) -> None:
         """Take ``batch`` back, and everything that was decided in its light."""
         self._doubts |= {append.room for append in batch if append.entries}
         try:
@@ -262,7 +287,7 @@ class Journal:
         self._rewind({append.room for append in fallen if append.events})
         for append in kept:
             append.done.callback(append.entries)
-        for append in fallen:
+        for append in chain(pieces, fallen):
             append.done.errback(Unavailable("That could not be stored. Please try again."))
 
     async def _look_again(self) -> bool:
@@ -270,10 +295,44 @@ class Journal:
         kept = False
         for room in sorted(self._doubts):
             while run := await self._writer.run(
-                self._store.read, room, self._heads[room], self._heads[room] + PAGE, PAGE
+                _page, self._store, room, self._heads[room], self._heads[room] + PAGE
             ):
                 self._show(room, run)
                 self._rewind([room])
                 kept = True
             self._doubts.discard(room)
         return kept
+
+
+def _kept(entry: Entry) -> Entry:
+    """Return ``entry`` as a store keeps it: what is in pieces there is not written again."""
+    body = body_of(entry.event)
+    return _with(entry, Parked("", body.key, body.pieces)) if isinstance(body, Parked) else entry
+
+
+def _with(entry: Entry, body: str) -> Entry:
+    assert isinstance(entry.event, Said | Whispered | Announced), "has a body"
+    return replace(entry, event=replace(entry.event, body=body))
+
+
+def _page(store: IStore, room: str, after: int, upto: int) -> Sequence[Entry]:
+    """Return the first page of entries of ``room`` with ``after < seq <= upto``, all complete."""
+    page: list[Entry] = []
+    size = 0
+    for entry in store.read(room, after, upto, PAGE):
+        body = body_of(entry.event)
+        page.append(_with(entry, _fetch(store, body)) if isinstance(body, Parked) else entry)
+        size += weight(page[-1].event)
+        if size >= PAGE_BYTES:
+            break
+    return page
+
+
+def _fetch(store: IStore, parked: Parked) -> str:
+    parts: list[str] = []
+    while len(parts) < parked.pieces:
+        pieces = store.read(parked.key, len(parts), parked.pieces, PAGE)
+        if not pieces:
+            raise LookupError(f"piece {len(parts) + 1} of {parked.key} is not there")
+        parts += [body_of(piece.event) for piece in pieces]
+    return "".join(parts)

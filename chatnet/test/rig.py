@@ -30,6 +30,7 @@ from chatnet.stores.journal import Journal
 from chatnet.stores.memory import MemoryStore
 from chatnet.test import schema
 from chatnet.web.site import ChatSite
+from chatnet.wires.budget import Budget
 from chatnet.wires.oneport import GREET_SECONDS, OnePort
 
 P = ParamSpec("P")
@@ -157,8 +158,13 @@ class Rig:
         self.writer, self.reader, self.hasher = ByHand(), ByHand(), ByHand()
         self.journal = Journal(self.clock, self.writer, self.store, self.reader, self.store)
         self.turn = Turn(self.clock)
-        kept = self.settings.retention
-        self.network = Network(self.journal, self.turn, self.clock, retention=kept)
+        self.network = Network(
+            self.journal,
+            self.turn,
+            self.clock,
+            retention=self.settings.retention,
+            budget=Budget(self.clock, self.settings.budget),
+        )
         self.network.start(self.journal.open_now(EVERYBODY))
         self._entropy = 0
         accounts = Accounts(

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core.commands import Ban
 from chatnet.core.events import Banned
+from chatnet.core.large import finish
 from chatnet.core.refusals import Malformed, NotAllowed
 from chatnet.core.room import MOST_SANCTIONS, Actor, Member, RoomState
 from chatnet.core.rules import decide
@@ -99,7 +100,7 @@ class LongTests(SynchronousTestCase):
     ) -> None:
         try:
             text = json.dumps(asked, ensure_ascii=ascii_only, indent=1)
-            self.assertEqual(_flat(text), asked)
+            self.assertEqual(finish(_flat(text)), asked)
         except UnicodeEncodeError:
             pass
 

@@ -36,6 +36,9 @@ class Listener:
     def overlong(self, limit: int) -> None:
         self.over += 1
 
+    def late(self) -> None:
+        self.over += 1
+
     def finish(self, cut: bool) -> None:
         self.finished.append(cut)
 
@@ -103,7 +106,7 @@ class SplittingTests(SynchronousTestCase):
         wire, listener, _, _ = connect(100)
         for _ in range(1000):
             wire.dataReceived(b"x" * 1000)
-        self.assertEqual((listener.over, wire._parts, wire._length), (1, [], 0))
+        self.assertEqual((listener.over, wire._line, wire._length), (1, b"", 0))
         wire.dataReceived(b"\nnext\n")
         self.assertEqual(listener.units, [b"next"])
 

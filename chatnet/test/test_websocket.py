@@ -254,7 +254,12 @@ class Browser:
         self.frames.receive_data(self._rest + self.client.transport.value())
         self._rest = b""
         self.client.transport.clear()
-        return [e.data for e in self.frames.events() if isinstance(e, TextMessage)]
+        messages = [""]
+        for event in self.frames.events():
+            if isinstance(event, TextMessage):
+                messages[-1] += event.data
+                messages += [""] if event.message_finished else []
+        return messages[:-1]
 
     def receives(self) -> list[dict[str, Any]]:
         return [json.loads(message) for message in self.hears()]

@@ -69,7 +69,8 @@ class SocketResource(Resource):
         answer = handshake.send(AcceptConnection(subprotocol=protocol))
         frames = handshake.connection
         assert frames is not None, "accepted, but not open"
-        wire = WebSocketWire(self._factory.host.clock, frames)
+        host = self._factory.host
+        wire = WebSocketWire(host.clock, frames, budget=host.network.budget)
         dialect = Framed(self._factory.dialect(SPEECHES[protocol or JSON]))
         wire.session = self._factory.converse(request.door, wire, dialect, wishes)
         request.door.transport.write(answer)  # type: ignore[union-attr]

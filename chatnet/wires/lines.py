@@ -14,6 +14,7 @@ from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatnet.wires.budget import Budget
 from chatnet.wires.outlet import SHORT, Outlet
 
 
@@ -22,17 +23,18 @@ class LineWire(Outlet, LineReceiver):
     """Carries lines between a transport and a session.
 
     Takes ``LineReceiver``'s place in splitting: a chunk is split once, what a held wire has left
-    over is put back, and a line in many chunks is joined once.
+    over is put back, and a line in many chunks grows in one place.
     """
 
     delimiter = b"\n"
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, longest: int = SHORT) -> None:
+    def __init__(
+        self, clock: IReactorTime, longest: int = SHORT, budget: Budget | None = None
+    ) -> None:
         """Take lines of up to ``longest`` bytes, or, if that is 0, of any length."""
-        super().__init__(clock, longest, self.pauseProducing, self._opened)
-        self._parts: list[bytes] = []  # of a line whose end has not come
-        self._length = 0  # of those parts
+        super().__init__(clock, longest, self.pauseProducing, self._opened, budget)
+        self._line = bytearray()  # whose end has not come
         self._overlong = False  # the line that is coming is too long, and is dropped
         self._waiting: list[bytes] = []  # what came while the gate was shut
         self._splitting = False
@@ -75,6 +77,7 @@ class LineWire(Outlet, LineReceiver):
 
     def lineReceived(self, line: bytes) -> None:
         self.session.receive(line.removesuffix(b"\r"))
+        self._ease()
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Tell the sender that its line is lost; the connection lives on."""
@@ -120,16 +123,17 @@ class LineWire(Outlet, LineReceiver):
         if not lines:
             self._keep(first)
             return
-        if self._parts or self._overlong:
-            self._keep(first)
-            first = b"".join(self._parts)
+        if self._line or self._overlong:
+            self._keep(first, True)
+            first = bytes(self._line)
             overlong, self._overlong = self._overlong, False
-            self._parts, self._length = [], 0
+            self._line.clear()
+            self._complete()
             if overlong:
                 first, lines = lines[0], lines[1:]
         lines.insert(0, first)
         rest = lines.pop()
-        receive, longest = self.lineReceived, self._longest or len(data) + self._length + len(first)
+        receive, longest = self.lineReceived, self._longest or len(data) + len(first)
         for count, line in enumerate(lines, 1):
             if len(line) > longest:
                 self.lineLengthExceeded(line)
@@ -140,14 +144,20 @@ class LineWire(Outlet, LineReceiver):
                 return
         self._keep(rest)
 
-    def _keep(self, part: bytes) -> None:
+    def _keep(self, part: bytes, last: bool = False) -> None:
         if self._overlong or not part:
             return
-        self._parts.append(part)
-        self._length += len(part)
-        if self._longest and self._length > self._longest:
-            self._parts, self._length, self._overlong = [], 0, True
+        self._line += part
+        if self._longest and len(self._line) > self._longest:
+            self._drop()
             self.lineLengthExceeded(part)
+        elif not last:
+            self._weigh(len(self._line))
+
+    def _drop(self) -> None:
+        self._line.clear()
+        self._overlong = True
+        super()._drop()
 
     def _opened(self) -> None:
         """Go on with what waits, then with what the transport has."""
@@ -165,4 +175,4 @@ class LineWire(Outlet, LineReceiver):
         """Tell the session that its input has ended, once it has taken all of it."""
         if not (self._splitting or self._waiting or self._gate.shut or self._finished):
             self._finished = True
-            self.session.finish(bool(self._parts) or self._overlong)
+            self.session.finish(bool(self._line) or self._overlong)

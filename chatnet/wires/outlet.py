@@ -14,10 +14,15 @@ from twisted.internet.interfaces import (
 from twisted.internet.tcp import Connection
 
 from chatnet.interfaces import ISession
+from chatnet.wires.budget import PACE_BYTES, Budget
 from chatnet.wires.gate import Gate
 from chatnet.wires.gone import GONE
+from chatnet.wires.spool import Source, Spool
 
 SHORT = 4096  # bytes of a unit, until the session allows more
+SHARE = 64 * 1024  # bytes of a unit that count for nothing, however many connections there are
+STEP = 1024 * 1024  # bytes of the budget that are asked for at once
+_WORKING = ("slow", "busy")  # why a session holds its wire while it works on a unit
 CLOSE_SECONDS = 5.0  # from the wish to close until the connection is cut
 
 
@@ -27,6 +32,7 @@ class Outlet:
     session: ISession
     transport: ITransport | None
     _plain: Connection | None = None  # the transport, if it is TCP without TLS
+    _spool: Spool | None = None  # from when the session can speak until the connection is gone
     _cutting: IDelayedCall | None = None
 
     def __init__(
@@ -35,12 +41,26 @@ class Outlet:
         longest: int,
         shut: Callable[[], None],
         open_: Callable[[], None],
+        budget: Budget | None = None,
     ) -> None:
         self._clock = clock
         self._longest = longest
+        self._budget = budget
+        self._length = 0  # of the unit that is coming
+        self._claim = 0  # bytes of the budget that are taken for it, or asked for
+        self._with_session = False  # that unit is complete, and is being worked on
+        self._seen = -1  # its length when it was asked last whether it makes headway
         self._gate = Gate(shut, open_)
         self.hold = self._gate.hold
-        self.release = self._gate.release
+
+    def release(self, reason: str) -> None:
+        """Drop one reason to hold."""
+        if self._with_session and reason in _WORKING:
+            self._gate.hold("moment")
+            self._gate.release(reason)
+            self._ease()
+            reason = "moment"
+        self._gate.release(reason)
 
     def allow(self, longest: int) -> None:
         """Take units of up to ``longest`` bytes from now on; 0: of any length."""
@@ -48,6 +68,24 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send ``data``: at once if nothing waits before it, without asking the reactor twice."""
+        if self._spool:
+            self._spool.add(data)
+        else:
+            self._send(data)
+
+    def unroll(self, source: Source) -> None:
+        """Send what ``source`` has, in parts, before anything that is written later."""
+        if self._spool is not None:
+            self._spool.add(source)
+        else:
+            source.close()
+
+    @property
+    def sent(self) -> int:
+        """How many parts of what is large have gone out: it grows as long as they are read."""
+        return self._spool.sent if self._spool is not None else 0
+
+    def _send(self, data: bytes) -> None:
         plain = self._plain
         if (
             plain is None
@@ -69,11 +107,13 @@ class Outlet:
     def close(self) -> None:
         """Close once everything is sent, or in a few seconds."""
         if self._cutting is None and self.transport is not None:
-            IConsumer(self.transport).unregisterProducer()  # TLS waits for a registered producer
             self.session.stopProducing()  # for nobody says when to wait any more
             self._cutting = self._clock.callLater(CLOSE_SECONDS, self._cut)
             IPushProducer(self.transport).resumeProducing()  # to hear the other side close
-            self._say_goodbye()
+            if self._spool is not None:
+                self._spool.finish(self._finish_sending)
+            else:
+                self._finish_sending()
 
     def abort(self) -> None:
         """Close now; what was not sent is lost."""
@@ -86,9 +126,14 @@ class Outlet:
         transport: object = self.transport
         if isinstance(transport, Connection):
             self._plain = transport
-        # The session and not self: a wire's own pauseProducing means "pause input".
-        IConsumer(self.transport).registerProducer(self.session, True)
+        # The spool and not self: a wire's own pauseProducing means "pause input".
+        self._spool = Spool(self._clock, self.session, self._send)
+        IConsumer(self.transport).registerProducer(self._spool, True)
         self.session.begin()
+
+    def _finish_sending(self) -> None:
+        IConsumer(self.transport).unregisterProducer()  # TLS waits for a registered producer
+        self._say_goodbye()
 
     def _say_goodbye(self) -> None:
         ITransport(self.transport).loseConnection()
@@ -98,6 +143,8 @@ class Outlet:
         if self._cutting is not None:
             self._cutting.cancel()
             self._cutting = None
+        if not self._with_session:
+            self._free()
         self.session.end()
         self._detach()
 
@@ -106,8 +153,62 @@ class Outlet:
 
         Wire and session hold each other until the garbage collector comes by, which is seldom.
         """
-        self._plain, self.transport = None, GONE
+        if self._spool is not None:
+            self._spool.clear()
+        self._plain, self.transport, self._spool = None, GONE, None
 
     def _cut(self) -> None:
         self._cutting = None
         self.abort()
+
+    # -- the budget: see chatnet.wires.budget.Holder ---------------------------------
+
+    def granted(self) -> None:
+        """There is room for more of the unit that is coming."""
+        self.release("budget")
+
+    def stuck(self) -> bool:
+        """Return whether too little came since this was asked last, though it was listened to."""
+        if self._with_session or (self._gate.shut and not self._gate.for_good):
+            self._seen = -1
+            return False
+        seen, self._seen = self._seen, self._length
+        return seen >= 0 and self._length - seen < PACE_BYTES
+
+    def give_way(self) -> None:
+        """Drop the unit that is coming."""
+        self._drop()
+        self.session.late()
+
+    def _drop(self) -> None:
+        """Drop what came of a unit, and what will."""
+        self._free()
+
+    def _weigh(self, length: int) -> None:
+        """Take of the budget what a unit takes of which ``length`` bytes have come.
+
+        If there is no room for it, no more of it is read until there is.
+        """
+        self._length = length
+        if self._budget is not None and length > max(SHARE, self._claim):
+            more = -(-(length - self._claim) // STEP) * STEP
+            self._claim += more
+            if not self._budget.take(self, more):
+                self.hold("budget")
+
+    def _complete(self) -> None:
+        """See that a large unit is counted until the session is done with it."""
+        self._length = 0
+        self._with_session = bool(self._claim)
+
+    def _ease(self) -> None:
+        """Give back what a unit took that the session is done with."""
+        if self._with_session and not self._gate.held_by(*_WORKING):
+            self._free()
+
+    def _free(self) -> None:
+        self._length, self._seen, self._with_session = 0, -1, False
+        if self._claim and self._budget is not None:
+            self._claim = 0
+            self._budget.give_back(self)
+            self.release("budget")

@@ -23,6 +23,7 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 from zope.interface import implementer
 
+from chatnet.wires.budget import Budget
 from chatnet.wires.outlet import SHORT, Outlet
 
 PING_SECONDS = 45.0  # of silence, after which a sign of life is asked for
@@ -41,9 +42,15 @@ class WebSocketWire(Outlet, Protocol):
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, frames: Connection, longest: int = SHORT) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        frames: Connection,
+        longest: int = SHORT,
+        budget: Budget | None = None,
+    ) -> None:
         """Begin where the handshake, of which ``frames`` came, has ended."""
-        super().__init__(clock, longest, self._shut, self._opened)
+        super().__init__(clock, longest, self._shut, self._opened, budget)
         self._frames = frames
         self._message = bytearray()  # of which more is to come
         self._overlong = False  # the message that is coming is too long, and is dropped
@@ -140,18 +147,27 @@ class WebSocketWire(Outlet, Protocol):
             self._overlong = not finished
             return
         part = data.encode()
-        if self._longest and len(self._message) + len(part) > self._longest:
-            self._message.clear()
+        if self._longest and self._length + len(part) > self._longest:
+            self._drop()
             self._overlong = not finished
             self.session.overlong(self._longest)
-        elif not finished:
+            return
+        if not finished:
             self._message += part
-        elif self._message:
-            part = bytes(self._message) + part
+            self._weigh(len(self._message))
+            return
+        if self._message:
+            self._message += part
+            part = bytes(self._message)
             self._message.clear()
-            self.session.receive(part)
-        else:
-            self.session.receive(part)
+        self._complete()
+        self.session.receive(part)
+        self._ease()
+
+    def _drop(self) -> None:
+        self._message.clear()
+        self._overlong = True
+        super()._drop()
 
     def _closed(self, event: CloseConnection) -> None:
         """The other side closes, or sent what is no frame."""

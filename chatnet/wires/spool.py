@@ -1,0 +1,108 @@
+"""What is sent in parts, as the transport takes them: a large message waits as a place in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from zope.interface import implementer
+
+
+class Source(Protocol):
+    """Something large, of which one takes part after part."""
+
+    def take(self) -> bytes:
+        """Return the next part; ``b""`` if that was all."""
+
+    def close(self) -> None:
+        """Take no more."""
+
+
+@implementer(IPushProducer)
+class Spool:
+    """What the transport takes for the producer: it holds the session back while parts go out."""
+
+    def __init__(
+        self, clock: IReactorTime, session: IPushProducer, write: Callable[[bytes], None]
+    ) -> None:
+        self.sent = 0  # parts so far
+        self._clock = clock
+        self._session = session
+        self._write = write
+        self._queue: deque[bytes | Source] = deque()
+        self._full = False  # the transport takes no more for now
+        self._next: IDelayedCall | None = None
+        self._then: Callable[[], None] | None = None  # what to do instead of letting go on
+
+    def __bool__(self) -> bool:
+        """Return whether there is something to send before anything new."""
+        return bool(self._queue)
+
+    def add(self, item: bytes | Source) -> None:
+        """Send ``item`` after all that is here: a part in each turn of the reactor."""
+        first = not self._queue
+        self._queue.append(item)
+        if first:
+            self._session.pauseProducing()
+            self._later()
+
+    def finish(self, then: Callable[[], None]) -> None:
+        """Do ``then`` when all is sent."""
+        self._then = then
+        if not self._queue:
+            then()
+
+    def clear(self) -> None:
+        """Send no more."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+        while self._queue:
+            self._drop()
+
+    def pauseProducing(self) -> None:
+        """The transport is full."""
+        self._full = True
+        if not self._queue:
+            self._session.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The transport has room again."""
+        self._full = False
+        if self._queue:
+            self._later()
+        else:
+            self._session.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The transport is gone."""
+        self._session.stopProducing()
+
+    def _later(self) -> None:
+        if self._next is None:
+            self._next = self._clock.callLater(0, self._send)
+
+    def _send(self) -> None:
+        self._next = None
+        if self._full:
+            return
+        item = self._queue[0]
+        part = item if isinstance(item, bytes) else item.take()
+        if not part or part is item:
+            self._drop()
+        if part:
+            self.sent += 1
+            self._write(part)
+        if self._queue:
+            self._later()
+        elif self._then is not None:
+            self._then()
+        elif not self._full:
+            self._session.resumeProducing()
+
+    def _drop(self) -> None:
+        item = self._queue.popleft()
+        if not isinstance(item, bytes):
+            item.close()
