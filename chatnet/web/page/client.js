@@ -1,4 +1,4 @@
-// The conversation with the server: who we are, where we are, what is on its way, and how all of it comes back.
+// The conversation with the server.
 
 import * as link from "./link.js";
 import { device, readUpTo, tab } from "./settings.js";
@@ -25,7 +25,7 @@ let announcedAt = 0;
 let gate = ""; // the server's password
 let most = 0; // bytes of a message; 0: any
 let bye = null;
-let ui; // changed(what), said(talk, entry), note(text, talk), and out(text, code) when we are at the door again
+let ui; // changed(what), said(talk, entry), note(text, talk), and out(text, code): back at the door
 
 export function begin(listener) {
   ui = listener;
@@ -47,7 +47,7 @@ const newCid = () => `${page}-${++count}`;
 
 const expect = (cid) => new Promise((resolve, reject) => asked.set(cid, { resolve, reject }));
 
-/** Send a command; return its answer, or throw Refused. */
+// Send a command; return its answer, or throw Refused.
 export async function ask(verb, fields) {
   if (link.state !== "open") throw lost();
   const cid = newCid();
@@ -55,7 +55,7 @@ export async function ask(verb, fields) {
   return expect(cid);
 }
 
-/** Settle what was asked, with an answer or a Refused; return whether it was asked. */
+// Settle what was asked, with an answer or a Refused; return whether it was asked.
 function answer(cid, frame) {
   const one = asked.get(cid);
   if (frame instanceof Refused) one?.reject(frame);
@@ -63,7 +63,7 @@ function answer(cid, frame) {
   return asked.delete(cid);
 }
 
-/** Say something, and keep it until it is acknowledged. */
+// Say something, and keep it until it is acknowledged.
 export function post(talk, frame) {
   const item = { cid: newCid(), talk, frame };
   outbox.push(item);
@@ -103,7 +103,7 @@ export async function greeting() {
   return hello || expect("hello");
 }
 
-/** Be `wanted`, as for become(), with a new link; `password` is the server's. */
+// Be `wanted`, as for become(), with a new link; `password` is the server's.
 export async function signIn(wanted, password) {
   const { password_needed: needed } = await greeting();
   gate = password || gate;
@@ -127,7 +127,7 @@ export async function signIn(wanted, password) {
   flush();
 }
 
-/** Be called `name`: as a guest, if `verb` is nick, or with an account, to login or register. */
+// Be called `name`: a guest, if `verb` is nick, or an account, to login or register.
 export async function become({ verb, name, password }) {
   await ask(verb, { name, password, secret: tab.get("secret") });
   who = { verb: verb === "nick" ? "nick" : "login", name: me.name, password };
@@ -164,7 +164,7 @@ function forget() {
   tab.set("secret", random());
 }
 
-/** Keep what a reload needs. Never a password. */
+// Keep what a reload needs. Never a password.
 function remember() {
   tab.set("session", { name: me.name, account: me.registered, rooms: rooms().map(({ name }) => name) });
 }
@@ -181,7 +181,7 @@ export async function join(name, password = "") {
   return talk;
 }
 
-/** The conversation called `name`: a room, if we were in it, or @someone. */
+// The conversation called `name`: a room, if we were in it, or @someone.
 export const find = (name) => (name.startsWith("@") ? whispers(name.slice(1)) : talks.get(fold(name.replace(/^#/, ""))));
 
 export function whispers(name) {
@@ -306,7 +306,7 @@ function happened(entry) {
   ui.said(talk, entry);
 }
 
-/** Whispers with someone go on under the new name. */
+// Whispers with someone go on under the new name.
 function renamed({ old, new: name }) {
   const talk = talks.get(`@${fold(old)}`);
   const key = `@${fold(name)}`;

@@ -2,12 +2,14 @@
 
 import { Refused } from "./state.js";
 
-const TERMS = { // of a usage: the field, and what it looks like; others are a word called like the term
+const TERMS = { // field and pattern; others are a word called like the term
   USER: ["who", "\\S+"],
   TEXT: ["body", "[^]+"],
+  WORDS: ["words", "[^]+"],
   TOPIC: ["topic", "[^]+"],
   REASON: ["reason", "[^]+"],
   TIMES: ["times", "\\d{1,9}"],
+  NUMBER: ["message", "#\\d+"],
   DURATION: ["seconds", "(?:\\d{1,6}[smhdw])+"],
 };
 const SIZES = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
@@ -19,6 +21,8 @@ export const COMMANDS = [
   ["who names", "[ROOM]", "list who is in a room"],
   ["topic", "[TOPIC]", "show or change what the room is about; - removes it"],
   ["history", "", "go back in what was said"],
+  ["search find", "WORDS", "find words; from:bob in:lobby since:7d"],
+  ["delete del", "[NUMBER] [REASON]", "delete your last message, or #12"],
   ["whisper w msg tell", "USER TEXT", "tell one person alone"],
   ["me", "TEXT", "say what you do"],
   ["shout", "TEXT", "say it in capitals"],
@@ -45,6 +49,7 @@ export const COMMANDS = [
   ["deop", "USER", "make a moderator an ordinary member"],
   ["lock", "PASSWORD", "let only those in who know the password"],
   ["unlock", "", "let everyone in again"],
+  ["retain", "DURATION", "keep messages so long; 0s: for good"],
   ["help ?", "", "list the commands"],
 ].map(([called, usage, about]) => {
   const names = called.split(" ");
@@ -58,15 +63,16 @@ export const COMMANDS = [
 
 export const command = (name) => COMMANDS.find(({ names }) => names.includes(name));
 
-/** What a line that begins with a slash asks for: the command's name, and its fields. */
+// What a line with a slash asks for: the command's name, and its fields.
 export function parse(line) {
   const [, word, rest] = /^\/(\S*)([^]*?)\s*$/.exec(line);
   const found = command(word.toLowerCase());
   if (!found) throw new Refused(`There is no command /${word.slice(0, 32)}. /help lists them; // begins a message with a slash.`);
   const match = found.shape.exec(rest);
   if (!match) throw new Refused(`It goes like this: ${found.usage}`);
-  const { times, seconds, ...fields } = match.groups || {};
+  const { times, seconds, message, ...fields } = match.groups || {};
   if (times) fields.times = Number(times);
+  if (message) fields.message = Number(message.slice(1));
   if (seconds) fields.seconds = seconds.match(/\d+./g).reduce((sum, part) => sum + parseInt(part) * SIZES[part.at(-1)], 0);
   return [found.name, fields];
 }

@@ -1,4 +1,4 @@
-// Where one writes: it grows with the text, completes commands and names, remembers what was sent.
+// Where one writes: completes commands and names, remembers what was sent.
 
 import * as client from "./client.js";
 import { COMMANDS } from "./commands.js";
@@ -28,7 +28,7 @@ function fill(text) {
   fit();
 }
 
-/** Put text in place of what is between `from` and the caret. */
+// Put text in place of what is between `from` and the caret.
 export function insert(text, from = box.selectionStart) {
   box.setRangeText(text, from, box.selectionEnd, "end");
   box.focus();
@@ -42,7 +42,7 @@ function fit() {
   suggest([]);
 }
 
-/** The word before the caret, and where it begins. */
+// The word before the caret, and where it begins.
 function word() {
   const before = box.value.slice(0, box.selectionStart);
   const [last] = /\S*$/.exec(before);
@@ -113,7 +113,7 @@ function recall(back) {
   recalled = at;
 }
 
-/** Return what was written, and forget it but for the up arrow. */
+// Return what was written, and forget it but for the up arrow.
 export function take() {
   const text = box.value.replace(/^\s*\n|\s+$/g, "");
   if (text && !SECRETS.test(text) && talk.sent.at(-1) !== text) talk.sent = [...talk.sent.slice(-49), text];

@@ -14,7 +14,7 @@ const DRAWINGS = {
   send: "M5 12h13M12 6l6 6-6 6",
 };
 
-/** Make an element, "tag.class", with attributes and listeners, if they come first, and what is in it. */
+// Make an element, "tag.class": attributes and listeners, if any, then what is in it.
 export function h(tag, ...inside) {
   const [name, ...classes] = tag.split(".");
   const element = ["svg", "path"].includes(name) ? document.createElementNS(SVG, name) : document.createElement(name);
@@ -33,7 +33,7 @@ export const $ = (id) => document.getElementById(id);
 
 export const show = (element, shown) => (element.hidden = !shown);
 
-/** Set the text of an element, if that changes anything. */
+// Set the text of an element, if that changes anything.
 export function put(element, text) {
   const shown = safe(text);
   if (element.textContent !== shown) element.textContent = shown;
@@ -49,7 +49,7 @@ export const tool = (label, name, click, props) =>
 
 export const face = (name) => h("span.face", { "--hue": hue(name), "aria-hidden": "true" }, initial(name));
 
-/** The arrow keys move among what there is to press. */
+// The arrow keys move among the buttons.
 function arrows(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
@@ -58,7 +58,7 @@ function arrows(event) {
   all.at((all.indexOf(document.activeElement) + step) % all.length).focus();
 }
 
-/** Open a menu at `anchor`. Items are [label, action, class], or [label, items] for a row of them. */
+// Open a menu at `anchor`. Items are [label, action, class], or [label, items] for a row of them.
 export function menu(anchor, title, items) {
   const entry = ([label, act, kind]) =>
     Array.isArray(act) ? h("div.menu-row", { role: "group", "aria-label": label }, h("span", label), act.map(entry))

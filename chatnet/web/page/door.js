@@ -39,7 +39,7 @@ function choose() {
   put($("come-in"), DOING[way]);
 }
 
-/** See that `enter` gets {verb, name, password}, the server's password and the room; it may throw. */
+// See that `enter` gets {verb, name, password}, the server's password and the room; it may throw.
 export function attend(enter) {
   $("secure").href = `https:${location.href.slice(location.protocol.length)}`;
   form.onchange = choose;

@@ -4,7 +4,7 @@ const SILENT = 50e3; // ms without a word, after which the other side is asked f
 const PATIENCE = 8e3; // ms it has for that
 const LONGEST_WAIT = 30e3; // ms between two tries
 
-export const on = {}; // to be filled: frame(object), for each that comes, and down(), when the link is lost
+export const on = {}; // to be filled: frame(object) and down()
 export let state = "closed"; // or "trying", "open", "waiting"
 export let retryAt = 0;
 let tries = 0; // since the server last knew us
@@ -30,7 +30,7 @@ export function open() {
   };
 }
 
-/** Close, and stay closed until open() is called. */
+// Close, and stay closed until open() is called.
 export function close() {
   clearTimeout(timer);
   state = "closed";
@@ -51,7 +51,7 @@ export function send(frame) {
   if (state === "open") socket.send(JSON.stringify(frame));
 }
 
-/** Something changed about the network: try at once, or see whether the link still lives. */
+// The network changed: try at once, or see whether the link still lives.
 export function nudge() {
   if (state === "open") return probe();
   tries = Math.min(tries, 2);

@@ -10,7 +10,7 @@ const MOST = 300; // entries on the screen
 const STEP = 100; // entries by which the window moves
 const MORE = 200000; // characters that "show more" shows at once
 const NEAR = 400; // pixels from an end at which the next entries are fetched
-const SENTENCES = { // for what happened; in braces are fields of the entry
+const SENTENCES = { // in braces: fields of the entry
   opened: "{by} opened the room",
   joined: "{who} joined",
   left: "{who} left",
@@ -28,6 +28,9 @@ const SENTENCES = { // for what happened; in braces are fields of the entry
   locked: "{by} gave the room a password",
   unlocked: "{by} took the room’s password away",
   noticed: "{text}",
+  deleted: "{by} deleted a message by {author}{because}",
+  erased: "{by}: (deleted)",
+  retentionset: "{by} changed how long this is kept",
 };
 
 const scroller = $("log");
@@ -65,24 +68,25 @@ function stick() {
   marks();
 }
 
-/** How far the end of what is drawn is below the screen. */
+// How far the end is below the screen.
 const below = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
 
 const lastOf = (row) => row?.entries.at(-1);
 
-/** Where the window is in the entries: [from, to). */
+// Where the window is in the entries: [from, to).
 function range() {
   if (!rows.length) return [0, 0];
   const { entries } = talk;
   return [Math.max(0, entries.indexOf(rows[0].entries[0])), entries.lastIndexOf(lastOf(rows.at(-1))) + 1];
 }
 
-/** Bring the screen up to date with what came. */
+// Bring the screen up to date with what came.
 export function update() {
   const { entries } = talk;
   const [from, to] = range();
   if (to < entries.length) {
-    if (!to || (bottom && entries.length - from > MOST + STEP)) build(entries.length - MOST);
+    const erased = entries.slice(to).some(({ message }) => message);
+    if (!to || erased || (bottom && entries.length - from > MOST + STEP)) build(bottom ? entries.length - MOST : from);
     else append(entries.slice(to, bottom ? Infinity : from + MOST));
     if (bottom) stick();
   }
@@ -112,7 +116,7 @@ function append(entries) {
   ends = lastOf(rows.at(-1)) === talk.entries.at(-1);
 }
 
-/** Move the window, and leave what is being read where it is. */
+// Move the window, and leave what is read where it is.
 function shift(from) {
   const { top } = scroller.getBoundingClientRect();
   const row = rows.find(({ element }) => element.getBoundingClientRect().bottom > top);
@@ -131,7 +135,7 @@ export function scrolled() {
   marks();
 }
 
-/** Have more to read where the reader comes near an end. */
+// Have more to read where the reader comes near an end.
 function edges() {
   const [from, to] = range();
   if (scroller.scrollTop < NEAR) {
@@ -143,7 +147,7 @@ function edges() {
   if (rows.length && !from && !talk.since && !talk.whispers && list.firstChild !== beginning) list.prepend(beginning);
 }
 
-/** Know what is read, and say what is not. */
+// Know what is read, and say what is not.
 function marks() {
   show($("jump"), !bottom);
   put($("jump"), `↓ ${talk?.unread ? some(talk.unread, "new message") : "To the latest"}`);
@@ -170,7 +174,7 @@ addEventListener("blur", () => bottom && unline());
 
 // -- rows
 
-/** Whether the line that says "new" is between two entries. */
+// Whether the line that says "new" is between two entries.
 const lined = (entry, before) => talk.line !== null && before && Math.floor(before.seq) <= talk.line && Math.floor(entry.seq) > talk.line;
 
 const breaks = (entry, before) => !before || !sameDay(before.at, entry.at) || lined(entry, before);
@@ -212,7 +216,7 @@ function time({ at }) {
   return h("time", { datetime: date.toISOString(), title: date.toLocaleString() }, clock(at));
 }
 
-/** What someone wrote, its links live, folded if it is very long. */
+// What someone wrote, its links live, folded if it is very long.
 function words(body) {
   const box = h("div.body", { dir: "auto" });
   let shown = 0;
@@ -230,7 +234,7 @@ function words(body) {
   return more.parentNode ? long : box;
 }
 
-/** Comings and goings: one by one, or, if they are many, the last of them, and the others when it is opened. */
+// Comings and goings: one by one, or, of many, the last, and the others when it is opened.
 function comings(run) {
   const lines = run.map((entry) => h("p", told(entry), time(entry)));
   if (run.length < 4) return h("div.quiet", lines);
@@ -238,7 +242,7 @@ function comings(run) {
   return h("details.quiet", h("summary", told(last), `, after ${run.length - 1} others came and went`, time(last)), lines);
 }
 
-/** An event as a sentence. */
+// An event as a sentence.
 function told(entry) {
   const { event, dropped, old, topic, reason, until, at } = entry;
   const kind = dropped ? "dropped" : old && fold(old) === fold(entry.new) ? "identified" : event;

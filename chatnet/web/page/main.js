@@ -1,4 +1,4 @@
-// Puts the page together: what the server tells goes to the screen, what is typed goes to the server.
+// Puts the page together.
 
 import * as client from "./client.js";
 import { COMMANDS, command, parse } from "./commands.js";
@@ -65,7 +65,7 @@ function drawFrame() {
   show($("to-people"), !whispers);
 }
 
-/** Draw what passes with time: the state of the link, and who is typing. */
+// Draw what passes with time: the state of the link, and who is typing.
 function drawPassing() {
   const { state, retryAt } = link;
   const wait = Math.ceil((retryAt - Date.now()) / 1e3);
@@ -98,7 +98,7 @@ client.begin({
   },
 });
 
-/** Tell the reader something that is in no log. */
+// Tell the reader something that is in no log.
 function note(text, talk = current, wrong = false) {
   if (talk) talk.remark({ event: "note", text, wrong });
   else for (const id of ["door-wrong", "noted"]) put($(id), text);
@@ -109,7 +109,7 @@ const complain = ({ message }) => note(message, current, true);
 
 // -- coming in
 
-/** Be somebody, and go where one was, or wants to be. */
+// Be somebody, and go where one was, or wants to be.
 async function comeIn(who, password, room) {
   const { rooms = [] } = tab.get("session") || {};
   const wanted = hashed();
@@ -142,7 +142,7 @@ function hashed() {
   }
 }
 
-/** Open a conversation, and say so in the address. */
+// Open a conversation, and say so in the address.
 function go(talk = null) {
   const name = talk ? (talk.whispers ? "@" : "") + talk.name : "";
   if (hashed() !== name) history[talk && current ? "pushState" : "replaceState"](null, "", `#${encodeURI(name)}`);
@@ -159,7 +159,7 @@ function open(talk) {
   changed("members");
 }
 
-/** Join a room; if it has a password, ask for that instead. */
+// Join a room; if it has a password, ask for that instead.
 async function join(name, password) {
   try {
     return await client.join(name, password);
@@ -182,7 +182,7 @@ function visit() {
   else enter(name);
 }
 
-/** Show a drawer of a narrow screen, "side" or "people"; or neither. */
+// Show a drawer of a narrow screen: "side", "people" or "".
 function drawer(which) {
   document.body.dataset.drawer = which;
   show($("shade"), which);
@@ -191,7 +191,7 @@ function drawer(which) {
 
 // -- dialogs and menus
 
-/** Ask for what a command needs; `given` is known already. */
+// Ask for what a command needs; `given` is known already.
 function form(title, name, given = {}) {
   const wrong = h("p.wrong", { role: "alert" });
   const { fields } = command(name);
@@ -211,7 +211,7 @@ function form(title, name, given = {}) {
   const box = dialog(title, h("form", { submit }, inputs, wrong, h("button.main", "OK")));
 }
 
-/** Enter a room, or go to whispers: from a list, which shrinks as one types, or by name. */
+// Enter a room, or go to whispers: from a list or by name.
 async function browse() {
   if (document.querySelector("dialog[open]")) return;
   const { rooms, more } = await client.ask("rooms");
@@ -227,7 +227,7 @@ async function browse() {
   dialog("Rooms", h("form", { method: "dialog", submit }, label, h("button.main", "Enter")), list, more > 0 && h("p.hint", `and ${more} more`));
 }
 
-/** A line of a dialog, which closes when it is chosen. */
+// A line of a dialog, which closes when it is chosen.
 function choice(name, about, more, act) {
   const click = (event) => {
     event.target.closest("dialog").close();
@@ -236,7 +236,7 @@ function choice(name, about, more, act) {
   return h("li", button([h("strong", h("bdi", name)), h("small", about), more && h("small.topic", h("bdi", more))], click));
 }
 
-/** Ask the server to do something; tell what it says. */
+// Ask the server to do something; tell what it says.
 async function act(verb, fields) {
   const { reply, text = reply } = await client.ask(verb, fields);
   if (reply) note(text);
@@ -257,7 +257,7 @@ async function whois({ who }) {
   note(`${name}: ${registered ? "has an account" : "a guest"}, ${here}`);
 }
 
-/** What one can do about a person. */
+// What one can do about a person.
 function person(name, anchor) {
   const me = client.me.key;
   const key = fold(name);
@@ -313,7 +313,6 @@ const quit = () => client.ask("quit").catch(() => {});
 
 // -- what is typed
 
-/** The name of the room that is open. */
 function openRoom() {
   if (current.whispers) throw new Refused("That is for rooms. Here you whisper.");
   return current.name;
@@ -330,7 +329,7 @@ function whisper(fields) {
   go(talk);
 }
 
-/** What commands do, if it is not just what the server does. */
+// What commands do, if it is not just what the server does.
 const DOES = {
   join: ({ room, password }) => enter(room, password),
   leave: () => client.leave(current),
@@ -341,6 +340,12 @@ const DOES = {
   },
   topic: ({ topic }) => topic === undefined ? note(current.topic || "The room has no topic.") : act("topic", { room: openRoom(), topic: topic === "-" ? "" : topic }),
   history: () => ($("log").scrollTop = 0),
+  async search({ words }) {
+    const asked = {};
+    words = words.replace(/\b(from|in|since):(\S+)/g, (_, name, value) => ((asked[{ from: "by", in: "room" }[name] || name] = value), ""));
+    const { hits } = await client.ask("search", { words, ...asked });
+    note(hits.map(({ name, seq, at, by, body }) => `${name} #${seq}, ${new Date(at * 1e3).toLocaleString()}, ${by}: ${body}`).join("\n") || "Nothing found.");
+  },
   whisper,
   spam: whisper,
   send: ({ who, body }) => who.toLowerCase() === "all" ? act("announce", { body }) : whisper({ who, body }),
@@ -390,7 +395,7 @@ function key(event) {
   else if (all.length) go(all.at((all.indexOf(current) + step) % all.length));
 }
 
-/** People and conversations can be clicked on wherever they are shown. */
+// People and conversations can be clicked on anywhere.
 function click({ target }) {
   const item = target.closest("[data-key], [data-who]");
   if (!item) return;

@@ -26,7 +26,7 @@ const read = new Map(device.get("read"));
 
 export const readUpTo = (room) => read.get(room) ?? null;
 
-/** Remember that a room was read up to seq; the last few hundred rooms also after the page was left. */
+// Remember that a room was read up to seq; some hundred rooms also after the page was left.
 export function keepRead(room, seq) {
   read.delete(room);
   read.set(room, seq);
@@ -34,7 +34,7 @@ export function keepRead(room, seq) {
 
 addEventListener("visibilitychange", () => device.set("read", [...read].slice(-300)));
 
-/** Take the theme that is kept, or the other one; what the system has anyway is not kept. */
+// Take the theme that is kept, or the other one; the system's own is not kept.
 export function theme(change) {
   const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const other = (device.get("theme") || system) === "dark" ? "light" : "dark";

@@ -1,10 +1,10 @@
-// The lists beside the conversation: rooms and whispers to the left, people to the right.
+// The lists beside the conversation: rooms and whispers, and people.
 
 import { $, button, face, h, icon, put, show } from "./dom.js";
 
 const MOST_PEOPLE = 300; // that are listed at once
 
-/** Give a list a button for each item: the same one as long as the item is there, so that it can be clicked. */
+// Give a list a button for each item: the same one as long as the item is there.
 function fill(list, items, draw) {
   const held = new Map(Array.from(list.children, (line) => [line.firstChild.dataset.key, line]));
   const lines = items.map((item) => {

@@ -6,7 +6,7 @@ const MOST = 1500; // entries of a room that are kept while its end is read
 const FEW = 50; // and behind a message of
 const HUGE = 1e5; // characters
 
-/** Somebody said no: the server, or, with the code "lost", nobody. */
+// Somebody said no: the server, or, with the code "lost", nobody.
 export class Refused extends Error {
   constructor(text, code) {
     super(text);
@@ -14,7 +14,7 @@ export class Refused extends Error {
   }
 }
 
-/** A room, or the whispers with one person. */
+// A room, or the whispers with one person.
 export class Talk {
   entries = []; // by seq
   since = 0; // the seq behind which they begin
@@ -44,7 +44,7 @@ export class Talk {
     if (whispers) this.read = 0;
   }
 
-  /** Take the server's snapshot. */
+  // Take the server's snapshot.
   enter({ seq, since, name, state }) {
     const head = Math.max(seq, state.seq);
     if (this.head > head) { // its data are older than ours
@@ -69,12 +69,13 @@ export class Talk {
     this.members.set(fold(name), { key: fold(name), name, registered });
   }
 
-  /** Take one entry; return whether it is new. */
+  // Take one entry; return whether it is new.
   take(entry, me) {
     if (this.past && entry.seq <= this.past.upto) this.past.entries.push(entry);
     if (entry.seq <= this.head) return false;
     this.head = entry.seq;
     if (entry.seq > this.stateAt) this.evolve(entry);
+    if (entry.message) for (const one of this.entries) if (one.seq === entry.message) one.event = "erased";
     this.entries.push(entry);
     this.count(entry, me);
     const most = entry.body?.length > HUGE ? FEW : MOST;
@@ -82,7 +83,7 @@ export class Talk {
     return true;
   }
 
-  /** Put the history that came before what is there. */
+  // Put the history that came before what is there.
   prepend(me) {
     this.loading = false;
     if (!this.past) return;
@@ -94,7 +95,7 @@ export class Talk {
     for (const entry of older) this.count(entry, me);
   }
 
-  /** Show something that is in no log. */
+  // Show something that is in no log.
   remark(entry) {
     this.entries.push({ at: Date.now() / 1000, ...entry, seq: (this.entries.at(-1)?.seq ?? this.head) + 1e-6 });
   }
@@ -105,7 +106,7 @@ export class Talk {
     if (this.whispers || concerns(entry, me)) this.mentions++;
   }
 
-  /** What an entry does to who is here and what the room is like. */
+  // What an entry does to who is here and what the room is like.
   evolve({ event, who: name, old, new: fresh, registered, topic, name: title }) {
     const { members, moderators } = this;
     const who = name && fold(name);

@@ -7,17 +7,17 @@ const LINK = "\\b(https?://[^\\s<>\"'`\\ufffd]{3,2000})";
 const REORDERING = /[\u0080-\u009f\u061c\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]/g;
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f]/g;
 
-/** What is left of text when all that would steer the reader's screen is made visible. */
+// Text in which all that would steer the reader's screen is made visible.
 export const safe = (text) =>
   String(text)
     .replace(/\r\n?|[\u2028\u2029]/g, "\n")
     .replace(CONTROLS, (c) => (c === "\x7f" ? "\u2421" : String.fromCharCode(0x2400 + c.charCodeAt(0))))
     .replace(REORDERING, "\ufffd");
 
-/** What a name is compared by: case and width do not count. */
+// What a name is compared by: case and width do not count.
 export const fold = (name) => name.normalize("NFKC").toLowerCase().normalize("NFKC");
 
-/** A colour, in degrees, always the same for a name. */
+// A colour, in degrees, always the same for a name.
 export const hue = (name) => Array.from(fold(name)).reduce((sum, c) => (sum * 31 + c.codePointAt(0) * 57) % 360, 0);
 
 export const initial = (name) => (name.match(/[\p{L}\p{N}]/u) || ["?"])[0].toUpperCase();
@@ -29,7 +29,7 @@ function mention(name) {
 
 export const mentions = (text, name) => text.length < LONG && new RegExp(mention(name), "iu").test(text);
 
-/** Cut text into {text}, {link, href} and {mention}, in order; links are http and https only. */
+// Cut text into {text}, {link, href} and {mention}, in order; links are http and https only.
 export function pieces(text, me) {
   const found = [];
   let from = 0;
@@ -47,20 +47,20 @@ export function pieces(text, me) {
   return found;
 }
 
-/** A link without the end of the sentence or bracket that it stands in. */
+// A link without the end of the sentence or bracket that it stands in.
 function trimmed(url) {
   const shorter = url.replace(/[.,;:!?…]+$/, "");
   const unopened = /[)\]}]$/.test(shorter) && shorter.split(/[([{]/).length < shorter.split(/[)\]}]/).length;
   return unopened ? trimmed(shorter.slice(0, -1)) : shorter;
 }
 
-/** How many characters of text are shown at first. */
+// How many characters of text are shown at first.
 export function foldAt(text) {
   const lines = FOLD_LINES.exec(text)?.[0].length;
   return !lines && text.length < FOLD_AT + 200 ? text.length : cut(text, Math.min(lines - 1 || FOLD_AT, FOLD_AT));
 }
 
-/** Where text can be cut, at `at` or before, without halving a character. */
+// Where text can be cut, at `at` or before, without halving a character.
 export const cut = (text, at) => (at >= text.length ? text.length : /[\udc00-\udfff]/.test(text[at]) ? at - 1 : at);
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -73,7 +73,7 @@ export function day(at, now = Date.now() / 1000) {
   return sameDay(at, now - 86400) ? "Yesterday" : new Date(at * 1000).toLocaleDateString(undefined, { dateStyle: "full" });
 }
 
-/** Seconds in words, in one unit. */
+// Seconds in words, in one unit.
 export function lasting(seconds) {
   for (const [size, word] of [[86400, "day"], [3600, "hour"], [60, "minute"]]) {
     if (seconds > size * 0.99) return some(Math.round(seconds / size), word);
