@@ -8,6 +8,7 @@
 # Needs root, buildah and python3, but no daemon. BASE names the base image, or is a folder with a
 # root file system; if it is not given, debootstrap makes one. EXTRAS is the image's.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
@@ -15,7 +16,6 @@ server=
 clean_up() {
     [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
     containers rm --all >/dev/null 2>&1 || true
-    containers rmi --all --force >/dev/null 2>&1 || true
     rm -rf "$work"
 }
 trap clean_up EXIT

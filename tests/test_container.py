@@ -131,6 +131,15 @@ class ComposeTests(SynchronousTestCase):
         )
         self.assertIn("--connect", self.database["healthcheck"]["test"])
 
+    def test_the_chat_is_looked_after_as_the_image_says(self) -> None:
+        said = dict(self.chatnet["healthcheck"])
+        self.assertEqual(said.pop("test"), ["CMD", *HEALTH])
+        words = {key.replace("_", "-"): value for key, value in said.items()}
+        self.assertEqual(
+            instruction("HEALTHCHECK").partition(" CMD ")[0],
+            " ".join(f"--{word}={value}" for word, value in words.items()),
+        )
+
     def test_the_database_takes_long_messages_in_any_script(self) -> None:
         for option in ("--max-allowed-packet=1G", "--character-set-server=utf8mb4"):
             self.assertIn(option, self.database["command"])
