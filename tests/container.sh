@@ -13,8 +13,9 @@ cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
 server=
+first=
 clean_up() {
-    [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true
+    [ -z "$server" ] || kill -KILL $first "$server" 2>/dev/null || true
     containers rm --all >/dev/null 2>&1 || true
     rm -rf "$work"
 }
@@ -62,7 +63,7 @@ stop=$(says 'print(config["StopSignal"])')
 readarray -t environment < <(says 'print(*config["Env"], sep="\n")')
 readarray -t entrypoint < <(says 'print(*config["Entrypoint"], sep="\n")')
 readarray -t health < <(says 'kind, *words = config["Healthcheck"]["Test"]; assert kind == "CMD"; print(*words, sep="\n")')
-[ "${user%%:*}" -gt 0 ] || fail "the user is $user"
+[[ $user =~ ^[1-9][0-9]*:[1-9][0-9]*$ ]] || fail "the user is '$user', which has to be two numbers and not root"
 
 root=$(containers mount "$(containers from chatnet)")
 for path in etc/pip.conf run/secrets src; do
@@ -78,7 +79,7 @@ chown --reference="$root$volume" "$work/volume"
 # run OPTION...: start the server with the image's entrypoint as the first process.
 run() {
     : >"$work/log"
-    unshare --mount --net --pid --fork --kill-child bash -euc '
+    unshare --mount --net --pid --fork bash -euc '
         root=$1 volume=$2 data=$3
         shift 3
         ip link set lo up
@@ -93,13 +94,13 @@ run() {
         >"$work/log" 2>&1 &
     server=$!
     for _ in {1..300}; do
-        ! grep -q 'connect with:' "$work/log" || break
         kill -0 "$server" 2>/dev/null || fail "it ended"
+        first=$(cat "/proc/$server/task/$server/children")
+        first=${first// /}
+        ! grep -q 'connect with:' "$work/log" || return 0
         sleep 0.1
     done
-    grep -q 'connect with:' "$work/log" || fail "it does not listen"
-    first=$(cat "/proc/$server/task/$server/children")
-    first=${first// /}
+    fail "it does not listen"
 }
 
 # inside COMMAND...: run a command in the container, as the image's user.
@@ -123,7 +124,7 @@ stop() {
     ! kill -0 "$first" 2>/dev/null || fail "it does not stop"
     status=0
     wait "$server" || status=$?
-    server=
+    server= first=
     grep -q 'all is stored; goodbye' "$work/log" || fail "no goodbye"
     [ "$status" = 0 ] || fail "it ended with $status"
 }
@@ -154,8 +155,5 @@ inside "${health[@]}" || fail "it is not well"
 talk "/join tea" | tee "$work/heard"
 grep -qx 'ann: the kettle is on' "$work/heard" || fail "the history is gone"
 grep -qx 'bob: from the client' "$work/heard" || fail "the history is gone"
-kill -KILL "$first"
-wait "$server" || true
-server=
 
 step "all is well"

@@ -171,6 +171,7 @@ class PasswordsTests(SynchronousTestCase):
         self._make()
         store = urlsplit(tomllib.loads(self._read("chatnet.toml"))["store"])
         environment = compose()["services"]["database"]["environment"]
+        self.assertEqual(store.scheme, "mysql+pymysql")
         self.assertEqual(store.username, environment["MARIADB_USER"])
         self.assertEqual(store.path, f"/{environment['MARIADB_DATABASE']}")
         self.assertEqual(store.password, self._read("password"))
