@@ -10,14 +10,9 @@ compares in the end what they were told with the log that is left. Exits with 1 
 from __future__ import annotations
 
 import argparse
-import os
-import resource
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -29,7 +24,8 @@ from twisted.internet.threads import deferToThread
 
 from chatnet.test.checker import Checker
 from tests.dbservers import DatabaseServer, MariaDB, PostgreSQL
-from tests.harness import TWISTD, Client, Server, coming, poll
+from tests.harness import Client, coming, poll
+from tests.victim import ROOM, Victim
 from tests.voices import Counts, Manner, Observer, Voice
 
 reactor: Any = installed
@@ -79,67 +75,16 @@ class Proof:
         self.database = database
         self.checker = Checker()
         self.counts = Counts()
-        self.kills = 0
+        self.victim = Victim(store, options, self.counts, self.chance)
         self.voices: list[Voice] = []
-        self.folder = Path(tempfile.mkdtemp(prefix="chatnet-proof-"))
-        self._store, self._options = store, options
         self._faults: list[str] = []
-        self._servers: list[Server] = []
         self._observers: list[Observer] = []
-
-    # -- the server ----------------------------------------------------------------
-
-    @property
-    def server(self) -> Server:
-        return self._servers[-1]
-
-    def port(self) -> int:
-        """Return where to find the server; 1, where nobody listens, if it does not run."""
-        ports = self.server.ports if self.server.status is None else []
-        return ports[0] if ports else 1
-
-    async def starts(self) -> None:
-        """Start the server on what is there."""
-        self.launches()
-        await self.server.logged("connect with:")
-
-    def launches(self) -> None:
-        """Begin to start it."""
-        command = (*TWISTD, "-n", "--pidfile=", "chatnet", "--port=0", "--interface=127.0.0.1")
-        where = (f"--store={self._store}", f"--data={self.folder / 'data'}", "--no-tls")
-        server = Server()
-        self._servers.append(server)
-        words = [*command, *where, *self._options]
-        reactor.spawnProcess(server, words[0], words, env=dict(os.environ), path=str(self.folder))
-
-    async def kill(self) -> None:
-        """End the server without any warning, and start it again."""
-        self.server.kill()
-        await self.server.ended()
-        self.kills += 1
-        if self.chance.random() < 0.2:  # and once more, while it starts
-            self.launches()
-            await deferLater(reactor, self.chance.uniform(0, 1.0))
-            self.server.kill()
-            await self.server.ended()
-            self.kills += 1
-        await self.starts()
-
-    def limit(self, size: int) -> None:
-        """Let no file of the server grow beyond ``size`` bytes; -1: let them grow again."""
-        _, hard = resource.prlimit(self.server.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self.server.pid, resource.RLIMIT_FSIZE, (hard if size < 0 else size, hard))
-
-    def largest(self) -> int:
-        """Return the size of the largest file that the server keeps."""
-        files = (self.folder / "data").rglob("*")
-        return max((file.stat().st_size for file in files if file.is_file()), default=0)
 
     # -- the people ----------------------------------------------------------------
 
     async def begin(self) -> None:
         """Start the server, and let everybody talk."""
-        await self.starts()
+        await self.victim.starts()
         await self._registers("ann")
         for label in ("ann/1", "ann/2"):
             self._joins(label, {"do": "login", "name": "ann", "password": _PASSWORD})
@@ -158,13 +103,13 @@ class Proof:
 
     async def connects(self) -> Client:
         """Return a connection that nobody looks after."""
-        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port())
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.victim.port())
         client: Client = await connectProtocol(endpoint, Client())
         return client
 
     def _joins(self, label: str, who: dict[str, str]) -> None:
         chance = Random(f"{self.seed} {label}")
-        voice = Voice(label, who, self.port, self.checker, self.counts, chance, self.manner)
+        voice = Voice(label, who, self.victim.port, self.checker, self.counts, chance, self.manner)
         self.voices.append(voice)
         voice.begin()
 
@@ -182,7 +127,7 @@ class Proof:
             await self.talks(self.chance.uniform(0, plan.seconds))
             match fault:
                 case "kill":
-                    await self.kill()
+                    await self.victim.is_killed()
                 case "drop":
                     self.chance.choice(self.voices).suffers(self.chance)
                 case "fill":
@@ -193,16 +138,16 @@ class Proof:
 
     async def fill(self, killed: bool = False) -> None:
         """Fill the disk until people are refused, then make room; or kill the full server."""
-        size, full = self.largest() + _SPARE_BYTES, coming(self.refuses())
+        size, full = self.victim.largest() + _SPARE_BYTES, coming(self.refuses())
         while not full.called:  # what is there is written over for a while
-            self.limit(size)
+            self.victim.limit(size)
             size //= 2
             await deferLater(reactor, 0.5)
         await full
         if killed:
-            await self.kill()
+            await self.victim.is_killed()
         else:
-            self.limit(-1)
+            self.victim.limit(ROOM)
         await self.talks(0)
 
     async def outage(self, away: float | None = None) -> None:
@@ -237,16 +182,17 @@ class Proof:
             self.checker.kept(room, log)
         self._check_members(live, {voice.account for voice in self.voices})
         await self._all_leave()
-        await self.kill()
+        await self.victim.dies()
+        await self.victim.starts()
         again = await self._observes("historian", Checker())
         await self._quiet([again])
         self._compare(live, again)
         self._check_members(again, set())
         surprises = [surprise for voice in self.voices for surprise in voice.surprises]
-        return [*self._faults, *self.checker.faults(), *surprises, *self._complaints()]
+        return [*self._faults, *self.checker.faults(), *surprises, *self.victim.complaints()]
 
     async def _observes(self, label: str, checker: Checker) -> Observer:
-        observer = Observer(label, self.port, checker, self.manner.rooms)
+        observer = Observer(label, self.victim.port, checker, self.manner.rooms)
         self._observers.append(observer)
         observer.begin()
         await poll(lambda: observer.content, "the past", 60)
@@ -283,11 +229,6 @@ class Proof:
         for observer in (live, again):
             self._faults += observer.surprises
 
-    def _complaints(self) -> list[str]:
-        """Return what no server may log."""
-        logs = [(server.log + server.complaints).decode() for server in self._servers]
-        return [log for log in logs if "Traceback" in log or "Unhandled" in log]
-
     async def _all_leave(self) -> None:
         leaving = [coming(voice.leave()) for voice in (*self.voices, *self._observers)]
         self._observers.clear()
@@ -295,30 +236,29 @@ class Proof:
 
     async def end(self) -> None:
         """Leave nothing behind."""
-        if self._servers:
-            await self._all_leave()
-            self.server.kill()
-            await self.server.ended()
-        shutil.rmtree(self.folder)
+        await self._all_leave()
+        await self.victim.end()
 
     def tally(self) -> str:
         """Return what happened so far, in numbers."""
         counts = self.counts
         refused = ", ".join(f"{number} {code}" for code, number in counts.refused.items())
         return (
-            f"{self.kills} kills, {counts.links} links, {counts.acknowledged} acknowledged"
+            f"{self.victim.kills} kills, {counts.links} links, {counts.acknowledged} acknowledged"
             f" (+{counts.repeated} again), {counts.shown} shown, refused: {refused or 'none'}"
         )
 
 
 async def prove(proof: Proof, plan: Plan, tell: Callable[[str], None]) -> list[str]:
-    """Have all of ``plan`` happen to ``proof``; return the faults."""
+    """Have all of ``plan`` happen to ``proof``; return the faults, one of which may end it."""
     try:
         if proof.database is not None:
             await deferToThread(proof.database.start)
         await proof.begin()
         await proof.suffer(plan, tell)
         return await proof.judge()
+    except AssertionError as error:
+        return [str(error), *proof.victim.complaints()]
     finally:
         await proof.end()
         if proof.database is not None:

@@ -42,7 +42,7 @@ class SqliteTests(ProofTestCase):
         await proof.begin()
         await proof.suffer(Plan(kills=10 * LONG, drops=5 * LONG, seconds=0.3))
         await self.holds(proof)
-        self.assertGreaterEqual(proof.kills, 10 * LONG)
+        self.assertGreaterEqual(proof.victim.kills, 10 * LONG)
 
     async def test_links_are_lost_at_random_moments(self) -> None:
         proof = self.proves(2)

@@ -77,6 +77,14 @@ class Counts:
     shown: int = 0
     links: int = 0
     refused: Counter[str] = field(default_factory=Counter)  # by code
+    alarm: Callable[[], None] | None = None  # called when so many are acknowledged
+    alarm_at: int = 0
+
+    def acknowledge(self) -> None:
+        self.acknowledged += 1
+        if self.alarm is not None and self.acknowledged >= self.alarm_at:
+            alarm, self.alarm = self.alarm, None
+            alarm()
 
 
 class Voice:
@@ -220,7 +228,7 @@ class Voice:
         if command is None:
             self._counts.repeated += 1
         else:
-            self._counts.acknowledged += 1
+            self._counts.acknowledge()
             self._done.append(command)
 
     def _is_refused(self, link: Link, cid: str, code: str, text: str) -> None:
@@ -275,7 +283,14 @@ class Voice:
         usual = 0.0 if self.silent else self._manner.rate * TICK_SECONDS
         for _ in range(int(self._chance.uniform(0, 2 * usual) + self._chance.random())):
             if usual and len(self._waiting) < WINDOW:
-                link.asks(**self._wish())
+                link.asks(**(command := self._wish()))
+                self._lose_patience(link, command)
+
+    def _lose_patience(self, link: Link, command: dict[str, Any]) -> None:
+        """Ask for ``command`` again at once, from time to time, perhaps on another connection."""
+        if self._chance.random() < 0.1:
+            other = self.twin.link if self.twin is not None else None
+            (other if other is not None and other.ready else link).asks(**command)
 
     def _wish(self) -> dict[str, Any]:
         """Return a new message that it will repeat until it is answered."""
