@@ -30,7 +30,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What someone meant by a ``cid``: always the same ``body``, which nobody else ever says."""
+    """What someone meant by a ``cid``: always the same ``body``, which nobody else ever says.
+
+    An empty ``room`` is any: a whisper stands in two people's logs.
+    """
 
     account: str
     cid: str
@@ -56,6 +59,7 @@ class Checker:
     def __init__(self) -> None:
         self._wishes: dict[tuple[str, str], Wish] = {}
         self._by_body: dict[str, Wish] = {}
+        self._tries: Counter[tuple[str, str]] = Counter()
         self._acknowledged: dict[tuple[str, str], tuple[str, int]] = {}
         self._refused: set[tuple[str, str]] = set()
         self._shown: dict[str, dict[int, tuple[Fact, str]]] = {}  # with who saw it first
@@ -75,6 +79,7 @@ class Checker:
         same = self._wishes.setdefault((account, cid), wish) == wish
         if not same or self._by_body.setdefault(body, wish) != wish:
             raise ValueError(f"{body!r} is not the only thing that {account} means by {cid!r}")
+        self._tries[account, cid] += 1
 
     def acknowledged(self, account: str, cid: str, room: str, seq: int) -> None:
         """``account`` was told that what it named ``cid`` is at ``seq`` in ``room``."""
@@ -85,7 +90,10 @@ class Checker:
             )
 
     def refused(self, account: str, cid: str) -> None:
-        """``account`` was told that what it named ``cid`` was not done, for certain."""
+        """``account`` was told that what it named ``cid`` was not done, for certain.
+
+        That says nothing if it was tried twice: the other try may have come later.
+        """
         self._refused.add((account, cid))
 
     def begins(self, connection: str, room: str, after: int) -> None:
@@ -114,6 +122,11 @@ class Checker:
                 f" and {_words(fact)} to {connection}"
             )
 
+    def place(self, connection: str, room: str) -> int:
+        """Return up to which place ``connection`` has read ``room``."""
+        stretch = self._stretches.get((connection, room))
+        return stretch.last if stretch else 0
+
     def ends(self, connection: str, room: str) -> None:
         """``connection`` reads ``room`` no more."""
         self._stretches.pop((connection, room), None)
@@ -125,6 +138,16 @@ class Checker:
     def kept(self, room: str, facts: Iterable[Fact]) -> None:
         """The store has ``facts``, in its order, as the whole log of ``room``, at the very end."""
         self._kept[room] = list(facts)
+
+    def rooms(self) -> list[str]:
+        """Return the rooms of which somebody was shown or told something."""
+        return sorted({*self._shown, *(room for room, _ in self._acknowledged.values())})
+
+    def forgotten(self, room: str) -> None:
+        """The whole log of ``room`` was thrown away, as it should be: nothing is asked of it."""
+        self._shown.pop(room, None)
+        told = self._acknowledged
+        self._acknowledged = {name: place for name, place in told.items() if place[0] != room}
 
     # -- what is to be said of it ---------------------------------------------------
 
@@ -169,26 +192,27 @@ class Checker:
                 yield f"{account} was told that {cid} was done, and never asked for it"
                 continue
             fact = logs.get(room, {}).get(seq)
-            if room != wish.room or fact is None or fact.body != wish.body:
+            if room != (wish.room or room) or fact is None or fact.body != wish.body:
                 there = "nothing" if fact is None else _words(fact)
                 yield f"{account} was told that {cid} is at {_at(room, seq)}; there is {there}"
 
     def _twice(self) -> Iterable[str]:
-        said = Counter(f.body for facts in self._kept.values() for f in facts if f.body)
-        for body, count in said.items():
-            wish = self._by_body.get(body)
-            if count > 1 and wish is not None:
-                yield f"what {wish.account} named {wish.cid} happened {count} times"
+        for room, facts in self._kept.items():
+            for body, count in Counter(fact.body for fact in facts).items():
+                wish = self._by_body.get(body)
+                if wish is None:
+                    continue
+                if count > 1:
+                    yield f"what {wish.account} named {wish.cid} is in {room} {count} times"
+                if wish.room not in ("", room):
+                    yield f"what {wish.account} wanted in {wish.room} is in {room}"
 
     def _done_though_refused(self) -> Iterable[str]:
         said = {fact.body for facts in self._kept.values() for fact in facts}
         for account, cid in sorted(self._refused):
             wish = self._wishes.get((account, cid))
-            if wish is not None and wish.body in said and not self._was_done(wish):
+            if wish is not None and wish.body in said and self._tries[account, cid] == 1:
                 yield f"{account} was told that {cid} was refused, and it happened"
-
-    def _was_done(self, wish: Wish) -> bool:
-        return (wish.account, wish.cid) in self._acknowledged
 
     def _by_seq(self, room: str) -> Mapping[int, Fact]:
         return {fact.seq: fact for fact in self._kept.get(room, ())}

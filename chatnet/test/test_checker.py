@@ -71,16 +71,34 @@ class CheckerTests(SynchronousTestCase):
         self.finds("told that 1 is at tea/3, then at tea/4")
 
     def test_what_happened_twice_is_found(self) -> None:
-        self.finds("ann named 1 happened 2 times", log=[*LOG, Fact(5, "said", "ann", "hello")])
+        self.finds("ann named 1 is in tea 2 times", log=[*LOG, Fact(5, "said", "ann", "hello")])
 
-    def test_what_happened_twice_in_two_rooms_is_found(self) -> None:
+    def test_what_happened_in_a_room_that_it_was_not_for_is_found(self) -> None:
         self.checker.kept("den", [Fact(1, "said", "ann", "hello")])
-        self.finds("ann named 1 happened 2 times")
+        self.finds("ann wanted in tea is in den")
+
+    def test_a_whisper_may_stand_in_two_logs_and_once_in_each(self) -> None:
+        self.checker.sent("ann", "3", "", "psst")
+        whisper = Fact(1, "whispered", "ann bob", "psst")
+        self.checker.kept("tea", LOG)
+        for log in ("@ann", "@bob"):
+            self.checker.kept(log, [whisper])
+        self.checker.acknowledged("ann", "3", "@ann", 1)
+        self.assertEqual(self.checker.faults(), [])
+        self.checker.kept("@bob", [whisper, Fact(2, "whispered", "ann bob", "psst")])
+        self.finds("ann named 3 is in @bob 2 times")
 
     def test_what_was_refused_and_happened_is_found(self) -> None:
         self.checker.sent("bob", "1", "tea", "hi")
         self.checker.refused("bob", "1")
         self.finds("1 was refused, and it happened", log=[*LOG, Fact(5, "said", "bob", "hi")])
+
+    def test_what_was_refused_once_and_tried_again_may_have_happened(self) -> None:
+        for _ in range(2):
+            self.checker.sent("bob", "1", "tea", "hi")
+        self.checker.refused("bob", "1")
+        self.checker.kept("tea", [*LOG, Fact(5, "said", "bob", "hi")])
+        self.assertEqual(self.checker.faults(), [])
 
     def test_two_readers_who_were_shown_different_things_are_found(self) -> None:
         self.checker.begins("bob#1", "tea", 2)
