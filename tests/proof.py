@@ -136,16 +136,17 @@ class Proof:
                     await self.outage()
             tell(f"{fault}: {self.tally()}")
 
-    async def fill(self, killed: bool = False) -> None:
-        """Fill the disk until people are refused, then make room; or kill the full server."""
+    async def fill(self) -> None:
+        """Fill the disk until people are refused, then make room; or kill the server first."""
         size, full = self.victim.largest() + _SPARE_BYTES, coming(self.refuses())
         while not full.called:  # what is there is written over for a while
             self.victim.limit(size)
-            size //= 2
-            await deferLater(reactor, 0.5)
+            size //= 4
+            await deferLater(reactor, 0.3)
         await full
-        if killed:
-            await self.victim.is_killed()
+        if self.chance.random() < 0.3:
+            await self.victim.dies()
+            await self.victim.starts()
         else:
             self.victim.limit(ROOM)
         await self.talks(0)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress as ignoring
 from dataclasses import dataclass, field
 from random import Random
+from socket import SO_RCVBUF, SOL_SOCKET
 from typing import Any
 
 from twisted.internet import reactor as installed  # noqa: TID251
@@ -165,12 +166,21 @@ class Voice:
         """Read nothing for a while."""
         if self.link is not None:
             self._deaf_until = reactor.seconds() + seconds
+            self._widen(4096)
             self.link.transport.pauseProducing()  # type: ignore[union-attr]
 
     def hears_again(self) -> None:
-        self._deaf_until = 0.0
-        if self.link is not None:
+        if self.link is not None and self._deaf_until:
+            self._widen(1024 * 1024)
             self.link.transport.resumeProducing()  # type: ignore[union-attr]
+        self._deaf_until = 0.0
+
+    def _widen(self, size: int) -> None:
+        """Let the kernel keep up to about ``size`` bytes that are not read yet."""
+        assert self.link is not None
+        with ignoring(OSError):  # it is lost already
+            handle = self.link.transport.getHandle()  # type: ignore[union-attr]
+            handle.setsockopt(SOL_SOCKET, SO_RCVBUF, size)
 
     def suffers(self, chance: Random) -> None:
         """Have something happen to the link."""
