@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -28,16 +27,16 @@ from chatnet.core.room import Room
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.styles import LIVE
 from chatnet.dialects.text import TextDialect
+from chatnet.folder import CannotStart, DataFolder
 from chatnet.interfaces import Batch
+from chatnet.opening import StoreOptions, open_stores
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
 from chatnet.server.network import Network
-from chatnet.server.service import CannotStart, ChatService, DataFolder
+from chatnet.server.service import ChatService
 from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
 from chatnet.stores.journal import Journal
-from chatnet.stores.memory import MemoryStore
-from chatnet.stores.sqlite import SqliteStore
 from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.certificates import CannotUse, Certificates
@@ -45,12 +44,11 @@ from chatnet.wires.certificates import CannotUse, Certificates
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
 _BACKLOG = 1024  # connections that may wait to be accepted
-_LISTS = {"listen": "endpoints", "origin": "URLs"}  # options that may be repeated
 _TOGETHER = (("port", "listen"), ("tls-cert", "tls-key"), ("origin",))  # one replaces all of them
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9_.-]+)(:\d{1,5})?")
 
 
-class Options(usage.Options):
+class Options(StoreOptions):
     """What ``twistd chatnet`` takes."""
 
     synopsis = "[options]"
@@ -58,11 +56,9 @@ class Options(usage.Options):
         f"chatnet {__version__}: a chat network on one port. With no options it listens on"
         " port 8888 and keeps everything in ./chatnet-data."
     )
-    optParameters: ClassVar = [
+    optParameters: ClassVar[list[list[str | None]]] = [
         ["port", "p", "", "TCP port to listen on; 8888 if neither this nor --listen is given"],
         ["interface", "i", "", "address to listen on; all if not given"],
-        ["data", "d", _DEFAULTS.data, "folder for all that is kept; made if it is not there"],
-        ["store", "s", _DEFAULTS.store, "sqlite:, sqlite:FILE or memory: (forgets at the end)"],
         ["password", None, "", "a password for the whole server, asked first"],
         ["password-file", None, "", "a file whose first line is that password"],
         ["max-clients", None, "10000", "connections at once"],
@@ -75,7 +71,6 @@ class Options(usage.Options):
         ["motd", None, "", "a message for everyone who connects"],
         ["tls-cert", None, "", "PEM file with the certificate, its chain, and perhaps its key"],
         ["tls-key", None, "", "PEM file with the key, if it is not in --tls-cert's"],
-        ["config", "c", "", "TOML file with these options; the command line wins"],
     ]
     optFlags: ClassVar[list[list[str | None]]] = [
         ["transcript", "t", "print every message of every room to the log"],
@@ -83,11 +78,12 @@ class Options(usage.Options):
         ["tls-only", None, "turn away who does not speak TLS"],
         ["allow-plaintext-passwords", None, "take passwords without TLS from afar"],
     ]
-    compData = usage.Completions(multiUse=set(_LISTS))
+    lists: ClassVar = {"listen": "endpoints", "origin": "URLs"}
+    compData = usage.Completions(multiUse=set(lists))
 
     def __init__(self) -> None:
         super().__init__()
-        self.update({key: [] for key in _LISTS})
+        self.update({key: [] for key in self.lists})
         self.settings = _DEFAULTS
         self._configured: dict[str, Any] = {}  # what the file says of what goes together
 
@@ -119,10 +115,10 @@ class Options(usage.Options):
         """
         words = list(sys.argv[1:] if options is None else options)
         try:
-            self._read_config(words)
+            self.read_config(words)
             for key in chain(*_TOGETHER):
                 self._configured[key] = self[key]
-                self[key] = [] if key in _LISTS else ""
+                self[key] = [] if key in self.lists else ""
             super().parseOptions(words)
         except usage.UsageError as error:
             raise SystemExit(f"chatnet: {error}. See twistd chatnet --help.") from None
@@ -141,8 +137,8 @@ class Options(usage.Options):
             name=_text(self["name"], "name"),
             motd=self["motd"],
             listen=self._endpoints(),
-            data=os.path.abspath(self["data"]),
-            store=self._store(),
+            data=self.data(),
+            store=self.store(),
             password=self._password(),
             max_clients=_number(self["max-clients"], "max-clients", 1),
             max_message=_number(self["max-message"], "max-message", 0),
@@ -159,40 +155,6 @@ class Options(usage.Options):
             origins=tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
         )
 
-    def _read_config(self, words: list[str]) -> None:
-        first = Options()
-        first.postOptions = lambda: None  # type: ignore[method-assign]
-        usage.Options.parseOptions(first, words)  # however --config is written
-        path = first["config"]
-        if not path:
-            return
-        try:
-            with open(path, "rb") as file:
-                config = tomllib.load(file)
-        except OSError as error:
-            raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise usage.UsageError(f"{path} is not TOML: {error}") from None
-        for key, value in config.items():
-            self._take(path, key, value)
-
-    def _take(self, path: str, key: str, value: Any) -> None:
-        if key == "config" or key not in self:
-            raise usage.UsageError(f"{path}: there is no option {key}")
-        if key in _LISTS:
-            values = [value] if isinstance(value, str) else value
-            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-                raise usage.UsageError(f"{path}: {key} is a list of {_LISTS[key]}")
-            self[key] = values
-        elif key in (flag for flag, *_ in self.optFlags):
-            if not isinstance(value, bool):
-                raise usage.UsageError(f"{path}: {key} is true or false")
-            self[key] = value
-        elif isinstance(value, str | int) and not isinstance(value, bool):
-            self[key] = str(value)
-        else:
-            raise usage.UsageError(f"{path}: {key} is text or a number")
-
     def _endpoints(self) -> tuple[str, ...]:
         port = _number(self["port"] or "8888", "port", 0, 65535)
         interface = f":interface={self['interface'].replace(':', chr(92) + ':')}"
@@ -206,15 +168,6 @@ class Options(usage.Options):
                 raise usage.UsageError(f"give --no-tls or --{key}, not both")
         if self["tls-key"] and not self["tls-cert"]:
             raise usage.UsageError("--tls-key goes with --tls-cert")
-
-    def _store(self) -> str:
-        store: str = self["store"]
-        scheme = store.partition(":")[0]
-        if ":" not in store or scheme not in ("sqlite", "memory"):
-            raise usage.UsageError(f"--store is sqlite:, sqlite:FILE or memory:, not {store}")
-        if scheme == "memory" and store != "memory:":
-            raise usage.UsageError("--store memory: takes no file")
-        return store
 
     def _password(self) -> str:
         path: str = self["password-file"]
@@ -273,7 +226,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     """
     clock = cast(IReactorTime, reactor)
     threads = cast(IReactorFromThreads, reactor)
-    write, read = _stores(settings)
+    write, read = open_stores(settings)
     write.write(Batch([], discards=write.strays()))
     writer = Worker(threads, "chatnet writer")
     reader = writer if read is write else Worker(threads, "chatnet reader")
@@ -324,21 +277,6 @@ def _certificates(settings: Settings) -> Certificates:
         return Certificates.self_signed(settings.data)
     except CannotUse as error:
         raise CannotStart(f"chatnet: {error}") from None
-
-
-def _stores(
-    settings: Settings,
-) -> tuple[MemoryStore | SqliteStore, MemoryStore | SqliteStore]:
-    """Return the store to write to and the one to read from."""
-    scheme, _, name = settings.store.partition(":")
-    if scheme == "memory":
-        memory = MemoryStore()
-        return memory, memory
-    path = os.path.join(settings.data, name or "chatnet.db")
-    try:
-        return SqliteStore(path), SqliteStore(path)
-    except Exception as error:
-        raise CannotStart(f"chatnet: cannot open the store {path}: {error}") from None
 
 
 _log = Logger("chatnet.transcript")

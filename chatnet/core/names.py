@@ -15,6 +15,7 @@ SHORTEST_PERSON, LONGEST_PERSON = 3, 32  # characters
 LONGEST_ROOM = 64  # characters
 GUEST = "guest-"  # what the names given to the unnamed begin with
 EVERYBODY = "*"  # the key of the log that everyone reads
+GUEST_LOG = "@~"  # what the key of a guest's own log begins with
 RESERVED = frozenset(("all", "chatnet", "everybody", "everyone", "here", "nobody", "server"))
 
 _precis = get_profile("UsernameCasePreserved")  # RFC 8265 section 3.4
