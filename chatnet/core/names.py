@@ -110,6 +110,11 @@ def _made(text: str, what: str, shortest: int, longest: int) -> Name:
         c in _PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in text
     ):
         raise BadName(f"A {what} is made of letters and digits, with - _ . between them.")
+    return known_name(text)
+
+
+def known_name(text: str) -> Name:
+    """Return ``text``, which was taken for a name before, as one."""
     key = fold(text)
     return Name(text, key, frozenset((key, skeleton(text), skeleton(key))))
 
