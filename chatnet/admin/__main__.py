@@ -79,23 +79,31 @@ def _restore(task: RestoreOptions) -> int:
     with opened(task.file) as file:
         reader = Reader(file, survey.fault)
         findings = verify_file(reader, survey, progress)
-    if survey.faults:
-        _tell(f"{_faults(survey)} in {task.file}: nothing was restored")
+    if survey.faults and not task["faulty"]:
+        _tell(
+            f"{_faults(survey)} in {task.file}: nothing was restored. --faulty restores what can be"
+            " read of it, faults and all"
+        )
         return FAULTY
+    fault = _passed_over if survey.faults else _changed
     with _empty(task.settings) as (store, accounts), opened(task.file) as file:
-        again = Reader(file, _changed)
+        again = Reader(file, fault)
         try:
             Restore(store, accounts, findings, progress).write(again)
             if again.digest != reader.digest:
-                _changed("")
+                _changed()
         except BaseException:
             _tell(f"not all was restored: remove what is in {_name(task.settings)}, and begin anew")
             raise
-    _tell(f"restored: {reader.counts}; {progress.took:.1f} s")
-    return 0
+    _tell(f"restored: {again.counts}; {progress.took:.1f} s")
+    return FAULTY if survey.faults else 0
 
 
-def _changed(_: str) -> None:
+def _passed_over(sentence: str) -> None:
+    """Say nothing: it was said when the file was read for the first time."""
+
+
+def _changed(sentence: str = "") -> None:
     raise Unable("the file changed while it was read")
 
 

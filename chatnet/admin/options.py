@@ -77,6 +77,9 @@ class RestoreOptions(_Task):
         "Puts a backup back, into a store with nothing in it, of any kind. All of FILE is checked"
         " before anything is written."
     )
+    optFlags: ClassVar[list[list[str | None]]] = [
+        ["faulty", None, "restore what can be read of a backup that is not whole, faults and all"],
+    ]
 
 
 class VerifyOptions(_Task):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import assert_never, cast
@@ -13,12 +14,14 @@ from chatnet.admin.unpacking import Reader
 from chatnet.admin.verify import Findings
 from chatnet.core.chain import Record, erased
 from chatnet.core.codec import encode_event
-from chatnet.core.names import known_name
+from chatnet.core.events import Said
+from chatnet.core.names import GUEST_LOG, known_name
 from chatnet.core.room import RoomState
 from chatnet.interfaces import Batch, IAccountStore, IStore
 
 _MOST_ITEMS = 512  # that are written at once
 _MOST_CHARACTERS = 1024 * 1024  # of records, about
+_SAID = encode_event(Said("", "")).partition(",")[0] + ","  # how all that is said begins
 _NAMED = 5  # of the logs that are there already
 
 
@@ -45,7 +48,8 @@ def refuse_if_used(store: IStore, accounts: IAccountStore) -> None:
 class Restore:
     """Writes what a backup holds to ``store`` and ``accounts``, which are empty.
 
-    ``findings`` are those of the same backup, which is whole.
+    ``findings`` are those of the same backup. If that is not whole, what can be read of it is
+    written, but nothing that points behind the end of a log.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class Restore:
 
         Raises:
             OSError: it cannot be written.
-            Unable: two accounts have the same claims.
+            Unable: two accounts have the same claims, or the store refuses an entry.
         """
         for section in reader.sections():
             if section.number in self._findings.void:
@@ -82,16 +86,25 @@ class Restore:
         deleted = self._findings.deleted.get(log.room, set())
         written = False
         for page in _pages(_emptied(records, deleted)):
-            self._store.adopt(log.room, log.anchor, page)
+            self._adopt(log, page)
             written = True
             for _ in page:
                 self._progress.step(log.label)
         if not written and log.anchor.seq:
-            self._store.adopt(log.room, log.anchor, [])
+            self._adopt(log, [])
         if log.state is not None:
-            self._states[log.room] = log.state
+            seq, state = log.state
+            self._states[log.room] = (min(seq, self._findings.heads.get(log.room, 0)), state)
         if len(self._states) >= _MOST_ITEMS:
             self._write_states()
+
+    def _adopt(self, log: Log, records: list[Record]) -> None:
+        try:
+            self._store.adopt(log.room, log.anchor, records)
+        except OSError:
+            raise
+        except Exception as error:
+            raise Unable(f"{log.label}: the store does not take its entries: {error}") from error
 
     def _write_states(self) -> None:
         if self._states:
@@ -99,7 +112,14 @@ class Restore:
             self._states = {}
 
     def _write_answers(self, answers: Iterator[Answer]) -> None:
-        while page := list(islice(answers, _MOST_ITEMS)):
+        heads = self._findings.heads
+        there = (
+            answer
+            for answer in answers
+            if answer.done.room.startswith(GUEST_LOG)
+            or answer.done.seq <= heads.get(answer.done.room, 0)
+        )
+        while page := list(islice(there, _MOST_ITEMS)):
             self._store.write(Batch([], [(answer.origin, answer.done) for answer in page]))
 
     def _write_accounts(self, accounts: Iterator[Made]) -> None:
@@ -112,10 +132,11 @@ class Restore:
 def _emptied(records: Iterable[Record], deleted: set[int]) -> Iterator[Record]:
     """Yield ``records`` without the bodies of those that are ``deleted``."""
     for record in records:
-        if record.seq in deleted:
-            yield replace(record, text=encode_event(erased(record.entry.event)))
-        else:
-            yield record
+        if record.seq in deleted and record.text.startswith(_SAID):
+            with suppress(ValueError, TypeError):  # what cannot be read is a fault, and stays one
+                text = encode_event(erased(record.entry.event))
+                record = replace(record, text=text)
+        yield record
 
 
 def _pages(records: Iterable[Record]) -> Iterator[list[Record]]:

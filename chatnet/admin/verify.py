@@ -63,11 +63,13 @@ def _stepping(records: Iterator[Record], log: Log, progress: Progress) -> Iterat
 class Findings:
     """What one has to know of a backup before it is put back.
 
-    ``void`` are the numbers of the sections that count for nothing; ``deleted``, by the log's key,
-    the places whose bodies a later entry deletes: the backup may have read them before that.
+    ``void`` are the numbers of the sections that count for nothing; ``heads`` where logs end, by
+    their keys; ``deleted`` the places whose bodies a later entry deletes: the backup may have read
+    them before that.
     """
 
     void: set[int] = field(default_factory=set)
+    heads: dict[str, int] = field(default_factory=dict)
     deleted: dict[str, set[int]] = field(default_factory=dict)
 
 
@@ -93,6 +95,7 @@ def verify_file(reader: Reader, survey: Survey, progress: Progress) -> Findings:
                     findings.void.add(section.number)
                 else:
                     findings.deleted[log.room] = deleted
+                    findings.heads[log.room] = checked.head.seq
                     survey.log(checked)
             case _:
                 assert_never(section.heading)

@@ -123,11 +123,11 @@ def looked_at(store: MemoryStore, heads: Heads | None = None) -> list[str]:
     return found
 
 
-def restored(data: bytes) -> MemoryStore:
+def restored(data: bytes, faulty: bool = False) -> MemoryStore:
     store = MemoryStore()
     survey = Survey(lambda _: None)
     findings = verify_file(Reader(io.BytesIO(data), survey.fault), survey, progress())
-    assert not survey.faults
+    assert bool(survey.faults) is faulty
     Restore(store, store, findings, progress()).write(Reader(io.BytesIO(data), survey.fault))
     return store
 
@@ -224,13 +224,17 @@ class FaultTests(SynchronousTestCase):
             )
 
     def test_every_changed_byte_is_noticed(self) -> None:
-        for place in range(len(self.data)):
-            changed = bytearray(self.data)
+        told = Talk(MemoryStore())
+        told.store.add(person_name("Ann"), "$argon2id$", AT)
+        told.happens("tea", Opened("Tea", "Ann"), Said("Ann", "ü"), cid="c")
+        data = backed_up(told.store)
+        for place in range(len(data)):
+            changed = bytearray(data)
             changed[place] ^= 1
             try:
                 self.assertNotEqual(verified(bytes(changed)), [], place)
             except Unable:
-                self.assertLessEqual(place, self.data.index(b"\n"))
+                self.assertLessEqual(place, data.index(b"\n"))
 
     def test_a_change_is_named(self) -> None:
         for old, new, sentences in (
@@ -241,7 +245,7 @@ class FaultTests(SynchronousTestCase):
             ('"c8","tea",11', '"c8","tea",12', [
                 "the part with answers, lines",
             ]),
-            ('"answers":8', '"answers":9', ["it should hold 8 entries in 2 logs, 2 accounts, 9 answers"]),
+            ('"answers":8', '"answers":9', ["it should hold 8 entries in 2 logs, 2 accounts, 9"]),
             ('"version":"', '"version":"9', ["its SHA-256 is not what its last line says"]),
             ('{"section":"accounts"}', '{"section":"counts"}', ["line", "begins no part"]),
             ("[5,", "{5,", ["line 13 cannot be read", "Tea (tea): entry 5 is lost"]),
@@ -307,6 +311,19 @@ class FaultTests(SynchronousTestCase):
         data = backed_up(told.store, faults)
         self.assertEqual(faults, ["Tea (tea): entry 5 was changed"])
         self.assertEqual(verified(data), faults)
+
+    def test_what_can_be_read_of_a_faulty_one_can_be_restored(self) -> None:
+        never = self.data.replace("3 ü".encode(), "9 ü".encode())
+        again = restored(never, faulty=True)
+        self.assertEqual(looked_at(again), ["Tea (tea): entry 5 was changed"])
+        self.assertEqual(list(again.accounts()), list(self.store.accounts()))
+        lines = self.data.splitlines(keepends=True)
+        last = next(n for n, line in enumerate(lines) if line.startswith(b"[11,"))
+        again = restored(b"".join(lines[:last]), faulty=True)
+        self.assertEqual(looked_at(again), [])
+        self.assertEqual([done.cid for done in again.recall("ann", 99)][-1], "c7")
+        with self.assertRaisesRegex(Unable, "the store does not take its entries"):
+            restored(b"".join(lines[: last - 1] + lines[last:]), faulty=True)
 
     def test_of_many_faults_in_a_log_the_first_are_named_and_all_are_counted(self) -> None:
         told = talk()
