@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -95,23 +96,47 @@ class StoreOptions(usage.Options):
             raise usage.UsageError(f"{path}: {key} is text or a number")
 
 
-def file_of(settings: Settings) -> Path | None:
-    """Return the file, or folder, that the store is; None if it is elsewhere."""
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept: ``accounts``, and in ``log`` all else. Often they are one."""
+
+    log: Store
+    accounts: Store
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        for store in dict.fromkeys((self.log, self.accounts)):
+            store.close()
+
+
+def files_of(settings: Settings) -> list[Path]:
+    """Return the files that all is kept in, as far as they are on this machine."""
     scheme, _, name = settings.store.partition(":")
-    return Path(settings.data, name or "chatnet.db") if scheme == "sqlite" else None
+    return [Path(settings.data, name or "chatnet.db")] if scheme == "sqlite" else []
 
 
-def open_stores(settings: Settings) -> tuple[Store, Store]:
-    """Return the store to write to and the one to read from.
+def open_stores(settings: Settings) -> tuple[Stores, Stores]:
+    """Return the stores to write to, and the same to read from on another thread.
 
     Raises:
-        CannotStart: it cannot be opened.
+        CannotStart: one cannot be opened.
     """
-    path = file_of(settings)
-    if path is None:
+    if settings.store == "memory:":
         memory = MemoryStore()
-        return memory, memory
+        one = Stores(memory, memory)
+        return one, one
+    return open_once(settings, True), open_once(settings, False)
+
+
+def open_once(settings: Settings, writes: bool) -> Stores:
+    """Return the stores; without ``writes`` they are only read, and a server may have them too.
+
+    Raises:
+        CannotStart: one cannot be opened.
+    """
+    (path,) = files_of(settings)
     try:
-        return SqliteStore(str(path)), SqliteStore(str(path))
+        store = SqliteStore(str(path))
     except Exception as error:
         raise CannotStart(f"chatnet: cannot open the store {path}: {error}") from None
+    return Stores(store, store)

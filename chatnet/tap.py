@@ -227,19 +227,19 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     clock = cast(IReactorTime, reactor)
     threads = cast(IReactorFromThreads, reactor)
     write, read = open_stores(settings)
-    write.write(Batch([], discards=write.strays()))
+    write.log.write(Batch([], discards=write.log.strays()))
     writer = Worker(threads, "chatnet writer")
     reader = writer if read is write else Worker(threads, "chatnet reader")
     hasher = Worker(threads, "chatnet passwords", HASHERS)
-    journal = Journal(clock, writer, write, reader, read)
+    journal = Journal(clock, writer, write.log, reader, read.log)
     turn = Turn(clock)
     network = Network(journal, turn, clock, _transcript if settings.transcript else None)
     network.start(journal.open_now(EVERYBODY))
     accounts = Accounts(
         clock,
-        write,
+        write.accounts,
         writer,
-        read,
+        read.accounts,
         reader,
         hasher,
         os.urandom,
@@ -262,8 +262,8 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
             certificates.stop()
         for worker in workers:
             worker.stop()
-        for store in dict.fromkeys((write, read)):
-            store.close()
+        for stores in dict.fromkeys((write, read)):
+            stores.close()
 
     return factory, close
 

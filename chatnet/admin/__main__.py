@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
 from typing import assert_never
@@ -27,7 +26,7 @@ from chatnet.admin.telling import Progress, Unable, size
 from chatnet.admin.unpacking import Reader
 from chatnet.admin.verify import verify_file, verify_store
 from chatnet.folder import CannotStart, DataFolder
-from chatnet.opening import Store, file_of, open_stores
+from chatnet.opening import Stores, files_of, open_once
 from chatnet.settings import Settings
 
 FAULTY = 1  # the exit status when something is not whole
@@ -52,7 +51,7 @@ def main(words: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still to be written
         _tell("nobody reads what is printed")
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, ValueError) as error:
         _tell(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -62,8 +61,10 @@ def main(words: list[str]) -> int:
 def _back_up(task: BackupOptions) -> int:
     progress = Progress(_tell, monotonic)
     survey = Survey(_tell)
-    with _store(task.settings) as (store, accounts), made(task.file, task["force"]) as out:
-        writer = Backup(store, accounts, survey, progress).write(out, datetime.now(UTC).timestamp())
+    with _kept(task.settings) as stores, made(task.file, task["force"]) as out:
+        writer = Backup(stores.log, stores.accounts, survey, progress).write(
+            out, datetime.now(UTC).timestamp()
+        )
     where = "written" if task.file == STANDARD else f"{task.file}:"
     _tell(f"{where} {writer.counts}; {size(writer.size)} of text, {progress.took:.1f} s")
     if survey.faults:
@@ -86,10 +87,10 @@ def _restore(task: RestoreOptions) -> int:
         )
         return FAULTY
     fault = _passed_over if survey.faults else _changed
-    with _empty(task.settings) as (store, accounts), opened(task.file) as file:
+    with _empty(task.settings) as stores, opened(task.file) as file:
         again = Reader(file, fault)
         try:
-            Restore(store, accounts, findings, progress).write(again)
+            Restore(stores.log, stores.accounts, findings, progress).write(again)
             if again.digest != reader.digest:
                 _changed()
         except BaseException:
@@ -116,8 +117,8 @@ def _verify(task: VerifyOptions) -> int:
             verify_file(reader, survey, progress)
         counts = reader.counts
     else:
-        with _store(task.settings) as (store, accounts):
-            counts = verify_store(store, accounts, survey, progress)
+        with _kept(task.settings) as stores:
+            counts = verify_store(stores.log, stores.accounts, survey, progress)
     if task["heads"]:
         sys.stdout.write(write_heads(survey.heads))
         sys.stdout.flush()
@@ -128,46 +129,35 @@ def _verify(task: VerifyOptions) -> int:
 
 
 @contextmanager
-def _store(settings: Settings) -> Iterator[tuple[Store, Store]]:
-    """Lend the store, which is there."""
-    path = file_of(settings)
-    if path is None:
+def _kept(settings: Settings) -> Iterator[Stores]:
+    """Lend what is kept, to be read."""
+    if settings.store == "memory:":
         raise Unable("what a server has in memory, no other program can read")
-    if not path.exists():
-        raise Unable(f"there is no {path}")
-    with _opened(settings) as stores:
+    for path in files_of(settings):
+        if not path.exists():
+            raise Unable(f"there is no {path}")
+    with closing(open_once(settings, False)) as stores:
         yield stores
 
 
 @contextmanager
-def _empty(settings: Settings) -> Iterator[tuple[Store, Store]]:
-    """Lend a store with nothing in it, that no server has open."""
+def _empty(settings: Settings) -> Iterator[Stores]:
+    """Lend stores with nothing in them, that no server has open."""
     if settings.store == "memory:":
         raise Unable("what is in memory is forgotten at once")
     folder = DataFolder(settings.data)
     folder.prepare()
     folder.acquire()
     try:
-        with _opened(settings) as stores:
-            refuse_if_used(*stores)
+        with closing(open_once(settings, True)) as stores:
+            refuse_if_used(stores.log, stores.accounts)
             yield stores
     finally:
         folder.release()
 
 
-@contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[Store, Store]]:
-    stores = open_stores(settings)
-    try:
-        yield stores[0], stores[0]
-    finally:
-        for store in stores:
-            with suppress(OSError):
-                store.close()
-
-
 def _name(settings: Settings) -> str:
-    return str(file_of(settings) or settings.store)
+    return " and ".join(map(str, files_of(settings))) or "the database"
 
 
 def _faults(survey: Survey) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import assert_never, cast
+from typing import Protocol, assert_never, cast, runtime_checkable
 
 from chatnet.admin.archive import Accounts, Answer, Answers, Counts, Log
 from chatnet.admin.live import log_of, records_of, rooms_of, steadily
@@ -19,6 +19,14 @@ from chatnet.core.names import known_name
 from chatnet.interfaces import IAccountStore, IStore
 
 _DELETED = encode_event(Deleted("", 0)).partition(",")[0] + ","  # how all of them begin
+
+
+@runtime_checkable
+class _Worn(Protocol):
+    """A store that knows which parts of it cannot be read."""
+
+    def damage(self, room: str) -> Sequence[str]:
+        """Return a sentence on each part of the log of ``room`` that cannot be read."""
 
 
 def verify_store(
@@ -50,7 +58,12 @@ def verify_store(
 
 def _check_log(store: IStore, survey: Survey, progress: Progress, room: str) -> Checked:
     log = log_of(store, room, survey.fault)
-    return check(log, _stepping(records_of(store, log), log, progress), survey.kept.get(room))
+    records = _stepping(records_of(store, log), log, progress)
+    checked = check(log, records, survey.kept.get(room))
+    if isinstance(store, _Worn):
+        for sentence in store.damage(room):
+            checked.fault(f"{log.label}: {sentence}")
+    return checked
 
 
 def _stepping(records: Iterator[Record], log: Log, progress: Progress) -> Iterator[Record]:

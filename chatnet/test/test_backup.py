@@ -28,7 +28,7 @@ from chatnet.core.names import person_name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
 from chatnet.interfaces import Batch
-from chatnet.opening import file_of
+from chatnet.opening import files_of
 from chatnet.stores.memory import MemoryStore
 from chatnet.tap import Options as ServerOptions
 from chatnet.test.properties import given, settings, st
@@ -325,6 +325,15 @@ class FaultTests(SynchronousTestCase):
         with self.assertRaisesRegex(Unable, "the store does not take its entries"):
             restored(b"".join(lines[: last - 1] + lines[last:]), faulty=True)
 
+    def test_what_a_store_itself_says_of_its_damage_is_told(self) -> None:
+        class Scratched(MemoryStore):
+            def damage(self, room: str) -> Sequence[str]:
+                return ["a hole in its second file"] if room == "tea" else []
+
+        store = Scratched()
+        Talk(store).happens("tea", Said("Ann", "hi"))
+        self.assertEqual(looked_at(store), ["tea: a hole in its second file"])
+
     def test_of_many_faults_in_a_log_the_first_are_named_and_all_are_counted(self) -> None:
         told = talk()
         told.happens("tea", *[Said("Ann", str(n)) for n in range(300)])
@@ -603,7 +612,7 @@ class OptionsTests(SynchronousTestCase):
         server.parseOptions(["--config", path, "--store", "sqlite:b.db"])
         for settings_ in (task.settings, server.settings):
             self.assertEqual((settings_.data, settings_.store), ("/srv/chat", "sqlite:b.db"))
-            self.assertEqual(file_of(settings_), Path("/srv/chat/b.db"))
+            self.assertEqual(files_of(settings_), [Path("/srv/chat/b.db")])
 
     def test_what_makes_no_sense_is_one_line(self) -> None:
         for words, part in (
