@@ -13,12 +13,14 @@ from twisted.python import usage
 
 from chatnet.folder import CannotStart
 from chatnet.settings import Settings
+from chatnet.stores.databases import SERVERS, Database, Sqlite, server
 from chatnet.stores.memory import MemoryStore
-from chatnet.stores.sqlite import SqliteStore
+from chatnet.stores.sql import SqlStore
+
+Store = MemoryStore | SqlStore
 
 _DEFAULTS = Settings()
-
-Store = MemoryStore | SqliteStore
+_STORES = "sqlite:, sqlite:FILE, mysql+pymysql://..., postgresql+psycopg://... or memory:"
 
 
 class StoreOptions(usage.Options):
@@ -26,30 +28,25 @@ class StoreOptions(usage.Options):
 
     optParameters: ClassVar[list[list[str | None]]] = [
         ["data", "d", _DEFAULTS.data, "folder for all that is kept; made if it is not there"],
-        ["store", "s", _DEFAULTS.store, "sqlite:, sqlite:FILE or memory: (forgets at the end)"],
+        ["store", "s", _DEFAULTS.store, f"{_STORES} (memory: forgets at the end)"],
+        ["store-password-file", None, "", "a file whose first line is the database's password"],
         ["config", "c", "", "TOML file with these options; the command line wins"],
     ]
     optFlags: ClassVar[list[list[str | None]]] = []
     lists: ClassVar[Mapping[str, str]] = {}  # options that may be repeated, and what they list
 
-    def data(self) -> str:
-        """Return the folder of all that is kept."""
-        data: str = self["data"]
-        return os.path.abspath(data)
-
-    def store(self) -> str:
-        """Return which store it is.
+    def where(self) -> Settings:
+        """Return the settings that say where all is kept.
 
         Raises:
-            usage.UsageError: there is none of that name.
+            usage.UsageError: they make no sense; the sentence says what.
         """
-        store: str = self["store"]
-        scheme = store.partition(":")[0]
-        if ":" not in store or scheme not in ("sqlite", "memory"):
-            raise usage.UsageError(f"--store is sqlite:, sqlite:FILE or memory:, not {store}")
-        if scheme == "memory" and store != "memory:":
-            raise usage.UsageError("--store memory: takes no file")
-        return store
+        data: str = self["data"]
+        return Settings(
+            data=os.path.abspath(data),
+            store=self._store(),
+            store_password=self.first_line("store-password-file"),
+        )
 
     def read_config(self, words: list[str]) -> None:
         """Take what the file says that ``words`` name, if they do.
@@ -95,6 +92,37 @@ class StoreOptions(usage.Options):
         else:
             raise usage.UsageError(f"{path}: {key} is text or a number")
 
+    def first_line(self, option: str) -> str:
+        """Return the first line of the file that ``option`` names, or an empty string.
+
+        Raises:
+            usage.UsageError: it cannot be read, or is empty.
+        """
+        path: str = self[option]
+        if not path:
+            return ""
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise usage.UsageError(f"cannot read {path}: {reason}") from None
+        if not lines or not lines[0].strip():
+            raise usage.UsageError(f"the first line of {path} is empty")
+        return lines[0].strip()
+
+    def _store(self) -> str:
+        store: str = self["store"]
+        scheme, colon, rest = store.partition(":")
+        if not colon or scheme not in ("sqlite", "memory", *SERVERS):
+            raise usage.UsageError(f"--store is {_STORES}, not {scheme}{colon}")
+        if scheme == "memory" and rest:
+            raise usage.UsageError("--store memory: takes no file")
+        if scheme in SERVERS and not rest.startswith("//"):
+            raise usage.UsageError(f"--store is like {scheme}://USER@HOST/DATABASE")
+        if self["store-password-file"] and scheme not in SERVERS:
+            raise usage.UsageError("--store-password-file is for a --store on a database server")
+        return store
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -134,9 +162,15 @@ def open_once(settings: Settings, writes: bool) -> Stores:
     Raises:
         CannotStart: one cannot be opened.
     """
-    (path,) = files_of(settings)
+    shown = scheme = settings.store.partition(":")[0]
     try:
-        store = SqliteStore(str(path))
+        if scheme in SERVERS:
+            database: Database = server(settings.store, settings.store_password)
+        else:
+            (path,) = files_of(settings)
+            database = Sqlite(shown := str(path))
+        shown = database.shown
+        store = SqlStore(database)
     except Exception as error:
-        raise CannotStart(f"chatnet: cannot open the store {path}: {error}") from None
+        raise CannotStart(f"chatnet: cannot open the store {shown}: {error}") from None
     return Stores(store, store)

@@ -6,8 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from twisted.application.service import IService
@@ -133,12 +133,11 @@ class Options(StoreOptions):
             if not any(self[key] for key in keys):
                 self.update({key: self._configured.get(key, self[key]) for key in keys})
         self._check_tls()
-        self.settings = Settings(
+        self.settings = replace(
+            self.where(),
             name=_text(self["name"], "name"),
             motd=self["motd"],
             listen=self._endpoints(),
-            data=self.data(),
-            store=self.store(),
             password=self._password(),
             max_clients=_number(self["max-clients"], "max-clients", 1),
             max_message=_number(self["max-message"], "max-message", 0),
@@ -170,19 +169,9 @@ class Options(StoreOptions):
             raise usage.UsageError("--tls-key goes with --tls-cert")
 
     def _password(self) -> str:
-        path: str = self["password-file"]
-        if not path:
-            return cast(str, self["password"])
-        if self["password"]:
+        if self["password"] and self["password-file"]:
             raise usage.UsageError("give --password or --password-file, not both")
-        try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise usage.UsageError(f"cannot read {path}: {reason}") from None
-        if not lines or not lines[0].strip():
-            raise usage.UsageError(f"the first line of {path} is empty")
-        return lines[0].strip()
+        return cast(str, self["password"]) or self.first_line("password-file")
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:

@@ -43,7 +43,7 @@ class _Task(StoreOptions):
 
     def postOptions(self) -> None:
         """Make ``settings`` of what was given."""
-        self.settings = Settings(data=self.data(), store=self.store())
+        self.settings = self.where()
 
     def parseArgs(self, *words: str) -> None:
         """Take the name of a file.
