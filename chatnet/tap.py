@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from twisted.application.service import IService
@@ -30,17 +29,16 @@ from chatnet.core.rules import LONGEST_RETENTION, SHORTEST_RETENTION
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.styles import LIVE
 from chatnet.dialects.text import TextDialect
+from chatnet.folder import CannotStart, DataFolder
 from chatnet.interfaces import Batch
+from chatnet.opening import StoreOptions, open_stores
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
 from chatnet.server.network import Network
-from chatnet.server.service import CannotStart, ChatService, DataFolder
+from chatnet.server.service import ChatService
 from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
-from chatnet.stores.databases import SERVERS, Database, Sqlite, server
 from chatnet.stores.journal import Journal
-from chatnet.stores.memory import MemoryStore
-from chatnet.stores.sql import SqlStore
 from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
@@ -48,14 +46,12 @@ from chatnet.wires.certificates import CannotUse, Certificates
 
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
-_STORES = "sqlite:, sqlite:FILE, mysql+pymysql://..., postgresql+psycopg://... or memory:"
 _BACKLOG = 1024  # connections that may wait to be accepted
-_LISTS = {"listen": "endpoints", "origin": "URLs"}  # options that may be repeated
 _TOGETHER = (("port", "listen"), ("tls-cert", "tls-key"), ("origin",))  # one replaces all of them
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9_.-]+)(:\d{1,5})?")
 
 
-class Options(usage.Options):
+class Options(StoreOptions):
     """What ``twistd chatnet`` takes."""
 
     synopsis = "[options]"
@@ -63,12 +59,9 @@ class Options(usage.Options):
         f"chatnet {__version__}: a chat network on one port. With no options it listens on"
         " port 8888 and keeps everything in ./chatnet-data."
     )
-    optParameters: ClassVar = [
+    optParameters: ClassVar[list[list[str | None]]] = [
         ["port", "p", "", "TCP port to listen on; 8888 if neither this nor --listen is given"],
         ["interface", "i", "", "address to listen on; all if not given"],
-        ["data", "d", _DEFAULTS.data, "folder for all that is kept; made if it is not there"],
-        ["store", "s", _DEFAULTS.store, f"{_STORES} (memory: forgets at the end)"],
-        ["store-password-file", None, "", "a file whose first line is the database's password"],
         ["password", None, "", "a password for the whole server, asked first"],
         ["password-file", None, "", "a file whose first line is that password"],
         ["max-clients", None, "10000", "connections at once"],
@@ -83,7 +76,6 @@ class Options(usage.Options):
         ["motd", None, "", "a message for everyone who connects"],
         ["tls-cert", None, "", "PEM file with the certificate, its chain, and perhaps its key"],
         ["tls-key", None, "", "PEM file with the key, if it is not in --tls-cert's"],
-        ["config", "c", "", "TOML file with these options; the command line wins"],
     ]
     optFlags: ClassVar[list[list[str | None]]] = [
         ["transcript", "t", "print every message of every room to the log"],
@@ -91,11 +83,12 @@ class Options(usage.Options):
         ["tls-only", None, "turn away who does not speak TLS"],
         ["allow-plaintext-passwords", None, "take passwords without TLS from afar"],
     ]
-    compData = usage.Completions(multiUse=set(_LISTS))
+    lists: ClassVar = {"listen": "endpoints", "origin": "URLs"}
+    compData = usage.Completions(multiUse=set(lists))
 
     def __init__(self) -> None:
         super().__init__()
-        self.update({key: [] for key in _LISTS})
+        self.update({key: [] for key in self.lists})
         self.settings = _DEFAULTS
         self._configured: dict[str, Any] = {}  # what the file says of what goes together
 
@@ -127,10 +120,10 @@ class Options(usage.Options):
         """
         words = list(sys.argv[1:] if options is None else options)
         try:
-            self._read_config(words)
+            self.read_config(words)
             for key in chain(*_TOGETHER):
                 self._configured[key] = self[key]
-                self[key] = [] if key in _LISTS else ""
+                self[key] = [] if key in self.lists else ""
             super().parseOptions(words)
         except usage.UsageError as error:
             raise SystemExit(f"chatnet: {error}. See twistd chatnet --help.") from None
@@ -145,13 +138,11 @@ class Options(usage.Options):
             if not any(self[key] for key in keys):
                 self.update({key: self._configured.get(key, self[key]) for key in keys})
         self._check_tls()
-        self.settings = Settings(
+        self.settings = replace(
+            self.where(),
             name=_text(self["name"], "name"),
             motd=self["motd"],
             listen=self._endpoints(),
-            data=os.path.abspath(self["data"]),
-            store=self._store(),
-            store_password=self._first_line("store-password-file"),
             password=self._password(),
             max_clients=_number(self["max-clients"], "max-clients", 1),
             max_message=_number(self["max-message"], "max-message", 0),
@@ -170,40 +161,6 @@ class Options(usage.Options):
             origins=tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
         )
 
-    def _read_config(self, words: list[str]) -> None:
-        first = Options()
-        first.postOptions = lambda: None  # type: ignore[method-assign]
-        usage.Options.parseOptions(first, words)  # however --config is written
-        path = first["config"]
-        if not path:
-            return
-        try:
-            with open(path, "rb") as file:
-                config = tomllib.load(file)
-        except OSError as error:
-            raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise usage.UsageError(f"{path} is not TOML: {error}") from None
-        for key, value in config.items():
-            self._take(path, key, value)
-
-    def _take(self, path: str, key: str, value: Any) -> None:
-        if key == "config" or key not in self:
-            raise usage.UsageError(f"{path}: there is no option {key}")
-        if key in _LISTS:
-            values = [value] if isinstance(value, str) else value
-            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
-                raise usage.UsageError(f"{path}: {key} is a list of {_LISTS[key]}")
-            self[key] = values
-        elif key in (flag for flag, *_ in self.optFlags):
-            if not isinstance(value, bool):
-                raise usage.UsageError(f"{path}: {key} is true or false")
-            self[key] = value
-        elif isinstance(value, str | int) and not isinstance(value, bool):
-            self[key] = str(value)
-        else:
-            raise usage.UsageError(f"{path}: {key} is text or a number")
-
     def _endpoints(self) -> tuple[str, ...]:
         port = _number(self["port"] or "8888", "port", 0, 65535)
         interface = f":interface={self['interface'].replace(':', chr(92) + ':')}"
@@ -218,37 +175,10 @@ class Options(usage.Options):
         if self["tls-key"] and not self["tls-cert"]:
             raise usage.UsageError("--tls-key goes with --tls-cert")
 
-    def _store(self) -> str:
-        store: str = self["store"]
-        scheme, colon, rest = store.partition(":")
-        if not colon or scheme not in ("sqlite", "memory", *SERVERS):
-            raise usage.UsageError(f"--store is {_STORES}, not {scheme}{colon}")
-        if scheme == "memory" and rest:
-            raise usage.UsageError("--store memory: takes no file")
-        if scheme in SERVERS and not rest.startswith("//"):
-            raise usage.UsageError(f"--store is like {scheme}://USER@HOST/DATABASE")
-        if self["store-password-file"] and scheme not in SERVERS:
-            raise usage.UsageError("--store-password-file is for a --store on a database server")
-        return store
-
     def _password(self) -> str:
         if self["password"] and self["password-file"]:
             raise usage.UsageError("give --password or --password-file, not both")
-        return cast(str, self["password"]) or self._first_line("password-file")
-
-    def _first_line(self, option: str) -> str:
-        """Return the first line of the file that ``option`` names, or an empty string."""
-        path: str = self[option]
-        if not path:
-            return ""
-        try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise usage.UsageError(f"cannot read {path}: {reason}") from None
-        if not lines or not lines[0].strip():
-            raise usage.UsageError(f"the first line of {path} is empty")
-        return lines[0].strip()
+        return cast(str, self["password"]) or self.first_line("password-file")
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -292,12 +222,12 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     """
     clock = cast(IReactorTime, reactor)
     threads = cast(IReactorFromThreads, reactor)
-    write, read = _stores(settings)
-    write.write(Batch([], discards=write.strays()))
+    write, read = open_stores(settings)
+    write.log.write(Batch([], discards=write.log.strays()))
     writer = Worker(threads, "chatnet writer")
     reader = writer if read is write else Worker(threads, "chatnet reader")
     hasher = Worker(threads, "chatnet passwords", HASHERS)
-    journal = Journal(clock, writer, write, reader, read)
+    journal = Journal(clock, writer, write.log, reader, read.log)
     turn = Turn(clock)
     budget = Budget(clock, settings.budget)
     transcript = _transcript if settings.transcript else None
@@ -305,9 +235,9 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     network.start(journal.open_now(EVERYBODY))
     accounts = Accounts(
         clock,
-        write,
+        write.accounts,
         writer,
-        read,
+        read.accounts,
         reader,
         hasher,
         os.urandom,
@@ -330,8 +260,8 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
             certificates.stop()
         for worker in workers:
             worker.stop()
-        for store in dict.fromkeys((write, read)):
-            store.close()
+        for stores in dict.fromkeys((write, read)):
+            stores.close()
 
     return factory, close
 
@@ -345,24 +275,6 @@ def _certificates(settings: Settings) -> Certificates:
         return Certificates.self_signed(settings.data)
     except CannotUse as error:
         raise CannotStart(f"chatnet: {error}") from None
-
-
-def _stores(settings: Settings) -> tuple[MemoryStore | SqlStore, MemoryStore | SqlStore]:
-    """Return the store to write to and the one to read from."""
-    if settings.store == "memory:":
-        memory = MemoryStore()
-        return memory, memory
-    scheme, _, name = settings.store.partition(":")
-    shown = scheme
-    try:
-        if scheme in SERVERS:
-            database: Database = server(settings.store, settings.store_password)
-        else:
-            database = Sqlite(shown := os.path.join(settings.data, name or "chatnet.db"))
-        shown = database.shown
-        return SqlStore(database), SqlStore(database)
-    except Exception as error:
-        raise CannotStart(f"chatnet: cannot open the store {shown}: {error}") from None
 
 
 _log = Logger("chatnet.transcript")

@@ -15,6 +15,7 @@ SHORTEST_PERSON, LONGEST_PERSON = 3, 32  # characters
 LONGEST_ROOM = 64  # characters
 GUEST = "guest-"  # what the names given to the unnamed begin with
 EVERYBODY = "*"  # the key of the log that everyone reads
+GUEST_LOG = "@~"  # what the key of a guest's own log begins with
 RESERVED = frozenset(("all", "chatnet", "everybody", "everyone", "here", "nobody", "server"))
 
 _precis = get_profile("UsernameCasePreserved")  # RFC 8265 section 3.4
@@ -109,6 +110,11 @@ def _made(text: str, what: str, shortest: int, longest: int) -> Name:
         c in _PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in text
     ):
         raise BadName(f"A {what} is made of letters and digits, with - _ . between them.")
+    return known_name(text)
+
+
+def known_name(text: str) -> Name:
+    """Return ``text``, which was taken for a name before, as one."""
     key = fold(text)
     return Name(text, key, frozenset((key, skeleton(text), skeleton(key))))
 

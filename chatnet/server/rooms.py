@@ -11,14 +11,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatnet.core import events as e
-from chatnet.core.names import EVERYBODY
+from chatnet.core.names import EVERYBODY, GUEST_LOG
 from chatnet.core.refusals import Unavailable
 from chatnet.core.room import Room
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
 from chatnet.server.broom import Broom
 from chatnet.server.people import People
-from chatnet.server.seats import GUEST_LOG
 from chatnet.wires.budget import Budget
 
 RETRY_SECONDS = 1.0  # until what could not be stored is tried again

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from chatnet.core.names import GUEST_LOG
 from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IStyle
 from chatnet.server.audience import Audience, Reader
 from chatnet.server.people import Person
-
-GUEST_LOG = "@~"  # what the key of a guest's own log begins with
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.server.service import CannotStart, DataFolder
+from chatnet.folder import CannotStart, DataFolder
 from chatnet.settings import ALL, Settings
 from chatnet.tap import Options, makeService
 

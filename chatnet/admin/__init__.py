@@ -1,0 +1,1 @@
+"""Who is in charge? What an operator does to what is kept, from a shell."""

@@ -1,0 +1,97 @@
+"""Files that are whole or not there, and for their owner alone."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, cast
+
+from chatnet.admin.telling import Unable
+
+STANDARD = "-"  # in the place of a file's name: standard input or output
+_BUFFER_BYTES = 1024 * 1024
+_PACKED_BYTES = 64 * 1024  # unpacked at once: what is read before damage is found is lost with it
+_GZIP = b"\x1f\x8b"  # what a compressed file begins with
+_LEVEL = 6  # of 9: what gzip itself does
+
+
+@contextmanager
+def made(path: str, force: bool) -> Iterator[IO[bytes]]:
+    """Lend what becomes the file at ``path`` if all goes well; compressed if that ends in .gz.
+
+    Raises:
+        Unable: there is such a file, and no ``force``.
+        OSError: it cannot be written.
+    """
+    if path == STANDARD:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if os.path.lexists(path) and not force:
+        raise Unable(f"{path} is there already; --force puts the backup in its place")
+    part = f"{path}.part"
+    with _own(part) as file:
+        try:
+            if path.endswith(".gz"):
+                with gzip.GzipFile("", "wb", _LEVEL, file, 0) as inner:
+                    out = io.BufferedWriter(cast(io.RawIOBase, inner), _BUFFER_BYTES)
+                    yield out
+                    out.flush()
+            else:
+                yield file
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(part)
+            raise
+    _sync_folder(path)
+
+
+@contextmanager
+def _own(part: str) -> Iterator[IO[bytes]]:
+    """Lend the file at ``part``, empty, which nobody else writes to or may read."""
+    flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW
+    with open(
+        part, "wb", _BUFFER_BYTES, opener=lambda path, _: os.open(path, flags, 0o600)
+    ) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unable(f"another backup is writing {part}") from None
+        os.fchmod(file.fileno(), 0o600)
+        file.truncate(0)
+        yield file
+
+
+def _sync_folder(path: str) -> None:
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[IO[bytes]]:
+    """Lend what is in the file at ``path``, compressed or not.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with ExitStack() as stack:
+        if path == STANDARD:
+            raw = cast(io.BufferedReader, sys.stdin.buffer)
+        else:
+            raw = stack.enter_context(io.BufferedReader(io.FileIO(path), _BUFFER_BYTES))
+        if raw.peek(len(_GZIP)).startswith(_GZIP):
+            inner = stack.enter_context(gzip.GzipFile(fileobj=raw))
+            yield cast(IO[bytes], io.BufferedReader(inner, _PACKED_BYTES))
+        else:
+            yield raw

@@ -1,0 +1,66 @@
+"""The folder of all that is kept."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class CannotStart(SystemExit, Exception):
+    """The server cannot start; the sentence says why.
+
+    A ``SystemExit``, so that ``twistd -n`` ends with that sentence and status 1; an
+    ``Exception`` as well, so that a daemon tells it to the shell that started it.
+    """
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class DataFolder:
+    """The folder of all that is kept, for the owner's eyes only, and for one server at a time."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._lock: int | None = None
+
+    def prepare(self) -> None:
+        """Make the folder if it is not there.
+
+        Raises:
+            CannotStart: it cannot be made, or not be written to.
+        """
+        try:
+            if not self.path.is_dir():
+                self.path.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            raise CannotStart(
+                f"chatnet: cannot use {self.path} for data: {error.strerror}"
+            ) from None
+
+    def acquire(self) -> None:
+        """Take the folder.
+
+        Raises:
+            CannotStart: another server has it, or it cannot be written to.
+        """
+        try:
+            self._lock = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise CannotStart(
+                f"chatnet: another server is using {self.path}. Stop it, or give this one its"
+                " own folder with --data."
+            ) from None
+        except OSError as error:
+            raise CannotStart(
+                f"chatnet: cannot use {self.path} for data: {error.strerror}"
+            ) from None
+
+    def release(self) -> None:
+        """Let the folder go."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

@@ -1,0 +1,176 @@
+"""Where all is kept: the options that say so, and the stores that they name."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twisted.python import usage
+
+from chatnet.folder import CannotStart
+from chatnet.settings import Settings
+from chatnet.stores.databases import SERVERS, Database, Sqlite, server
+from chatnet.stores.memory import MemoryStore
+from chatnet.stores.sql import SqlStore
+
+Store = MemoryStore | SqlStore
+
+_DEFAULTS = Settings()
+_STORES = "sqlite:, sqlite:FILE, mysql+pymysql://..., postgresql+psycopg://... or memory:"
+
+
+class StoreOptions(usage.Options):
+    """What every program of chatnet takes that opens a store."""
+
+    optParameters: ClassVar[list[list[str | None]]] = [
+        ["data", "d", _DEFAULTS.data, "folder for all that is kept; made if it is not there"],
+        ["store", "s", _DEFAULTS.store, f"{_STORES} (memory: forgets at the end)"],
+        ["store-password-file", None, "", "a file whose first line is the database's password"],
+        ["config", "c", "", "TOML file with these options; the command line wins"],
+    ]
+    optFlags: ClassVar[list[list[str | None]]] = []
+    lists: ClassVar[Mapping[str, str]] = {}  # options that may be repeated, and what they list
+
+    def where(self) -> Settings:
+        """Return the settings that say where all is kept.
+
+        Raises:
+            usage.UsageError: they make no sense; the sentence says what.
+        """
+        data: str = self["data"]
+        return Settings(
+            data=os.path.abspath(data),
+            store=self._store(),
+            store_password=self.first_line("store-password-file"),
+        )
+
+    def read_config(self, words: list[str]) -> None:
+        """Take what the file says that ``words`` name, if they do.
+
+        Raises:
+            usage.UsageError: it makes no sense; the sentence says what.
+        """
+        first = type(self)()
+        first.postOptions = lambda: None  # type: ignore[method-assign]
+        usage.Options.parseOptions(first, words)  # however --config is written
+        path = first["config"]
+        if not path:
+            return
+        try:
+            with open(path, "rb") as file:
+                config = tomllib.load(file)
+        except OSError as error:
+            raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise usage.UsageError(f"{path} is not TOML: {error}") from None
+        for key, value in config.items():
+            self.take(path, key, value)
+
+    def take(self, path: str, key: str, value: Any) -> None:
+        """Take ``value``, which the file at ``path`` gives to the option ``key``.
+
+        Raises:
+            usage.UsageError: it makes no sense.
+        """
+        if key == "config" or key not in self:
+            raise usage.UsageError(f"{path}: there is no option {key}")
+        if key in self.lists:
+            values = [value] if isinstance(value, str) else value
+            if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+                raise usage.UsageError(f"{path}: {key} is a list of {self.lists[key]}")
+            self[key] = values
+        elif key in (flag for flag, *_ in self.optFlags):
+            if not isinstance(value, bool):
+                raise usage.UsageError(f"{path}: {key} is true or false")
+            self[key] = value
+        elif isinstance(value, str | int) and not isinstance(value, bool):
+            self[key] = str(value)
+        else:
+            raise usage.UsageError(f"{path}: {key} is text or a number")
+
+    def first_line(self, option: str) -> str:
+        """Return the first line of the file that ``option`` names, or an empty string.
+
+        Raises:
+            usage.UsageError: it cannot be read, or is empty.
+        """
+        path: str = self[option]
+        if not path:
+            return ""
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise usage.UsageError(f"cannot read {path}: {reason}") from None
+        if not lines or not lines[0].strip():
+            raise usage.UsageError(f"the first line of {path} is empty")
+        return lines[0].strip()
+
+    def _store(self) -> str:
+        store: str = self["store"]
+        scheme, colon, rest = store.partition(":")
+        if not colon or scheme not in ("sqlite", "memory", *SERVERS):
+            raise usage.UsageError(f"--store is {_STORES}, not {scheme}{colon}")
+        if scheme == "memory" and rest:
+            raise usage.UsageError("--store memory: takes no file")
+        if scheme in SERVERS and not rest.startswith("//"):
+            raise usage.UsageError(f"--store is like {scheme}://USER@HOST/DATABASE")
+        if self["store-password-file"] and scheme not in SERVERS:
+            raise usage.UsageError("--store-password-file is for a --store on a database server")
+        return store
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept: ``accounts``, and in ``log`` all else. Often they are one."""
+
+    log: Store
+    accounts: Store
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        for store in dict.fromkeys((self.log, self.accounts)):
+            store.close()
+
+
+def files_of(settings: Settings) -> list[Path]:
+    """Return the files that all is kept in, as far as they are on this machine."""
+    scheme, _, name = settings.store.partition(":")
+    return [Path(settings.data, name or "chatnet.db")] if scheme == "sqlite" else []
+
+
+def open_stores(settings: Settings) -> tuple[Stores, Stores]:
+    """Return the stores to write to, and the same to read from on another thread.
+
+    Raises:
+        CannotStart: one cannot be opened.
+    """
+    if settings.store == "memory:":
+        memory = MemoryStore()
+        one = Stores(memory, memory)
+        return one, one
+    return open_once(settings, True), open_once(settings, False)
+
+
+def open_once(settings: Settings, writes: bool) -> Stores:
+    """Return the stores; without ``writes`` they are only read, and a server may have them too.
+
+    Raises:
+        CannotStart: one cannot be opened.
+    """
+    shown = scheme = settings.store.partition(":")[0]
+    try:
+        if scheme in SERVERS:
+            database: Database = server(settings.store, settings.store_password)
+        else:
+            (path,) = files_of(settings)
+            database = Sqlite(shown := str(path))
+        shown = database.shown
+        store = SqlStore(database)
+    except Exception as error:
+        raise CannotStart(f"chatnet: cannot open the store {shown}: {error}") from None
+    return Stores(store, store)
