@@ -47,14 +47,18 @@ class DatedStyle:
     def render(self, entry: e.Entry) -> bytes:
         if not isinstance(entry.event, (*e.MESSAGES, e.Whispered)):
             return b""
-        place = "" if isinstance(entry.event, e.Whispered) else f" #{entry.seq}"
-        at = f"[{when(entry.at)}{place}] "
+        at = _dated(entry)
         return _units([at + line for line in _lines(entry)])
 
     def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:
         if not isinstance(entry.event, (*e.MESSAGES, e.Whispered)):
             return b"", -1
-        return _part(entry, place, f"[{when(entry.at)}] ")
+        return _part(entry, place, _dated(entry))
+
+
+def _dated(entry: e.Entry) -> str:
+    place = "" if isinstance(entry.event, e.Whispered) else f" #{entry.seq}"
+    return f"[{when(entry.at)}{place}] "
 
 
 def when(at: float) -> str:

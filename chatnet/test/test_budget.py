@@ -427,7 +427,7 @@ class ParkingTests(SynchronousTestCase):
             self.says()
             self.rig.settle()
         self._hears(self.eve)
-        self.assertEqual(len([key for key in self.rig.store._rooms if key.startswith("@=")]), 1)
+        self.assertEqual(len([key for key in self.rig.store.logs() if key.startswith("@=")]), 1)
 
     def test_what_may_not_be_said_is_not_stored(self) -> None:
         self.eve.sends("leave", room="tea")
@@ -435,7 +435,7 @@ class ParkingTests(SynchronousTestCase):
         self.says()
         self.rig.settle()
         self.assertEqual(self.eve.receives()[-1]["error"], "not-a-member")
-        self.assertFalse([key for key in self.rig.store._rooms if key.startswith("@=")])
+        self.assertFalse([key for key in self.rig.store.logs() if key.startswith("@=")])
 
     def test_who_hangs_up_meanwhile_has_said_it(self) -> None:
         ann = self.rig.member("ann")

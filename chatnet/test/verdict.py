@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatnet.core import events as e
 from chatnet.core.room import RoomState
-from chatnet.server.seats import GUEST_LOG, inbox_of
+from chatnet.core.names import GUEST_LOG, inbox_of
 from chatnet.test.checker import fact_of
 
 if TYPE_CHECKING:

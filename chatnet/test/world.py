@@ -78,7 +78,7 @@ class Disk(FailingStore):
 
     def every_room(self) -> list[str]:
         """Return the keys of all rooms of which something is kept."""
-        return sorted(self._rooms)
+        return list(self.logs())
 
 
 class PlainHasher(ByHand):
@@ -157,7 +157,7 @@ class NarrowWire(Wire):
 
     def taken(self) -> bytes:
         """Return what the peer reads now; there is space again."""
-        data = self.value()
+        data: bytes = self.value()
         self.clear()
         return data
 
