@@ -39,6 +39,7 @@ from chatnet.server.service import ChatService
 from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
 from chatnet.stores.journal import Journal
+from chatnet.stores.pieces import orphans
 from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
@@ -223,7 +224,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     clock = cast(IReactorTime, reactor)
     threads = cast(IReactorFromThreads, reactor)
     write, read = open_stores(settings)
-    write.log.write(Batch([], discards=write.log.strays()))
+    write.log.write(Batch([], discards=[*write.log.strays(), *orphans(write.log)]))
     writer = Worker(threads, "chatnet writer")
     reader = writer if read is write else Worker(threads, "chatnet reader")
     hasher = Worker(threads, "chatnet passwords", HASHERS)

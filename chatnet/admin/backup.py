@@ -15,7 +15,7 @@ from typing import IO
 
 from chatnet import __version__
 from chatnet.admin.archive import Accounts, Answer, Answers, Log, Made, Writer
-from chatnet.admin.live import Moved, head_of, log_of, records_of, rooms_of, steadily
+from chatnet.admin.live import Moved, head_of, log_of, logs_of, records_of, steadily
 from chatnet.admin.survey import Checked, Survey, beyond, check
 from chatnet.admin.telling import Progress
 from chatnet.core.chain import Record
@@ -48,7 +48,7 @@ class Backup:
         writer = Writer(out, __version__, at)
         self._before = {room: head_of(self._store, room) for room in self._store.logs()}
         self._write_answers(writer)
-        for room in rooms_of(self._store, self._survey.fault):
+        for room in logs_of(self._store, self._survey.fault):
             if not room.startswith(GUEST_LOG):  # a server that starts has no guests yet
                 checked = steadily(room, partial(self._write_log, writer, room))
                 self._heads[room] = checked.head.seq

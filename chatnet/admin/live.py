@@ -9,6 +9,7 @@ from typing import TypeVar
 from chatnet.admin.archive import Log
 from chatnet.admin.telling import Tell, Unable
 from chatnet.core.chain import Record
+from chatnet.core.names import PIECES
 from chatnet.interfaces import IStore
 
 PAGE = 512  # records per read
@@ -26,6 +27,12 @@ class Moved(Exception):
 def head_of(store: IStore, room: str) -> int:
     """Return the seq of the last entry of ``room``."""
     return store.seq_at(room, _END_OF_TIME)
+
+
+def logs_of(store: IStore, fault: Tell) -> Iterator[str]:
+    """Yield the keys of all logs: of large messages' pieces last, so that none is missing."""
+    yield from (room for room in rooms_of(store, fault) if not room.startswith(PIECES))
+    yield from (room for room in store.logs() if room.startswith(PIECES))
 
 
 def rooms_of(store: IStore, fault: Tell) -> list[str]:

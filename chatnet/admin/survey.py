@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from chatnet.admin.archive import Answer, Log
 from chatnet.admin.telling import Tell
 from chatnet.core.chain import Anchor, Record, faults
-from chatnet.core.names import GUEST_LOG
+from chatnet.core.codec import decode_event
+from chatnet.core.events import body_of
+from chatnet.core.large import Parked
+from chatnet.core.names import GUEST_LOG, PIECES
 
+_PARKED = ',{"key":"@='  # in a record whose body is kept in pieces, and in no other
 MOST_NAMED = 100  # faults of one log; of more only the number is told
 
 Heads = Mapping[str, Anchor]  # the place and the link of the last entry, by the key of the log
@@ -24,6 +29,8 @@ class Checked:
     entries: int = 0
     faults: list[str] = field(default_factory=list)
     unnamed: int = 0  # faults beyond those
+    parked: dict[str, tuple[int, Parked]] = field(default_factory=dict)  # by the pieces' log
+    digest: str = ""  # of what it says, if it is such a log
 
     def fault(self, sentence: str) -> None:
         """Note a fault."""
@@ -39,6 +46,7 @@ def check(log: Log, records: Iterable[Record], kept: Anchor | None = None) -> Ch
     ``kept`` is the place and the link of what was once its last entry.
     """
     checked = Checked(log, log.anchor)
+    said = sha256() if log.room.startswith(PIECES) else None
     seen = log.anchor.link if kept and kept.seq == log.anchor.seq else None
 
     def watched() -> Iterator[Record]:
@@ -48,14 +56,26 @@ def check(log: Log, records: Iterable[Record], kept: Anchor | None = None) -> Ch
             checked.entries += 1
             if kept is not None and record.seq == kept.seq:
                 seen = record.link
+            if said is not None:
+                said.update(_body(record).encode())
+            elif _PARKED in record.text and isinstance(body := _body(record), Parked):
+                checked.parked[body.key] = (record.seq, body)
             yield record
 
     for sentence in faults(log.room, log.anchor, watched()):
         checked.fault(log.label + sentence.removeprefix(log.room))
+    checked.digest = said.hexdigest() if said else ""
     _check_state(checked)
     if kept is not None:
         _compare(checked, kept, seen)
     return checked
+
+
+def _body(record: Record) -> str:
+    try:
+        return body_of(decode_event(record.text))
+    except (ValueError, KeyError, TypeError):  # which is a fault, and named elsewhere
+        return ""
 
 
 def _check_state(checked: Checked) -> None:
@@ -90,6 +110,8 @@ class Survey:
         self.heads: dict[str, Anchor] = {}
         self._labels: dict[str, str] = {}
         self._answers: dict[str, Answer] = {}  # that points furthest, by log
+        self._parked: dict[str, tuple[str, int, Parked]] = {}  # where it is, by the pieces' log
+        self._digests: dict[str, str] = {}  # of what such logs say
         self.faults = 0
 
     def fault(self, sentence: str) -> None:
@@ -114,6 +136,10 @@ class Survey:
         if room in self.heads:
             self.fault(f"{checked.log.label}: there are two logs of it")
         self.heads[room] = checked.head
+        for key, (seq, body) in checked.parked.items():
+            self._parked[key] = (room, seq, body)
+        if checked.digest:
+            self._digests[room] = checked.digest
         self._labels[room] = checked.log.label
         kept = self.kept.get(room)
         if kept is not None and kept.seq < checked.log.anchor.seq:
@@ -122,8 +148,22 @@ class Survey:
                 " old"
             )
 
-    def finish(self) -> None:
-        """Tell what is missing, now that all was seen."""
+    def incomplete(self) -> Iterator[tuple[str, int]]:
+        """Yield where messages stand that are not what their pieces say."""
+        for key, (room, seq, body) in self._parked.items():
+            head = self.heads.get(key, Anchor()).seq
+            if head != body.pieces or self._digests.get(key) != body.digest:
+                yield room, seq
+
+    def finish(self, now: Callable[[str, int], bool] = lambda _room, _seq: True) -> None:
+        """Tell what is missing, now that all was seen.
+
+        ``now`` returns whether the message at a place of a room is still kept in pieces.
+        """
+        for room, seq in self.incomplete():
+            if now(room, seq):
+                label = self._labels.get(room, room)
+                self.fault(f"{label}: the pieces of entry {seq} are not what was said")
         for room in sorted(self.kept.keys() - self.heads.keys()):
             self.fault(f"{room}: it ended at entry {self.kept[room].seq}, and is not there")
         for room, answer in self._answers.items():

@@ -8,13 +8,14 @@ from functools import partial
 from typing import Protocol, assert_never, cast, runtime_checkable
 
 from chatnet.admin.archive import Accounts, Answer, Answers, Counts, Log
-from chatnet.admin.live import log_of, records_of, rooms_of, steadily
+from chatnet.admin.live import log_of, logs_of, records_of, steadily
 from chatnet.admin.survey import Checked, Survey, check
 from chatnet.admin.telling import Progress
 from chatnet.admin.unpacking import Reader
 from chatnet.core.chain import Record
 from chatnet.core.codec import decode_event, encode_event
-from chatnet.core.events import Deleted
+from chatnet.core.events import Deleted, body_of
+from chatnet.core.large import Parked
 from chatnet.core.names import known_name
 from chatnet.interfaces import IAccountStore, IStore
 
@@ -44,7 +45,7 @@ def verify_store(
     for origin, done in store.answers():  # first: all that they point at is there by now
         survey.answer(Answer(origin, done))
         counts.answers += 1
-    for room in rooms_of(store, survey.fault):
+    for room in logs_of(store, survey.fault):
         checked = steadily(room, partial(_check_log, store, survey, progress, room))
         survey.log(checked)
         counts.add(checked.log, checked.entries)
@@ -52,8 +53,14 @@ def verify_store(
         counts.accounts += 1
         if known_name(account.name).key != account.key:
             survey.fault(f"the account {account.name} is kept under {account.key}")
-    survey.finish()
+    survey.finish(partial(_still_parked, store))
     return counts
+
+
+def _still_parked(store: IStore, room: str, seq: int) -> bool:
+    """Return whether the message at ``seq`` of ``room`` is kept in pieces: not deleted since."""
+    entries = store.read(room, seq - 1, seq, 1)
+    return bool(entries) and isinstance(body_of(entries[0].event), Parked)
 
 
 def _check_log(store: IStore, survey: Survey, progress: Progress, room: str) -> Checked:

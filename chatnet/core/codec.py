@@ -55,8 +55,8 @@ def _value(value: Any) -> Any:
     match value:
         case list():
             return tuple(value)
-        case {"key": key, "pieces": pieces}:
-            return Parked("", key, pieces)
+        case {"key": key, "pieces": pieces, "sha256": digest}:
+            return Parked("", key, pieces, digest)
         case _:
             return value
 
@@ -64,7 +64,7 @@ def _value(value: Any) -> Any:
 def _quoted(value: Any) -> list[str]:
     """Return ``value`` in JSON, in pieces: no thread holds up the others for long."""
     if isinstance(value, Parked):
-        return [_dumps({"key": value.key, "pieces": value.pieces})]
+        return [_dumps({"key": value.key, "pieces": value.pieces, "sha256": value.digest})]
     if not isinstance(value, str):
         return [_dumps(value)]
     starts = range(0, len(value), SLICE)

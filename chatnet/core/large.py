@@ -24,19 +24,25 @@ _DECODER = getincrementaldecoder("utf-8")
 class Parked(str):
     """Text that a store keeps in so many ``pieces``, the entries of the log ``key``.
 
-    Empty where it stands for them, as in the store itself.
+    ``digest`` is its SHA-256, in hexadecimal digits. Empty where it stands for them, as in the
+    store itself.
     """
 
-    __slots__ = ("key", "pieces")
+    __slots__ = ("digest", "key", "pieces")
 
-    def __new__(cls, text: str, key: str, pieces: int) -> Parked:
+    def __new__(cls, text: str, key: str, pieces: int, digest: str) -> Parked:
         """Return ``text``, which is kept so."""
         parked = super().__new__(cls, text)
-        parked.key, parked.pieces = key, pieces
+        parked.key, parked.pieces, parked.digest = key, pieces, digest
         return parked
 
     key: str
     pieces: int
+    digest: str
+
+    def emptied(self) -> Parked:
+        """Return what stands for it in a store."""
+        return Parked("", self.key, self.pieces, self.digest)
 
 
 def finish(work: Work[T]) -> T:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.durations import spell_duration
 from chatnet.core.large import LARGE
-from chatnet.core.names import EVERYBODY, fold
+from chatnet.core.names import EVERYBODY, PIECES, fold
 from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed, NotAMember
 from chatnet.core.replies import (
     CaughtUp,
@@ -49,7 +49,7 @@ async def prepare(
     match command:
         case c.Say(_, body) if len(body) >= LARGE:
             rules.permit(state, session.actor, c.Say, host.clock.seconds())
-            parked = f"@={host.entropy(16).hex()}"
+            parked = f"{PIECES}{host.entropy(16).hex()}"
             body = await host.network.journal.park(parked, body)
             await host.network.open(key)  # it may have been let go while we waited
             return replace(command, body=body), None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import chain
 
 from twisted.internet.defer import Deferred, succeed
@@ -11,18 +12,23 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from chatnet.core.events import Announced, Entry, Event, Said, Whispered, body_of, weight
+from chatnet.core.events import (
+    Entry,
+    Event,
+    Said,
+    body_of,
+)
 from chatnet.core.large import Parked
 from chatnet.core.log import Log
+from chatnet.core.names import PIECES
 from chatnet.core.refusals import Unavailable
 from chatnet.core.replies import Done
 from chatnet.core.room import Room, RoomState, retention
 from chatnet.core.search import Search
 from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
+from chatnet.stores.pieces import PAGE, commit, emptied, forget, page
 
-PAGE, PAGE_BYTES = 256, 1024 * 1024  # entries per read, or about their weight
 PIECE = 512 * 1024  # characters of a large message that are written at once
-FORGET = 1000  # entries that are let go of at once
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 
 
@@ -89,15 +95,20 @@ class Journal:
         return Deferred.fromCoroutine(self._park(key, text))
 
     async def _park(self, key: str, text: str) -> str:
-        starts = range(0, len(text), PIECE)
+        starts, digest = range(0, len(text), PIECE), sha256()
         for seq, start in enumerate(starts, 1):
             events = [Said("", text[start : start + PIECE])]
+            digest.update(events[0].body.encode())
             piece = _Append(key, events, "", None)
             piece.entries = [Entry(key, seq, self._clock.seconds(), events[0])]
             self._pieces.append(piece)
             self._wake()
-            await piece.done
-        return Parked(text, key, len(starts))
+            try:
+                await piece.done
+            except Unavailable:
+                self.discard(key)
+                raise
+        return Parked(text, key, len(starts), digest.hexdigest())
 
     def settle(self) -> Deferred[None]:
         if not self._busy:
@@ -133,7 +144,7 @@ class Journal:
         return True
 
     def read(self, room: str, after: int, upto: int) -> Deferred[Sequence[Entry]]:
-        return self._reader.run(_page, self._reads, room, after, upto)
+        return self._reader.run(page, self._reads, room, after, upto)
 
     def back(self, room: str, upto: int, count: int) -> Deferred[int]:
         return self._reader.run(self._reads.back, room, upto, count)
@@ -145,13 +156,13 @@ class Journal:
         return self._reader.run(self._reads.search, rooms, search, limit)
 
     def logs(self) -> Deferred[Sequence[str]]:
-        return self._reader.run(self._reads.logs)
+        return self._reader.run(self._logs)
 
     def aged(self, rooms: Sequence[str], seconds: float, now: float) -> Deferred[Sequence[str]]:
         return self._reader.run(self._aged, rooms, seconds, now)
 
     def forget(self, room: str, upto: int) -> Deferred[int]:
-        return self._writer.run(self._store.forget, room, upto, FORGET)
+        return self._writer.run(forget, self._store, room, upto)
 
     def rooms(self, limit: int) -> Deferred[Mapping[str, RoomState]]:
         return self._reader.run(self._reads.rooms, limit)
@@ -159,6 +170,9 @@ class Journal:
     def answers(self, origin: str) -> Deferred[Mapping[str, Done]]:
         recalled = self._reader.run(self._reads.recall, origin, REMEMBERED)
         return recalled.addCallback(lambda answers: {done.cid: done for done in answers})
+
+    def _logs(self) -> Sequence[str]:
+        return [key for key in self._reads.logs() if not key.startswith(PIECES)]
 
     def _aged(self, rooms: Sequence[str], seconds: float, now: float) -> Sequence[str]:
         found = []
@@ -171,7 +185,7 @@ class Journal:
     def _open(self, name: str) -> Room:
         seq, state = self._reads.load(name)
         room = Room(name, Log(head=seq, floor=self._reads.floor(name)), state)
-        while entries := _page(self._reads, name, room.log.head, room.log.head + PAGE):
+        while entries := page(self._reads, name, room.log.head, room.log.head + PAGE):
             room.apply(entries)
             room.log.forget()
         room.rewind()
@@ -255,10 +269,14 @@ class Journal:
             if entry.seq == 1 and entry.room not in states:
                 states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
                 states[entry.room][1].evolve(entry.event)
-        stored = [*[entry for piece in pieces for entry in piece.entries], *map(_kept, entries)]
+        for entry in entries:
+            if isinstance(body := body_of(entry.event), Parked):  # whose pieces they are
+                states[body.key] = (body.pieces, RoomState(entry.room, seen=entry.seq))
+        stored = [*[entry for piece in pieces for entry in piece.entries], *map(emptied, entries)]
         if stored or answers or states or discards:
             try:
-                await self._writer.run(self._store.write, Batch(stored, answers, states, discards))
+                whole = Batch(stored, answers, states, discards)
+                await self._writer.run(commit, self._store, whole)
             except Exception:
                 self._states = kept | self._states
                 self._discards |= set(discards)
@@ -295,44 +313,10 @@ class Journal:
         kept = False
         for room in sorted(self._doubts):
             while run := await self._writer.run(
-                _page, self._store, room, self._heads[room], self._heads[room] + PAGE
+                page, self._store, room, self._heads[room], self._heads[room] + PAGE
             ):
                 self._show(room, run)
                 self._rewind([room])
                 kept = True
             self._doubts.discard(room)
         return kept
-
-
-def _kept(entry: Entry) -> Entry:
-    """Return ``entry`` as a store keeps it: what is in pieces there is not written again."""
-    body = body_of(entry.event)
-    return _with(entry, Parked("", body.key, body.pieces)) if isinstance(body, Parked) else entry
-
-
-def _with(entry: Entry, body: str) -> Entry:
-    assert isinstance(entry.event, Said | Whispered | Announced), "has a body"
-    return replace(entry, event=replace(entry.event, body=body))
-
-
-def _page(store: IStore, room: str, after: int, upto: int) -> Sequence[Entry]:
-    """Return the first page of entries of ``room`` with ``after < seq <= upto``, all complete."""
-    page: list[Entry] = []
-    size = 0
-    for entry in store.read(room, after, upto, PAGE):
-        body = body_of(entry.event)
-        page.append(_with(entry, _fetch(store, body)) if isinstance(body, Parked) else entry)
-        size += weight(page[-1].event)
-        if size >= PAGE_BYTES:
-            break
-    return page
-
-
-def _fetch(store: IStore, parked: Parked) -> str:
-    parts: list[str] = []
-    while len(parts) < parked.pieces:
-        pieces = store.read(parked.key, len(parts), parked.pieces, PAGE)
-        if not pieces:
-            raise LookupError(f"piece {len(parts) + 1} of {parked.key} is not there")
-        parts += [body_of(piece.event) for piece in pieces]
-    return "".join(parts)

@@ -106,9 +106,9 @@ class Follower:
 
     def _refused(self, frame: Frame) -> None:
         asked = self.asked.pop(frame.get("cid", ""), None)
-        if asked is not None and asked["do"] in ("say", "whisper"):
-            if frame["error"] not in ("unavailable", "malformed"):
-                self.checker.refused(self.origin, frame["cid"])
+        said = asked is not None and asked["do"] in ("say", "whisper")
+        if said and frame["error"] not in ("unavailable", "malformed"):
+            self.checker.refused(self.origin, frame["cid"])
 
     def _answered(self, frame: Frame) -> None:
         room, cid = frame.get("room", ""), frame.get("cid", "")

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from chatnet.admin.survey import Survey
+from chatnet.admin.telling import Progress
+from chatnet.admin.verify import verify_store
 from chatnet.core import events as e, large
+from chatnet.core.chain import START, Anchor, Record, bind
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.large import LARGE, SLICE, decoding, finish, scanning
+from chatnet.core.names import PIECES
 from chatnet.core.refusals import Malformed
 from chatnet.dialects.framed import framed
 from chatnet.dialects.jsonl import JsonDialect, JsonStyle
 from chatnet.dialects.styles import DATED, LIVE, PAST
 from chatnet.dialects.text import TextDialect
-from chatnet.interfaces import IStyle
+from chatnet.interfaces import Batch, IStyle
 from chatnet.server.session import LINE_BYTES
-from chatnet.stores.journal import PIECE, _page
+from chatnet.stores.journal import PIECE
+from chatnet.stores.memory import MemoryStore
+from chatnet.stores.pieces import orphans, page
 from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Client, Rig
 from chatnet.test.test_lines import Listener
@@ -408,8 +418,8 @@ class ParkingTests(SynchronousTestCase):
         for cid in "12":
             self.says(cid)
             self.rig.settle()
-        page = _page(self.rig.store, "tea", 0, 99)
-        self.assertEqual((page[-1].seq, len(self.rig.store.kept("tea"))), (3, 4))
+        read = page(self.rig.store, "tea", 0, 99)
+        self.assertEqual((read[-1].seq, len(self.rig.store.kept("tea"))), (3, 4))
 
     def test_what_could_not_be_stored_is_told_and_may_be_said_again(self) -> None:
         self.rig.store.fail_before = True
@@ -444,6 +454,67 @@ class ParkingTests(SynchronousTestCase):
         same([line[:9] for line in self._lines(ann)], ["eve: xxxx", "eve has d"])
         self.assertEqual(self.rig.network.budget.used, 0)
 
+    def test_what_was_deleted_is_gone_with_its_pieces(self) -> None:
+        self.says()
+        self.rig.settle()
+        self.assertEqual((self._pieces(), self._faults()), (1, []))
+        seq = self.rig.store.kept("tea")[-1].seq
+        self.eve.sends("delete", room="tea", message=seq)
+        self.assertEqual(self.rig.store.kept("tea")[seq - 1].event, e.Erased("eve"))
+        self.assertEqual((self._pieces(), self._faults()), (0, []))
+
+    def test_what_is_too_old_is_gone_with_its_pieces(self) -> None:
+        self.says()
+        self.rig.settle()
+        self._hears(self.eve)
+        self.eve.sends("retain", room="tea", seconds=3600)
+        for _ in range(70):
+            self.rig.clock.advance(60)
+            self.rig.settle()
+        self.assertGreater(self.rig.store.floor("tea"), 2)
+        self.assertEqual((self._pieces(), self._faults()), (0, []))
+
+    def test_pieces_of_what_was_never_said_are_found(self) -> None:
+        self.says()
+        self.assertEqual(orphans(self.rig.store), [])
+        for _ in range(2):
+            self.rig.writer.step()
+            self.rig.clock.advance(0)
+        self.assertEqual((len(orphans(self.rig.store)), self._pieces()), (1, 1))
+        self.rig.settle()
+        self.assertEqual((orphans(self.rig.store), self._pieces()), ([], 1))
+
+    def test_pieces_that_changed_or_are_lost_are_found(self) -> None:
+        self.says()
+        self.rig.settle()
+        [key] = [key for key in self.rig.store.logs() if key.startswith(PIECES)]
+        self.assertEqual(self._faults(), [])
+        records = self.rig.store.records(key, 0, 9)
+        state = self.rig.store.load(key)
+        other = log_of_a_changed(records)
+        self.rig.store.write(Batch([], discards=[key]))
+        self.assertEqual(self._faults(), ["tea: the pieces of entry 3 are not what was said"])
+        self.rig.store.adopt(key, Anchor(), other)
+        self.rig.store.write(Batch([], states={key: state}))
+        self.assertEqual(self._faults(), ["tea: the pieces of entry 3 are not what was said"])
+
+    def test_a_reader_who_comes_as_it_is_deleted_sees_that_it_was(self) -> None:
+        self.says()
+        self.rig.settle()
+        entries = list(self.rig.store.read("tea", 0, 9, 9))
+        self.eve.sends("delete", room="tea", message=3)
+        with patch.object(MemoryStore, "read", _late(entries, MemoryStore.read)):
+            self.assertEqual(page(self.rig.store, "tea", 0, 3)[-1].event, e.Erased("eve"))
+
+    def _pieces(self) -> int:
+        return len([key for key in self.rig.store.logs() if key.startswith(PIECES)])
+
+    def _faults(self) -> list[str]:
+        found: list[str] = []
+        progress = Progress(lambda _: None, lambda: 0.0)
+        verify_store(self.rig.store, self.rig.store, Survey(found.append), progress)
+        return found
+
     def _lines(self, client: Client) -> list[str]:
         for _ in range(50):
             self.rig.settle()
@@ -453,6 +524,23 @@ class ParkingTests(SynchronousTestCase):
         for _ in range(50):
             self.rig.settle()
         return client.receives()
+
+
+def log_of_a_changed(records: Sequence[Record]) -> list[Record]:
+    """Return another log like ``records``, in which something else was said."""
+    entries = [record.entry for record in records]
+    entries[1] = replace(entries[1], event=e.Said("", "y" * PIECE))
+    return bind(entries, {entries[0].room: START})
+
+
+def _late(first: list[e.Entry], read: Any) -> Any:
+    """Return ``read``, which returns ``first`` the first time."""
+    answers = [first]
+
+    def reads(*args: Any) -> Any:
+        return answers.pop() if answers else read(*args)
+
+    return reads
 
 
 def _room(client: Client) -> None:

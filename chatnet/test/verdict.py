@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from chatnet.core import events as e
+from chatnet.core.names import GUEST_LOG
 from chatnet.core.room import RoomState
-from chatnet.core.names import GUEST_LOG, inbox_of
+from chatnet.server.seats import inbox_of
 from chatnet.test.checker import fact_of
 
 if TYPE_CHECKING:
