@@ -11,6 +11,7 @@ from chatnet.core.refusals import (
     NotAllowed,
     NotAMember,
     TooManyTries,
+    Unavailable,
     WrongPassword,
 )
 from chatnet.core.replies import AlreadyIn, Ignored, Noted, Pong, Reply, Sorry
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MOST_IGNORED = 200
 SIGNAL_SECONDS = 2.0  # at least, between two signals of a connection that are passed on
 MOST_ROOMS = 100  # that a connection may be in
+MOST_WAITS = 100  # commits that an arrival waits for
 
 
 def obey(session: Session, command: c.Command, cid: str | None) -> None:
@@ -137,23 +139,20 @@ async def _at_rest(session: Session, cid: str | None, key: str) -> None:
     """See that an arrival in the room ``key`` can be decided, and the last stay was read.
 
     Raises:
-        Unavailable: what was on its way there failed.
+        Unavailable: what was on its way there failed, or there is no end of it.
     """
     network = session.host.network
-    while True:
+    for _ in range(MOST_WAITS):
         await _ready(session, cid, key)
         audience = network.audiences[key]
         network.rooms.reap(audience, session.actor.key)  # another one of that name, who is gone
         if not network.seating.is_at_rest(session, audience):
-            settling = network.settle()
-            idle = settling.called
-            await settling
-            if idle:
-                return
+            await network.settle()
         elif key not in session.rooms and audience in session.reading() and not session.deaf:
             await session.read_out(audience)
         else:
             return
+    raise Unavailable("Too much happens in that room at once. Please try again.")
 
 
 def _already_in(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
