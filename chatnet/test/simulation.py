@@ -23,15 +23,14 @@ ADDRESSES = ("192.0.2.1", "192.0.2.2")
 
 # How often each thing happens; a run leaves some of them out, and does others more.
 DEEDS = {
-    "connect": 6, "drop": 3, "quit": 1, "read": 12, "fill": 2,
-    "say": 14, "paste": 2, "again": 5, "join": 8, "leave": 4, "whisper": 3, "announce": 1,
-    "nick": 2, "register": 1, "login": 2,
-    "kick": 2, "ban": 1, "unban": 1, "mute": 1, "unmute": 1, "op": 1, "deop": 1, "topic": 1,
-    "lock": 1, "unlock": 1, "history": 3, "ask": 2,
-    "turn": 14, "write": 10, "fetch": 10, "hash": 5, "settle": 6,
-    "second": 2, "minutes": 1, "fail": 3, "lose": 2, "blind": 1, "heal": 6, "restart": 1,
+    "connect": 4, "drop": 4, "quit": 2, "read": 6, "fill": 2,
+    "say": 10, "paste": 1, "again": 6, "join": 10, "leave": 6, "hop": 4, "whisper": 3,
+    "announce": 1, "nick": 3, "register": 1, "login": 3,
+    "kick": 5, "ban": 2, "unban": 2, "mute": 1, "unmute": 1, "op": 3, "deop": 1, "topic": 1,
+    "lock": 1, "unlock": 1, "history": 3, "ask": 1,
 }  # fmt: skip
-STEADY = ("connect", "join", "say", "read", "turn", "write", "fetch", "hash", "settle", "heal")
+WORKS = {"turn": 4, "write": 6, "fetch": 6, "hash": 2, "second": 1}  # between two deeds
+TROUBLES = {"fail": 4, "lose": 4, "blind": 2, "minutes": 1, "restart": 1}  # before some of them
 
 
 class Simulation:
@@ -47,7 +46,7 @@ class Simulation:
         self._count = 0  # of wishes and connections, so that each has its own name
         self._wishes: dict[str, list[Frame]] = {}  # named commands by origin, to be repeated
         self._followers: list[Follower] = []
-        self.server = Server(random.Random(~seed))
+        self.server = Server(random.Random(~seed), traced)
 
     def run(self) -> list[str]:
         """Do everything, and return what was found to be wrong."""
@@ -74,33 +73,48 @@ class Simulation:
 
     def _act(self) -> None:
         chance = self._chance
-        weights = {
-            deed: often * chance.choice((0, 1, 1, 2, 4) if deed not in STEADY else (1, 1, 2))
-            for deed, often in DEEDS.items()
-        }
-        for _ in range(3):
+        weights = [often * chance.choice((0, 1, 1, 2, 4)) for often in DEEDS.values()]
+        for _ in range(chance.randint(2, 6)):
             self._connect()
-        deeds = chance.choices(list(weights), list(weights.values()), k=chance.randint(30, 120))
-        for deed in deeds:
-            self._traced(deed)
-            getattr(self, f"_{deed}")()
+        self._settle()
+        troubled = chance.choice((0, 0.3, 0.6))
+        for _ in range(chance.randint(4, 12)):
+            if chance.random() < troubled:
+                self._do(*chance.choices(list(TROUBLES), list(TROUBLES.values())))
+            busy = chance.random()
+            for deed in chance.choices(list(DEEDS), weights, k=chance.randint(2, 12)):
+                self._do(deed)
+                while chance.random() < busy:
+                    self._do(*chance.choices(list(WORKS), list(WORKS.values())))
+            if chance.random() < 0.7:
+                self._do("heal")
+            if chance.random() < 0.7:
+                self._do("settle")
             if self.faults:
                 break
+
+    def _do(self, deed: str) -> None:
+        self._traced(deed)
+        getattr(self, f"_{deed}")()
 
     def _rest(self) -> None:
         """Let everything that failed work again, and all that waits be done."""
         self.server.disk.heal()
         for _ in range(12):
-            self.server.settle()
-            for link in list(self.links):
-                link.reads()
-                link.wire.wake()
-                if link.wire.disconnecting:
-                    self._hangs_up(link)
+            while self._all_read():
+                self.server.settle()
             self.server.clock.advance(0.7)
-        self.server.settle()
-        for link in self.links:
+            self.server.settle()
+
+    def _all_read(self) -> bool:
+        """Let everyone read; return whether there was anything to read."""
+        unread = [link for link in self.links if link.wire.value() or link.wire.waits]
+        for link in unread:
             link.reads()
+            link.wire.wake()
+            if link.wire.disconnecting:
+                self._hangs_up(link)
+        return bool(unread)
 
     # -- people --------------------------------------------------------------------
 
@@ -130,11 +144,11 @@ class Simulation:
         if len(self.links) >= MOST_LINKS:
             return
         chance = self._chance
-        name = chance.choice(PEOPLE)
+        name = chance.choice((*PEOPLE, *ACCOUNTS))
         secret = f"{name}'s own" if name in GUESTS else ""
         follower = Follower(f"{name}#{self._name()}", self.checker, secret)
         self._followers.append(follower)
-        space = chance.choice((1 << 20, 1 << 20, 2000, 300))
+        space = chance.choice((1 << 20, 1 << 20, 1 << 20, 2000, 300))
         link = self.server.links(follower, chance.choice(ADDRESSES), space)
         self.links.append(link)
         if name in GUESTS:
@@ -144,7 +158,7 @@ class Simulation:
         else:
             self._send(link, {"do": "hello"})
         for room in ROOMS:
-            if chance.random() < 0.6:
+            if chance.random() < 0.8:
                 self._send(link, self._joining(follower, room))
 
     def _way(self, name: str) -> str:
@@ -236,10 +250,18 @@ class Simulation:
             return
         origin, cid = link.follower.origin, self._name()
         body = f"{origin} {cid}"
-        frame = {"do": "whisper", "who": self._chance.choice(PEOPLE), "body": body, "cid": cid}
+        frame = {"do": "whisper", "who": self._somebody(), "body": body, "cid": cid}
         self._wishes.setdefault(origin, []).append(frame)
         self.checker.sent(origin, cid, "", body)
         self._send(link, frame)
+
+    def _hop(self) -> None:
+        """Leave and come back at once, perhaps on two connections."""
+        room, link = self._chance.choice(ROOMS), self._link()
+        if link is not None:
+            self._send(link, {"do": "leave", "room": room})
+            back = self._link() if self._chance.random() < 0.3 else link
+            self._send(cast(Link, back), self._joining(link.follower, room))
 
     def _announce(self) -> None:
         self._asks("announce", body=f"announced {self._name()}")
@@ -270,7 +292,14 @@ class Simulation:
         self._asks(do, room=self._chance.choice(ROOMS), **asked)
 
     def _upon(self, do: str, **asked: Any) -> None:
-        self._moderate(do, who=self._chance.choice(PEOPLE), **asked)
+        self._moderate(do, who=self._somebody(), **asked)
+
+    def _somebody(self) -> str:
+        """Return what somebody is called, most often somebody who is here."""
+        link = self._link()
+        if link is None or not link.follower.name or self._chance.random() < 0.3:
+            return self._chance.choice(PEOPLE)
+        return link.follower.name
 
     def _kick(self) -> None:
         self._upon("kick")

@@ -12,7 +12,7 @@ from chatnet.core.log import Log
 from chatnet.core.room import retention
 from chatnet.interfaces import Batch
 from chatnet.server import broom
-from chatnet.stores import journal
+from chatnet.stores import pieces
 from chatnet.test.rig import Rig
 
 DAY = 86400.0
@@ -172,7 +172,7 @@ class RetentionTests(SynchronousTestCase):
         self.assertEqual(rig.store.kept("*"), [])
 
     def test_it_goes_in_pieces(self) -> None:
-        self.patch(journal, "FORGET", 3)
+        self.patch(pieces, "FORGET", 3)
         rig = self.rig()
         ann = rig.member("ann")
         ann.types(*[f"number {n}" for n in range(20)])
