@@ -225,7 +225,7 @@ class IStore(Interface):
         """Return the last ``limit`` entries of ``rooms`` that ``search`` finds, the latest first.
 
         The order is that of ``at``. A store without an index may give up after looking at many
-        entries; then it returns what it found.
+        entries; then it returns what it found. So may any once it found ``search.ENOUGH``.
         """
 
     def strays() -> Sequence[str]:

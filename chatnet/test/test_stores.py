@@ -28,7 +28,7 @@ from chatnet.core.events import (
 from chatnet.core.names import person_name
 from chatnet.core.replies import Done
 from chatnet.core.room import Member, RoomState, Sanction
-from chatnet.core.search import Search, words_of
+from chatnet.core.search import ENOUGH, Search, words_of
 from chatnet.interfaces import Account, Batch, IAccountStore, IStore
 from chatnet.stores.databases import Sqlite
 from chatnet.stores.memory import MemoryStore
@@ -194,6 +194,11 @@ class StoreContract(Contract):
         self.assertEqual(self.found("", by="ann"), ["milk 1", "tea 1"])
         self.assertEqual(self.found("' OR 1=1 -- \" * NEAR("), [])
 
+    def test_of_large_messages_it_finds_enough(self) -> None:
+        large = "x" * (ENOUGH // 2)
+        self.write("tea", *[Said("ann", f"tea {large}")] * 4)
+        self.assertIn(len(self.found("tea")), (2, 3, 4))
+
     def test_what_is_let_go_is_not_found(self) -> None:
         self.write("tea", Said("ann", "green"), Said("ann", "green"))
         self.store.write(Batch([], states={"tea": (1, RoomState("Tea"))}))
@@ -267,6 +272,7 @@ class StoreContract(Contract):
             assert found is not None
             self.assertNotIn("verifier", repr(found))
             self.assertEqual((found.name, found.key, found.verifier), ("Tom1", "tom1", "verifier"))
+            self.assertEqual(found.made, 1.5)
             self.assertFalse(self.store.add(person_name(other), "another", 1.5))
         self.assertIsNone(self.store.find(person_name("tommy").claims))
 
