@@ -8,7 +8,7 @@ from typing import assert_never
 from zope.interface import implementer
 
 from chatnet.core import events as e
-from chatnet.core.durations import spell_duration
+from chatnet.core.durations import spell_duration, spell_span
 from chatnet.core.names import fold
 from chatnet.core.plain import plain, plain_lines
 from chatnet.interfaces import IStyle
@@ -117,7 +117,7 @@ def _lines(entry: e.Entry) -> list[str]:
         case e.RetentionSet(by, seconds):
             if not seconds:
                 return [f"{by} lets messages be kept as long as the server keeps them."]
-            return [f"{by} lets messages be kept for {spell_duration(seconds)}."]
+            return [f"{by} lets messages be kept for {spell_span(seconds)}."]
         case _:
             assert_never(event)
 
