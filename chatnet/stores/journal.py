@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -20,6 +21,7 @@ from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
 
 PAGE = 256  # entries per read
 FORGET = 1000  # entries that are let go of at once
+MANY = 50  # logs whose age is looked at together
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 
 
@@ -126,11 +128,11 @@ class Journal:
     def search(self, rooms: Sequence[str], search: Search, limit: int) -> Deferred[Sequence[Entry]]:
         return self._reader.run(self._reads.search, rooms, search, limit)
 
-    def logs(self) -> Deferred[Sequence[str]]:
-        return self._reader.run(self._reads.logs)
-
-    def aged(self, rooms: Sequence[str], seconds: float, now: float) -> Deferred[Sequence[str]]:
-        return self._reader.run(self._aged, rooms, seconds, now)
+    async def aged(self, seconds: float, now: float) -> AsyncIterator[str]:
+        states = iter(self._reads.states())
+        while some := await self._reader.run(lambda: list(islice(states, MANY))):
+            for room in await self._reader.run(self._aged, some, seconds, now):
+                yield room
 
     def forget(self, room: str, upto: int) -> Deferred[int]:
         return self._writer.run(self._store.forget, room, upto, FORGET)
@@ -142,10 +144,12 @@ class Journal:
         recalled = self._reader.run(self._reads.recall, origin, REMEMBERED)
         return recalled.addCallback(lambda answers: {done.cid: done for done in answers})
 
-    def _aged(self, rooms: Sequence[str], seconds: float, now: float) -> Sequence[str]:
+    def _aged(
+        self, states: Iterable[tuple[str, int, RoomState]], seconds: float, now: float
+    ) -> Sequence[str]:
         found = []
-        for room in rooms:
-            kept = retention(seconds, self._reads.load(room)[1].retention)
+        for room, _, state in states:
+            kept = retention(seconds, state.retention)
             if kept and self._reads.seq_at(room, now - kept) > self._reads.floor(room):
                 found.append(room)
         return found
