@@ -316,6 +316,15 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
         ]
         self.assertEqual(modes, ["wal", 2])  # 2: FULL
 
+    def test_nothing_is_left_in_its_file_of_what_was_deleted(self) -> None:
+        said = [Said("ann", f"a secret-{n} {'x' * 9000 * n}") for n in range(4)]
+        self.write("tea", *said)
+        self.write("tea", Deleted("ann", 1), Deleted("ann", 2), first=5)
+        self.store.write(Batch([], states={"tea": (4, RoomState("Tea"))}))
+        self.store.forget("tea", 4, 99)
+        self.store.close()  # which puts the log that is written ahead into the file
+        self.assertEqual(Path(self.path).read_bytes().count(b"a secret-"), 0)
+
     def test_a_page_of_large_entries_is_small(self) -> None:
         large = [Entry("tea", n, 1.5, Said("ann", "x" * 400_000)) for n in range(1, 11)]
         self.store.write(Batch(large))
