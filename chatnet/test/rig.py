@@ -146,6 +146,9 @@ class Client:
 class Rig:
     """One server. ``restart`` loses all but the store."""
 
+    began = 1_800_000_000.0  # what the clock says when it starts
+    hashes = ByHand  # what passwords are made on
+
     def __init__(self, store: FailingStore | None = None, **settings: Any) -> None:
         self.store = store or FailingStore()
         self.settings = Settings(**{"allow_plaintext_passwords": True} | settings)
@@ -153,8 +156,8 @@ class Rig:
 
     def restart(self) -> None:
         self.clock = Clock()
-        self.clock.rightNow = 1_800_000_000.0
-        self.writer, self.reader, self.hasher = ByHand(), ByHand(), ByHand()
+        self.clock.rightNow = self.began
+        self.writer, self.reader, self.hasher = ByHand(), ByHand(), self.hashes()
         self.journal = Journal(self.clock, self.writer, self.store, self.reader, self.store)
         self.turn = Turn(self.clock)
         kept = self.settings.retention

@@ -312,9 +312,9 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
     def test_it_is_durable_when_it_says_so(self) -> None:
         modes = [
             self.store._db.ask(text(f"PRAGMA {name}"))[0][0]
-            for name in ("journal_mode", "synchronous")
+            for name in ("journal_mode", "synchronous", "secure_delete")
         ]
-        self.assertEqual(modes, ["wal", 2])  # 2: FULL
+        self.assertEqual(modes, ["wal", 2, 1])  # 2: FULL
 
     def test_nothing_is_left_in_its_file_of_what_was_deleted(self) -> None:
         said = [Said("ann", f"a secret-{n} {'x' * 9000 * n}") for n in range(4)]
