@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import ParamSpec, Protocol, TypeVar
@@ -156,13 +156,11 @@ class IJournal(Interface):
     def rooms(limit: int) -> Deferred[Mapping[str, RoomState]]:
         """Return the kept states of up to ``limit`` rooms, the newest first, by key."""
 
-    def logs() -> Deferred[Sequence[str]]:
-        """Return the keys of all logs."""
+    def aged(seconds: float, now: float) -> AsyncIterator[str]:
+        """Yield the keys of the logs that hold what is to be let go.
 
-    def aged(rooms: Sequence[str], seconds: float, now: float) -> Deferred[Sequence[str]]:
-        """Return those of ``rooms``, none of them in memory, that hold what is to be let go.
-
-        That is what is older at ``now`` than ``seconds``, or than their own state allows.
+        That is what is older at ``now`` than ``seconds`` (0: any age is right), or than their
+        own state allows.
         """
 
     def forget(room: str, upto: int) -> Deferred[int]:
@@ -246,7 +244,7 @@ class IStore(Interface):
         """Return the last ``limit`` entries of ``rooms`` that ``search`` finds, the latest first.
 
         The order is that of ``at``. A store without an index may give up after looking at many
-        entries; then it returns what it found.
+        entries; then it returns what it found. So may any once it found ``search.ENOUGH``.
         """
 
     def strays() -> Sequence[str]:
@@ -283,7 +281,10 @@ class IStore(Interface):
         """
 
     def states() -> Iterable[tuple[str, int, RoomState]]:
-        """Yield each room that has a kept state, its seq, and the state; the oldest room first."""
+        """Yield each room that has a kept state, its seq, and the state; the oldest room first.
+
+        Other methods may be called before all are taken.
+        """
 
     def answers() -> Iterable[tuple[str, Done]]:
         """Yield all answers that are kept, each with its origin; those of one oldest first."""

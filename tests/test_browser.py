@@ -158,6 +158,25 @@ class TogetherTests(BrowserTestCase):
         self.assertEqual(await overflow(ann), 0)
         self.assertEqual(await ann.complaints(), [])
 
+    async def test_words_are_found_and_what_was_deleted_is_gone(self) -> None:
+        server = await self.serves()
+        ann, bob = await self.visits(server, "ann"), await self.visits(server, "bob")
+        await ann.types("green tea", "black tea")
+        await bob.reads("ann: green tea", "ann: black tea")
+        await bob.types("/search green from:ann since:1h")
+        await bob.shows("ann: green tea", "#rows .card")
+        await ann.types("/delete by mistake")
+        for page in (ann, bob):
+            await page.shows("ann deleted a message by ann: by mistake")
+            await page.shows("ann: (deleted)")
+            self.assertEqual(await page.said(), ["ann: green tea"])
+        await bob.types("/delete #4")
+        await bob.shows("Only a moderator of tea can delete what others said. Ask one: ann.")
+        zoe = await self.visits(server, "zoe")
+        await zoe.shows("ann: (deleted)")
+        self.assertEqual(await zoe.said(), ["ann: green tea"])
+        self.assertEqual(await bob.complaints(), [])
+
     async def test_links_lead_out_and_tell_nothing(self) -> None:
         server = await self.serves()
         ann, zoe = await self.visits(server, "ann"), await self.joins(server, "zoe")

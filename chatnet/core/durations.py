@@ -24,3 +24,10 @@ def spell_duration(seconds: float) -> str:
         if count:
             words.append(f"{count} {name}" + ("s" if count != 1 else ""))
     return " ".join(words[:2])
+
+
+def spell_span(seconds: float) -> str:
+    """Return ``seconds`` in words, in the largest unit up to days that fits, like ``30 days``."""
+    whole = max(1, round(seconds))
+    size, name = next((size, name) for size, name in _NAMES[1:] if not whole % size)
+    return f"{whole // size:,} {name}" + ("s" if whole != size else "")

@@ -185,13 +185,12 @@ class Room:
             self.evolve(entry)
 
     def evolve(self, entry: e.Entry) -> None:
-        """Bring the state up to date with ``entry``, which is in the log."""
+        """Bring the state, and what is remembered besides, up to date with ``entry``."""
         self.state.evolve(entry.event)
         if type(entry.event) is not e.Said:
             self._note(entry)
 
     def _note(self, entry: e.Entry) -> None:
-        """Do what ``entry`` means for what is remembered besides the state."""
         match entry.event:
             case e.Joined(who):
                 self.named[fold(who)] = entry.seq

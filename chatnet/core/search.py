@@ -11,10 +11,15 @@ from chatnet.core.names import fold
 
 MOST_WORDS = 16  # of a search
 LONGEST_WORD = 64  # characters; of a longer one, that is what counts
+SEARCHED = 65_536  # characters of a message; what is behind them is not found
 
 _NEAR = 20_000  # characters of a message, among which a word is looked for to show it
+ENOUGH = 16 * 1024 * 1024  # characters of messages that were found, at which a search may end
 
-_ASCII = re.compile("[a-z0-9]+")
+_ASCII = bytes(  # each byte of a text as it counts
+    ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() else ord(" ")
+    for byte in range(256)
+)
 # Scripts without spaces between words (Thai and Lao, kana, Han): each character is a word.
 _SINGLE = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORDS = re.compile(rf"[{_SINGLE}]|[^\W_{_SINGLE}]+")
@@ -36,10 +41,13 @@ class Search:
 def words_of(text: str) -> list[str]:
     """Return the words of ``text``, once each, in order, as they are found.
 
-    Case, width, accents and punctuation do not count.
+    Case, width, accents and punctuation do not count, nor what is behind ``SEARCHED`` characters.
     """
+    text = text[:SEARCHED]
     if text.isascii():
-        found = _ASCII.findall(text.lower())
+        found = text.encode().translate(_ASCII).decode().split()
+        if len(text) <= LONGEST_WORD:
+            return list(dict.fromkeys(found))
     else:
         bare = "".join(
             [c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn"]
@@ -67,13 +75,14 @@ def excerpt(body: str, words: tuple[str, ...], most: int) -> str:
     """
     if len(body) <= most:
         return body
-    near = body[:_NEAR]
-    places = [match.start() for word in words if (match := _place(word, near))]
-    begin = min(max(0, min(places, default=0) - most // 3), len(body) - most)
+    begin = min(max(0, _first(words, body[:_NEAR]) - most // 3), len(body) - most)
     end = begin + most
     return f"{'… ' if begin else ''}{body[begin:end].strip()}{' …' if end < len(body) else ''}"
 
 
-def _place(word: str, body: str) -> re.Match[str] | None:
-    whole = rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
-    return re.search(whole, body, re.IGNORECASE) or re.search(re.escape(word), body, re.IGNORECASE)
+def _first(words: tuple[str, ...], text: str) -> int:
+    """Return where the first of ``words`` stands in ``text``: as a word, or else within one."""
+    any_of = "|".join([re.escape(word) for word in words])
+    whole = rf"(?<![^\W_])(?:{any_of})(?![^\W_])"
+    match = re.search(whole, text, re.IGNORECASE) or re.search(any_of, text, re.IGNORECASE)
+    return match.start() if match else 0

@@ -9,7 +9,7 @@ from typing import assert_never
 from zope.interface import implementer
 
 from chatnet.core import events as e
-from chatnet.core.durations import spell_duration
+from chatnet.core.durations import spell_duration, spell_span
 from chatnet.core.large import SLICE
 from chatnet.core.names import fold
 from chatnet.core.plain import plain, plain_lines
@@ -149,7 +149,7 @@ def _lines(entry: e.Entry) -> list[str]:
         case e.RetentionSet(by, seconds):
             if not seconds:
                 return [f"{by} lets messages be kept as long as the server keeps them."]
-            return [f"{by} lets messages be kept for {spell_duration(seconds)}."]
+            return [f"{by} lets messages be kept for {spell_span(seconds)}."]
         case _:
             assert_never(event)
 

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from chatnet.core import replies as r
 from chatnet.core.commands import Password, Request, Say
-from chatnet.core.durations import spell_duration
+from chatnet.core.durations import spell_duration, spell_span
 from chatnet.core.large import Work, decoding
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Malformed
@@ -173,7 +173,7 @@ def _entered(reply: r.Entered) -> str:
     if reply.state.topic:
         lines.append(f"Topic: {plain(reply.state.topic)}")
     if reply.retention:
-        lines.append(f"Messages here are kept for {spell_duration(reply.retention)}.")
+        lines.append(f"Messages here are kept for {spell_span(reply.retention)}.")
     if reply.since < reply.seq:
         lines.append("--- history ---")
     return "\n".join(lines)

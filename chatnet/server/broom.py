@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from chatnet.core.refusals import Unavailable
 from chatnet.core.room import retention
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from chatnet.server.rooms import Rooms
 
 ASLEEP_EVERY = 10  # sweeps, of which one looks at the rooms that are not in memory too
-MANY = 50  # of those are looked at together
 
 
 class Broom:
@@ -43,22 +41,34 @@ class Broom:
         if not self._sweeping:
             self._sweeping = True
             done = Deferred.fromCoroutine(self._sweep(next(self._sweeps) % ASLEEP_EVERY == 0))
-            done.addErrback(self._failed).addBoth(self._swept)
+            done.addErrback(lambda bug: self._log.failure("a sweep broke", bug))
+            done.addBoth(self._swept)
 
     async def _sweep(self, asleep: bool) -> None:
-        for audience in list(self._rooms.audiences.values()):
-            await self._clear(audience)
-        keys = await self._journal.logs() if asleep else ()
-        for first in range(0, len(keys), MANY):
-            missing = [k for k in keys[first : first + MANY] if k not in self._rooms.audiences]
-            for key in await self._journal.aged(missing, self._seconds, self._clock.seconds()):
-                if self._rooms.closing:
-                    return
-                await self._clear(await self._rooms.open(key))
-                self._rooms.let_go(key)
+        for key in list(self._rooms.audiences):
+            await self._clear(key)
+        if not asleep:
+            return
+        try:
+            async for key in self._journal.aged(self._seconds, self._clock.seconds()):
+                if key not in self._rooms.audiences:
+                    await self._clear(key, asleep=True)
+                    self._rooms.let_go(key)
+        except OSError as error:
+            self._log.error("cannot see what is old: {error}", error=str(error))
 
-    async def _clear(self, audience: Audience) -> None:
-        """Let go of what is too old in the log of ``audience``."""
+    async def _clear(self, key: str, asleep: bool = False) -> None:
+        """Let go of what is too old in the log ``key``, which is brought in if it is ``asleep``."""
+        if self._rooms.closing:
+            return
+        try:
+            audience = await self._rooms.open(key) if asleep else self._rooms.audiences.get(key)
+            if audience is not None:
+                await self._let_go(audience)
+        except (OSError, Unavailable) as error:  # foreseen; the next sweep tries again
+            self._log.error("{room} keeps what is old: {error}", room=key, error=str(error))
+
+    async def _let_go(self, audience: Audience) -> None:
         room, log = audience.room, audience.room.log
         kept = retention(self._seconds, room.state.retention)
         if not kept or log.floor == log.head:
@@ -77,12 +87,6 @@ class Broom:
                 before, floor = floor, await self._journal.forget(room.key, upto)
         finally:
             log.floor = floor
-
-    def _failed(self, failure: Failure) -> None:
-        if failure.check(OSError, Unavailable):
-            self._log.error("cannot let go of what is old: {why}", why=failure.getErrorMessage())
-        else:
-            self._log.failure("cannot let go of what is old", failure)
 
     def _swept(self, _: object) -> None:
         self._sweeping = False

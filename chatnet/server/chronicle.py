@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from twisted.logger import Logger
 
 from chatnet.core import events as e
-from chatnet.core.durations import spell_duration
+from chatnet.core.durations import spell_span
 from chatnet.core.room import Room
 
 Transcript = Callable[[Room, e.Entry], None]
@@ -44,7 +44,7 @@ class Chronicle:
                     what = f"message {seq} by {author}"
                     self._log.info("{by} deleted {what}, {room}", by=by, what=what, room=room.name)
                 case e.RetentionSet(by, seconds):
-                    long = spell_duration(seconds) if seconds else "as long as the server does"
+                    long = spell_span(seconds) if seconds else "as long as the server does"
                     self._log.info("{by} has {room} kept {long}", by=by, long=long, room=room.name)
         for by, count in spoke.items():
             times = "" if count == 1 else f", {count} times"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c, events as e, rules
-from chatnet.core.durations import spell_duration
+from chatnet.core.durations import spell_span
 from chatnet.core.large import LARGE
 from chatnet.core.names import EVERYBODY, PIECES, fold
 from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed, NotAMember
@@ -69,7 +69,7 @@ async def prepare(
             most = host.settings.retention
             if most and seconds > most:
                 raise NotAllowed(
-                    f"This server keeps messages for {spell_duration(most)}; a room can only"
+                    f"This server keeps messages for {spell_span(most)}; a room can only"
                     " shorten that."
                 )
             return command, None

@@ -299,7 +299,7 @@ class Network:
         room = audience.room
         room.log.extend(entries)
         audience.used_at = entries[0].at
-        listed = False  # whether something happened that the list of rooms shows
+        listed = False  # whether something happened that is asked for while nobody is there
         for entry in entries:
             match entry.event:
                 case e.Joined(who):

@@ -149,7 +149,7 @@ class Sqlite(Database):
         )
 
     def _prepare(self, connection: Any, record: object) -> None:
-        for statement in ("journal_mode = WAL", "synchronous = FULL"):
+        for statement in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             connection.execute(f"PRAGMA {statement}")
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain
+from itertools import chain, islice
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -29,6 +29,7 @@ from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
 from chatnet.stores.pieces import PAGE, commit, emptied, forget, page
 
 PIECE = 512 * 1024  # characters of a large message that are written at once
+MANY = 50  # logs whose age is looked at together
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 
 
@@ -156,11 +157,11 @@ class Journal:
     def search(self, rooms: Sequence[str], search: Search, limit: int) -> Deferred[Sequence[Entry]]:
         return self._reader.run(self._reads.search, rooms, search, limit)
 
-    def logs(self) -> Deferred[Sequence[str]]:
-        return self._reader.run(self._logs)
-
-    def aged(self, rooms: Sequence[str], seconds: float, now: float) -> Deferred[Sequence[str]]:
-        return self._reader.run(self._aged, rooms, seconds, now)
+    async def aged(self, seconds: float, now: float) -> AsyncIterator[str]:
+        states = iter(self._reads.states())
+        while some := await self._reader.run(lambda: list(islice(states, MANY))):
+            for room in await self._reader.run(self._aged, some, seconds, now):
+                yield room
 
     def forget(self, room: str, upto: int) -> Deferred[int]:
         return self._writer.run(forget, self._store, room, upto)
@@ -172,13 +173,14 @@ class Journal:
         recalled = self._reader.run(self._reads.recall, origin, REMEMBERED)
         return recalled.addCallback(lambda answers: {done.cid: done for done in answers})
 
-    def _logs(self) -> Sequence[str]:
-        return [key for key in self._reads.logs() if not key.startswith(PIECES)]
-
-    def _aged(self, rooms: Sequence[str], seconds: float, now: float) -> Sequence[str]:
+    def _aged(
+        self, states: Iterable[tuple[str, int, RoomState]], seconds: float, now: float
+    ) -> Sequence[str]:
         found = []
-        for room in rooms:
-            kept = retention(seconds, self._reads.load(room)[1].retention)
+        for room, _, state in states:
+            kept = retention(seconds, state.retention)
+            if room.startswith(PIECES):  # which go with the message that they are
+                continue
             if kept and self._reads.seq_at(room, now - kept) > self._reads.floor(room):
                 found.append(room)
         return found

@@ -168,7 +168,7 @@ class MemoryStore:
             log.add(record, record.entry)
 
     def states(self) -> Iterable[tuple[str, int, RoomState]]:
-        for room, (seq, text) in self._states.items():
+        for room, (seq, text) in list(self._states.items()):
             yield room, seq, decode_state(text)
 
     def answers(self) -> Iterable[tuple[str, Done]]:

@@ -91,7 +91,7 @@ ACCOUNTS = (
     .limit(_PAGE_ROWS)
 )
 CLAIMED = (
-    select(accounts.c.name, accounts.c.key, accounts.c.verifier)
+    select(accounts.c.name, accounts.c.key, accounts.c.verifier, accounts.c.made_at)
     .join(claims, claims.c.account == accounts.c.key)
     .where(claims.c.claim == bindparam("claim"))
 )

@@ -11,11 +11,11 @@ from zope.interface import implementer
 
 from chatnet.core.chain import START, Anchor, Record, bind, erased
 from chatnet.core.codec import decode_event, decode_state, encode_event, encode_state
-from chatnet.core.events import Deleted, Entry
+from chatnet.core.events import Deleted, Entry, weight
 from chatnet.core.names import Name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
-from chatnet.core.search import Search, finds
+from chatnet.core.search import ENOUGH, Search, finds
 from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
 from chatnet.stores import queries
 from chatnet.stores.connected import Connected
@@ -142,8 +142,13 @@ class SqlStore:
             for group in [rooms] if database.together else [[room] for room in rooms]:
                 places += self._places(database.match(search, group, limit))
         places.sort(reverse=True)
-        found = [self._at(*place) for place in places[:limit]]
-        return [entry for entry in found if entry and finds(search, entry)]
+        found, size = [], 0
+        for place in places[:limit]:
+            entry = self._at(*place) if size < ENOUGH else None
+            if entry is not None and finds(search, entry):
+                found.append(entry)
+                size += weight(entry.event)
+        return found
 
     def strays(self) -> Sequence[str]:
         return [room for (room,) in self._db.ask(queries.STRAYS)]
@@ -190,7 +195,7 @@ class SqlStore:
 
     def accounts(self) -> Iterable[tuple[Account, float]]:
         for key, name, verifier, at in self._all(queries.ACCOUNTS, ""):
-            yield Account(name, key, verifier), at
+            yield Account(name, key, verifier, at), at
 
     # -- how -----------------------------------------------------------------------
 

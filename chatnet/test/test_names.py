@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core.durations import parse_duration, spell_duration
+from chatnet.core.durations import parse_duration, spell_duration, spell_span
 from chatnet.core.names import fold, person_name, room_name, skeleton
 from chatnet.core.plain import plain
 from chatnet.core.refusals import BadName
@@ -68,4 +68,7 @@ class DurationTests(SynchronousTestCase):
             self.assertIsNone(parse_duration(text))
         self.assertEqual(spell_duration(5400), "1 hour 30 minutes")
         self.assertEqual(spell_duration(0), "1 second")
+        self.assertEqual(spell_span(30 * 86400), "30 days")
+        self.assertEqual(spell_span(86400), "1 day")
+        self.assertEqual(spell_span(5400), "90 minutes")
         self.assertEqual(spell_duration(1209600 + 86400 + 5), "2 weeks 1 day")

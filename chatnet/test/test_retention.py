@@ -79,7 +79,7 @@ class RetentionTests(SynchronousTestCase):
         self.assertEqual(len([line for line in ann.hears() if "ann: " in line]), 1)
         rig.restart()
         zoe = rig.arrives("/nick zoe", "/join tea")
-        self.assertIn("Messages here are kept for 4 weeks 2 days.", zoe.hears())
+        self.assertIn("Messages here are kept for 30 days.", zoe.hears())
 
     def test_without_a_limit_nothing_goes(self) -> None:
         rig = Rig()

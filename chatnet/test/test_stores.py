@@ -28,7 +28,7 @@ from chatnet.core.events import (
 from chatnet.core.names import person_name
 from chatnet.core.replies import Done
 from chatnet.core.room import Member, RoomState, Sanction
-from chatnet.core.search import Search, words_of
+from chatnet.core.search import ENOUGH, Search, words_of
 from chatnet.interfaces import Account, Batch, IAccountStore, IStore
 from chatnet.stores.databases import Sqlite
 from chatnet.stores.memory import MemoryStore
@@ -194,6 +194,11 @@ class StoreContract(Contract):
         self.assertEqual(self.found("", by="ann"), ["milk 1", "tea 1"])
         self.assertEqual(self.found("' OR 1=1 -- \" * NEAR("), [])
 
+    def test_of_large_messages_it_finds_enough(self) -> None:
+        large = "x" * (ENOUGH // 2)
+        self.write("tea", *[Said("ann", f"tea {large}")] * 4)
+        self.assertIn(len(self.found("tea")), (2, 3, 4))
+
     def test_what_is_let_go_is_not_found(self) -> None:
         self.write("tea", Said("ann", "green"), Said("ann", "green"))
         self.store.write(Batch([], states={"tea": (1, RoomState("Tea"))}))
@@ -267,6 +272,7 @@ class StoreContract(Contract):
             assert found is not None
             self.assertNotIn("verifier", repr(found))
             self.assertEqual((found.name, found.key, found.verifier), ("Tom1", "tom1", "verifier"))
+            self.assertEqual(found.made, 1.5)
             self.assertFalse(self.store.add(person_name(other), "another", 1.5))
         self.assertIsNone(self.store.find(person_name("tommy").claims))
 
@@ -306,9 +312,18 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
     def test_it_is_durable_when_it_says_so(self) -> None:
         modes = [
             self.store._db.ask(text(f"PRAGMA {name}"))[0][0]
-            for name in ("journal_mode", "synchronous")
+            for name in ("journal_mode", "synchronous", "secure_delete")
         ]
-        self.assertEqual(modes, ["wal", 2])  # 2: FULL
+        self.assertEqual(modes, ["wal", 2, 1])  # 2: FULL
+
+    def test_nothing_is_left_in_its_file_of_what_was_deleted(self) -> None:
+        said = [Said("ann", f"a secret-{n} {'x' * 9000 * n}") for n in range(4)]
+        self.write("tea", *said)
+        self.write("tea", Deleted("ann", 1), Deleted("ann", 2), first=5)
+        self.store.write(Batch([], states={"tea": (4, RoomState("Tea"))}))
+        self.store.forget("tea", 4, 99)
+        self.store.close()  # which puts the log that is written ahead into the file
+        self.assertEqual(Path(self.path).read_bytes().count(b"a secret-"), 0)
 
     def test_a_page_of_large_entries_is_small(self) -> None:
         large = [Entry("tea", n, 1.5, Said("ann", "x" * 400_000)) for n in range(1, 11)]

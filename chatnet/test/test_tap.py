@@ -78,6 +78,11 @@ class OptionsTests(SynchronousTestCase):
             ("--password-length 4", "--password-length is MIN-MAX, like 4-128, not 4"),
             ("--password-length 9-4", "9 is more than 4"),
             ("--replay some", "--replay is a number, not some"),
+            (
+                "--retention soon",
+                "--retention is like 12h, 30d or 52w (60s or more) or none, not soon",
+            ),
+            ("--retention 5s", "--retention is like 12h, 30d or 52w (60s or more) or none, not 5s"),
             ("--registration maybe", "--registration is open or closed, not maybe"),
             ("--store oracle://ann:secret@db/x", "or memory:, not oracle:. See"),
             ("--store mysql+pymysql:x", "--store is like mysql+pymysql://USER@HOST/DATABASE"),

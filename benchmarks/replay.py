@@ -1,0 +1,170 @@
+"""A room with a long past, read from its beginning: how soon, how fast, at what cost to others.
+
+    python benchmarks/replay.py --messages 1000000
+
+Fills the room ``long`` through the store, starts a server on it, and lets somebody join it with
+all of it (``--replay all``) while somebody else, in another room, has every message answered
+before the next one. Prints how long the first line took and all of them, how much memory the
+server has taken meanwhile, and how long the answers took, in milliseconds, before and during it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+from chatnet.core.events import Entry, Event, Joined, Left, Opened, Said
+from chatnet.core.room import RoomState
+from chatnet.interfaces import Batch
+from chatnet.stores.databases import Sqlite
+from chatnet.stores.sql import SqlStore
+
+HOST = "127.0.0.1"
+BATCH = 2000  # entries of one commit while the room is filled
+READ = 1 << 18  # bytes
+
+
+def fill(path: Path, count: int, size: int) -> None:
+    """Put a room with ``count`` messages of ``size`` characters into the database at ``path``."""
+    store = SqlStore(Sqlite(str(path)))
+    state = RoomState("long")
+    first: list[Event] = [Opened("long", "ann"), Joined("ann")]
+    said: Iterator[Event] = (
+        Said("ann", f"{n} {'tea and milk ' * size}"[:size]) for n in range(count)
+    )
+    events = chain(first, said, [Left("ann")])
+    seq, at = 0, 1_790_000_000.0 - count
+    while batch := list(islice(events, BATCH)):
+        entries = [Entry("long", seq + n, at + seq + n, one) for n, one in enumerate(batch, 1)]
+        for event in batch:
+            state.evolve(event)
+        seq += len(batch)
+        store.write(Batch(entries, states={"long": (seq, state)}))
+    store.close()
+
+
+class Server:
+    """A server on the data in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        log = folder / "log"
+        twistd = Path(sys.executable).with_name("twistd")
+        self.process = subprocess.Popen(
+            [twistd, "-n", "--pidfile=", "--logfile", log, "chatnet", "--port", "0",
+             "--interface", HOST, "--data", folder, "--replay", "all"],
+        )  # fmt: skip
+        while not (log.exists() and "connect with:" in log.read_text()):
+            time.sleep(0.05)
+        self.port = int(log.read_text().partition(", port ")[2].split()[0])
+
+    def memory(self) -> float:
+        """Return the MiB that it has now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+
+def comes(port: int, name: str) -> socket.socket:
+    """Return somebody called ``name``, who was greeted."""
+    one = socket.create_connection((HOST, port))
+    one.sendall(f"/nick {name}\r\n".encode())
+    until(one, b"You are now")
+    return one
+
+
+def until(one: socket.socket, words: bytes) -> None:
+    """Read up to ``words``."""
+    heard = b""
+    while words not in heard:
+        heard = heard[-1000:] + one.recv(READ)
+
+
+class Other(threading.Thread):
+    """Somebody in another room, who waits for each answer, and notes how long that took."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self.took: list[float] = []
+        self._one = comes(port, "bob")
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        self._one.sendall(b"/join short\r\n")
+        until(self._one, b"Welcome to room short")
+        while not self._over.wait(0.02):
+            began = time.perf_counter()
+            self._one.sendall(b"hello\r\n/ping\r\n")
+            until(self._one, b"pong")
+            self.took.append((time.perf_counter() - began) * 1000)
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def spread(took: list[float]) -> str:
+    ordered = sorted(took)
+    return f"{statistics.median(ordered):.1f} median, {ordered[-len(ordered) // 100]:.1f} 99 %"
+
+
+def measure(server: Server, count: int) -> None:
+    other = Other(server.port)
+    other.start()
+    reader = comes(server.port, "zoe")
+    time.sleep(3)
+    before, memory = list(other.took), server.memory()
+    began = time.perf_counter()
+    reader.sendall(b"/join long\r\n")
+    first, most, lines, heard = 0.0, memory, 0, b""
+    while b"--- end of history ---" not in heard:
+        heard = heard[-100:] + reader.recv(READ)
+        lines += heard[100:].count(b"\n") if lines else heard.count(b"\n")
+        if not first and b"ann: 0 " in heard:
+            first = time.perf_counter() - began
+        most = max(most, server.memory())
+    took = time.perf_counter() - began
+    during = other.took[len(before) :]
+    other.stop()
+    tell(f"first line after {first * 1000:.0f} ms, all {count:,} after {took:.1f} s")
+    tell(f"memory {memory:.0f} MiB before, {most - memory:+.1f} MiB at most")
+    tell(f"others were answered in (ms): {spread(before)} before; {spread(during)} during it")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--size", type=int, default=80, help="characters of each")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chatnet-bench-") as made:
+        folder = Path(made)
+        began = time.perf_counter()
+        fill(folder / "chatnet.db", asked.messages, asked.size)
+        size = (folder / "chatnet.db").stat().st_size / 2**20
+        tell(f"filled in {time.perf_counter() - began:.0f} s: {size:.0f} MiB")
+        server = Server(folder)
+        try:
+            measure(server, asked.messages)
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
