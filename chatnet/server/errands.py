@@ -37,8 +37,7 @@ async def prepare(
     match command:
         case c.Say(_, body) if len(body) >= LARGE:
             rules.permit(state, session.actor, c.Say, host.clock.seconds())
-            parked = f"@={host.entropy(16).hex()}"
-            body = await host.network.journal.park(parked, body)
+            body = await _park(host, command)
             await host.network.open(key)  # it may have been let go while we waited
             return replace(command, body=body), None
         case c.Roll(_, dice):
@@ -59,6 +58,11 @@ async def prepare(
             return replace(command, lock=await host.accounts.hash(password)), None
         case _:
             return command, None
+
+
+async def _park(host: Host, command: c.Say | c.Announce) -> str:
+    """Return the large message in ``command``, which is stored in pieces now."""
+    return await host.network.journal.park(f"@={host.entropy(16).hex()}", command.body)
 
 
 async def prepare_join(
@@ -112,7 +116,10 @@ async def address(
         Refused: there is nobody to tell, or it is not allowed.
     """
     if isinstance(command, c.Announce):
-        return [EVERYBODY], rules.announce(session.actor, command), None
+        told = rules.announce(session.actor, command)
+        if len(command.body) >= LARGE:
+            told = rules.announce(session.actor, replace(command, body=await _park(host, command)))
+        return [EVERYBODY], told, None
     name, person = await queries.addressee(host, command.who)
     if person is session.person:
         raise Malformed("That is you.")
