@@ -29,6 +29,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 MIB = 1024 * 1024
+END = b"that was all of it"  # is said after the large message
 PAUSE = 2.0  # seconds between two messages of a chatter
 _WHERE = re.compile(r"listens on .*port (\d+)")
 _UPGRADE = (
@@ -102,10 +103,9 @@ def chat(port: int, count: int, pipe: Connection) -> None:
 class Reader(threading.Thread):
     """Someone in the room of the large message."""
 
-    def __init__(self, port: int, style: str, size: int) -> None:
+    def __init__(self, port: int, style: str) -> None:
         super().__init__(daemon=True)
         self.style, self.digest, self.seconds = style, "", 0.0
-        self._size = size
         self._socket = socket.create_connection((HOST, port))
         if style == "text":
             self._socket.sendall(b"/nick reader-text\r\n/join hall\r\n")
@@ -116,14 +116,9 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         data, begun = bytearray(), 0.0
-        while True:
+        while END not in data[-1000:]:
             data += self._socket.recv(1 << 18)
-            if len(data) > self._size:
-                if data.endswith(b"\r\n" if self.style == "text" else b'"}', -100) or (
-                    self.style == "json" and data.endswith(b'"}\n')
-                ):
-                    break
-            elif not begun and len(data) > MIB // 4:
+            if not begun and len(data) > MIB // 4:
                 begun = time.monotonic()
         self.seconds = time.monotonic() - begun
         self.digest = hashlib.sha256(body_of(bytes(data), self.style)).hexdigest()
@@ -152,26 +147,31 @@ def body_of(data: bytes, style: str) -> bytes:
     return str(json.loads(payload)["body"]).encode()
 
 
-def speak(port: int, body: bytes, by: str) -> float:
-    """Say ``body``; return the seconds until the other side took it all."""
-    with socket.create_connection((HOST, port)) as one:
-        if by == "text":
-            one.sendall(b"/nick speaker\r\n/join hall\r\n")
-            whole = body + b"\r\n"
-        elif by == "json":
-            one.sendall(ask("nick", name="speaker") + ask("join", room="hall"))
-            whole = ask("say", room="hall", body=body.decode())
-        else:
-            one.sendall(_UPGRADE.format(room="hall").encode())
-            payload = ask("say", room="hall", body=body.decode())
-            whole = b"\x81\xff" + len(payload).to_bytes(8) + bytes(4) + payload
-        time.sleep(1.0)
-        threading.Thread(target=drain, args=(one,), daemon=True).start()
-        begun = time.monotonic()
-        one.sendall(whole)
-        seconds = time.monotonic() - begun
-        time.sleep(8.0)
-        return seconds
+def speak(port: int, body: bytes, by: str) -> tuple[socket.socket, float]:
+    """Say ``body``, and the end; return who did, and the seconds until it was all taken."""
+    one = socket.create_connection((HOST, port))
+    bodies = body, END
+    if by == "text":
+        one.sendall(b"/nick speaker\r\n/join hall\r\n")
+        units = [said + b"\r\n" for said in bodies]
+    elif by == "json":
+        one.sendall(ask("nick", name="speaker") + ask("join", room="hall"))
+        units = [ask("say", room="hall", body=said.decode()) for said in bodies]
+    else:
+        one.sendall(_UPGRADE.format(room="hall").encode())
+        units = [framed(ask("say", room="hall", body=said.decode())) for said in bodies]
+    time.sleep(1.0)
+    threading.Thread(target=drain, args=(one,), daemon=True).start()
+    begun = time.monotonic()
+    one.sendall(b"".join(units))
+    return one, time.monotonic() - begun
+
+
+def framed(payload: bytes) -> bytes:
+    """Return ``payload`` as one frame of a client, with a mask that changes nothing."""
+    size = len(payload)
+    head = bytes((0x81, 0x80 | size)) if size < 126 else b"\x81\xff" + size.to_bytes(8)
+    return head + bytes(4) + payload
 
 
 def drain(one: socket.socket) -> None:
@@ -212,16 +212,17 @@ def main() -> None:
     chatters = multiprocessing.Process(target=chat, args=(server.port, options.chatters, there))
     chatters.start()
     here.recv()
-    readers = [Reader(server.port, style, len(body)) for style in ("text", "json", "websocket")]
+    readers = [Reader(server.port, style) for style in ("text", "json", "websocket")]
     time.sleep(6.0)
     empty = server.memory()
     for reader in readers:
         reader.start()
     begun = time.monotonic()
-    seconds = speak(server.port, body, options.by)
+    speaker, seconds = speak(server.port, body, options.by)
     for reader in readers:
         reader.join(60)
     ended = time.monotonic()
+    speaker.close()
     here.send("enough")
     delays = here.recv()
     chatters.join()

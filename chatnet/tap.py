@@ -22,7 +22,8 @@ from chatnet import __version__
 from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
 from chatnet.core.durations import parse_duration
-from chatnet.core.events import Entry, Seen, Whispered
+from chatnet.core.events import Entry, Seen, Whispered, weight
+from chatnet.core.large import LARGE
 from chatnet.core.names import EVERYBODY
 from chatnet.core.room import Room
 from chatnet.core.rules import LONGEST_RETENTION, SHORTEST_RETENTION
@@ -285,7 +286,9 @@ def _transcript(room: Room, entry: Entry) -> None:
     """Log what is shown in rooms. What people whisper is theirs alone."""
     if isinstance(entry.event, Whispered | Seen):
         return
-    for line in LIVE.render(entry).decode().splitlines():
+    large = weight(entry.event) >= LARGE
+    shown = LIVE.part(entry, 0)[0] + b"\n(and more)" if large else LIVE.render(entry)
+    for line in shown.decode().splitlines():
         _log.info("[{room}] {line}", room=room.name, line=line)
 
 

@@ -195,12 +195,17 @@ class Frames(Peer):
         self.says(frame(json.dumps({"do": do} | fields).encode()))
 
     def next(self) -> tuple[int, bytes]:
-        """Return the opcode and the payload of the next frame."""
-        first, size = self.takes(2)
-        assert first & FINAL and not size & FINAL, "whole frames of a server"
-        if size > 125:
-            size = int.from_bytes(self.takes(2 if size == 126 else 8))
-        return first & 15, self.takes(size)
+        """Return the opcode and the payload of the next message, or of a control frame."""
+        opcode, payload, first = 0, b"", 0
+        while not first & FINAL:
+            first, size = self.takes(2)
+            assert not size & FINAL, "a frame of a server"
+            assert not opcode or first & 15 == 0, "what is begun goes on"
+            opcode = opcode or first & 15
+            if size > 125:
+                size = int.from_bytes(self.takes(2 if size == 126 else 8))
+            payload += self.takes(size)
+        return opcode, payload
 
     def objects(self) -> Iterator[dict[str, Any]]:
         """Yield each text message that comes."""

@@ -31,6 +31,7 @@ class Connection:
         self._clock = clock
         self._hear = hear
         self._heard_at = 0.0
+        self._coming = 0  # bytes of a line that had come when we looked last
         self._due = 0.0  # when to look next
         self._timers: list[IDelayedCall] = []
 
@@ -94,6 +95,8 @@ class Connection:
         limit = SILENT_SECONDS if self.greeted else GREETING_SECONDS
         if self._due and now - self._due > LATE_SECONDS:
             self._heard_at = now
+        if self._wire.coming != self._coming:  # a large message, on a slow line
+            self._coming, self._heard_at = self._wire.coming, now
         if now - self._heard_at >= limit:
             self.abort()
             return

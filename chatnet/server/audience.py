@@ -172,8 +172,7 @@ class Audience:
                 if printed.upto == head and not _large(printed.entries):
                     after, style, run = begin, cursor.style, printed
         self._printed.clear()
-        for scroll in list(self._scrolls.values()):
-            self._close_idle(scroll)
+        self._close_idle()
         self.room.log.forget()
 
     def _broke(self, reader: Reader) -> None:
@@ -265,18 +264,19 @@ class Audience:
             cursor.paging = False
             if self._cursors.get(cursor.reader) is cursor:
                 self._advance(cursor)
-        self._close_idle(scroll)
+        self._close_idle()
 
-    def _close_idle(self, scroll: Scroll[Cursor]) -> None:
-        """Forget ``scroll`` unless it is being read, or about to be."""
-        scroll.waiting = [
-            cursor
-            for cursor in scroll.waiting
-            if self._cursors.get(cursor.reader) is cursor
-            and (cursor.paging or not cursor.reader.full)
-        ]
-        if not (len(scroll) or scroll.waiting):
-            self._close(scroll)
+    def _close_idle(self) -> None:
+        """Forget the large entries that are not being read, or about to be."""
+        for scroll in list(self._scrolls.values()):
+            scroll.waiting = [
+                cursor
+                for cursor in scroll.waiting
+                if self._cursors.get(cursor.reader) is cursor
+                and (cursor.paging or not cursor.reader.full)
+            ]
+            if not (len(scroll) or scroll.waiting):
+                self._close(scroll)
 
     def _close(self, scroll: Scroll[Cursor]) -> None:
         if self._scrolls.get(scroll.seq) is scroll:
@@ -346,6 +346,7 @@ class Audience:
             if self._cursors.get(reader) is cursor:
                 self._advance(cursor)
             reader.turned()
+        self._close_idle()
 
     def _torn(self, failure: Failure, page: tuple[int, int]) -> None:
         if failure.check(OSError):  # foreseen: a lost database

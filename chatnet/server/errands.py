@@ -50,8 +50,7 @@ async def prepare(
     match command:
         case c.Say(_, body) if len(body) >= LARGE:
             rules.permit(state, session.actor, c.Say, host.clock.seconds())
-            parked = f"{PIECES}{host.entropy(16).hex()}"
-            body = await host.network.journal.park(parked, body)
+            body = await _park(host, command)
             await host.network.open(key)  # it may have been let go while we waited
             return replace(command, body=body), None
         case c.Roll(_, dice):
@@ -96,6 +95,11 @@ def aimed(host: Host, command: c.RoomCommand) -> c.RoomCommand:
                 target = next(iter(person.sessions)).actor.target
             return replace(command, target=target)
     return command
+
+
+async def _park(host: Host, command: c.Say | c.Announce) -> str:
+    """Return the large message in ``command``, which is stored in pieces now."""
+    return await host.network.journal.park(f"{PIECES}{host.entropy(16).hex()}", command.body)
 
 
 async def prepare_join(
@@ -149,7 +153,10 @@ async def address(
         Refused: there is nobody to tell, or it is not allowed.
     """
     if isinstance(command, c.Announce):
-        return [EVERYBODY], rules.announce(session.actor, command), None
+        told = rules.announce(session.actor, command)
+        if len(command.body) >= LARGE:
+            told = rules.announce(session.actor, replace(command, body=await _park(host, command)))
+        return [EVERYBODY], told, None
     name, person = await queries.addressee(host, command.who)
     if person is session.person:
         raise Malformed("That is you.")

@@ -69,6 +69,8 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.slowly(_identify(session, command, cid), cid)
         case c.Whisper() | c.Announce():
             session.check_length(command.body)
+            if isinstance(command, c.Whisper) and command.times > 1 and len(command.body) >= LARGE:
+                raise Malformed("So long a message can be told once at a time.")
             session.slowly(_tell(session, command, cid), cid)
         case c.History():
             session.slowly(_recall(session, command, cid), cid)

@@ -86,7 +86,9 @@ class Scroll(Generic[P]):
         return seen >= 0 and self.moved - seen < PACE_BYTES
 
     def give_way(self) -> None:
-        """Part with those who read it."""
+        """Part with those who read it; or be there for nobody."""
+        if not self._readings:
+            self._closed(self)
         for reading in list(self._readings):
             reading.reader.part(_TOO_SLOW, "stalled")
 

@@ -40,7 +40,7 @@ from chatnet.wires.lines import LineWire
 from chatnet.wires.outlet import SHARE, STEP
 
 MIB = 1024 * 1024
-TEXT = ('grüße \U0001f600 \\ " \t' * 5 + "\r\nsecond\x1b line\n" + "x" * 60) * 4000
+TEXT = ('grüße \U0001f600 \\ " \t' * 5 + "\r\nsecond\x1b line\n" + "x" * 60) * 2000
 
 
 def same(one: object, other: object) -> None:
@@ -446,6 +446,34 @@ class ParkingTests(SynchronousTestCase):
         self.rig.settle()
         self.assertEqual(self.eve.receives()[-1]["error"], "not-a-member")
         self.assertFalse([key for key in self.rig.store.logs() if key.startswith("@=")])
+
+    def test_what_is_told_to_all_is_stored_so_too_and_what_is_whispered_is_not(self) -> None:
+        ann = self.rig.account("ann")
+        ann.asks(f"/send all {self.body}")
+        heard = [one.get("body") for one in self._hears(self.eve)]
+        same(heard[-1:], [self.body])
+        ann.asks(f"/whisper eve {self.body}")
+        heard = [one.get("body") for one in self._hears(self.eve)]
+        same(heard[-1:], [self.body])
+        ann.asks(f"/spam eve 2 {self.body}")
+        same("once at a time" in self._lines(ann)[-1], True)
+        self.assertEqual(len([key for key in self.rig.store._rooms if key.startswith("@=")]), 1)
+
+    def test_room_for_reading_that_nobody_uses_is_given_back(self) -> None:
+        self.rig = Rig(max_message=0, budget=0)
+        ann, bob, cat = [self.rig.member(name) for name in ("ann", "bob", "cat")]
+        fills(bob)
+        ann.types(self.body)
+        self._lines(cat)
+        ann.types(self.body)
+        self.assertEqual(len(self._lines(cat)), 0)
+        cat.stops_listening()
+        bob.hangs_up()
+        self._lines(ann)
+        self.assertEqual(self.rig.network.budget.used, 0)
+        cat.listens()
+        self.assertEqual(len(self._lines(cat)), 2)
+        self.assertEqual(self.rig.network.budget.used, 0)
 
     def test_who_hangs_up_meanwhile_has_said_it(self) -> None:
         ann = self.rig.member("ann")

@@ -588,6 +588,17 @@ class PauseTests(LinkTestCase):
         self.assertTrue(self.link.online)
         self.assertEqual(self.listener.heard(), [])
 
+    def test_a_large_message_that_is_coming_is_a_sign_of_life(self) -> None:
+        self.arrive()
+        for second in range(int(4 * SILENT_SECONDS)):
+            self.clock.advance(1)
+            if second % int(SILENT_SECONDS / 2) == 0:
+                self.server.pipe.protocol.dataReceived(b"x")
+        self.assertTrue(self.link.online)
+        for _ in range(int(2 * SILENT_SECONDS)):
+            self.clock.advance(1)
+        self.assertFalse(self.link.online)
+
     def test_patience_ends(self) -> None:
         self.make(Identity("ann"), patience=60.0)
         self.arrive()

@@ -19,7 +19,7 @@ EVERYTHING = """
     --port 1 --interface ::1 --data /d --store memory: --password p --max-clients 2
     --max-message 0 --password-length 6-9 --replay all --registration closed
     --name N --motd M --transcript --stall-seconds 7
-    --tls-cert /c --tls-key /k --tls-only --allow-plaintext-passwords --origin http://a
+    --tls-cert /c --tls-key /k --tls-only --allow-plaintext-passwords --budget 9 --origin http://a
 """
 
 
@@ -56,6 +56,7 @@ class OptionsTests(SynchronousTestCase):
                 tls_only=True,
                 allow_plaintext_passwords=True,
                 origins=("http://a",),
+                budget=9,
             ),
         )
         self.assertFalse(parse("--no-tls").tls)

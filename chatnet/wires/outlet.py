@@ -81,6 +81,11 @@ class Outlet:
             source.close()
 
     @property
+    def coming(self) -> int:
+        """How many bytes have come of a unit that is not complete."""
+        return self._length
+
+    @property
     def sent(self) -> int:
         """How many parts of what is large have gone out: it grows as long as they are read."""
         return self._spool.sent if self._spool is not None else 0
