@@ -51,7 +51,9 @@ def main(words: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still to be written
         _tell("nobody reads what is printed")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except ValueError as error:  # a database that is another one than it should be
         _tell(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
