@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.admin.backup import Backup
@@ -37,7 +38,7 @@ AT = 1_795_286_000.25
 
 
 def progress() -> Progress:
-    return Progress(lambda _: None, lambda: 0.0)
+    return Progress(lambda _: None, lambda: 0.0, "seen")
 
 
 class Talk:
@@ -590,6 +591,19 @@ class FileTests(SynchronousTestCase):
         except Unable:
             return True
         return survey.faults > 0
+
+
+class ProgressTests(SynchronousTestCase):
+    def test_how_far_it_is_is_said_every_five_seconds(self) -> None:
+        told: list[str] = []
+        clock = Clock()
+        steps = Progress(told.append, clock.seconds, "seen")
+        for _ in range(1024):
+            clock.advance(0.01)
+            steps.step("tea")
+        self.assertEqual(
+            told, ["512 entries seen, 5 s; now in tea", "1,024 entries seen, 10 s; now in tea"]
+        )
 
 
 class OptionsTests(SynchronousTestCase):
