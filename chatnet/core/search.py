@@ -11,8 +11,12 @@ from chatnet.core.names import fold
 
 MOST_WORDS = 16  # of a search
 LONGEST_WORD = 64  # characters; of a longer one, that is what counts
+SEARCHED = 65_536  # characters of a message; what is behind them is not found
 
-_ASCII = re.compile("[a-z0-9]+")
+_ASCII = bytes(  # each byte of a text as it counts
+    ord(chr(byte).lower()) if byte < 128 and chr(byte).isalnum() else ord(" ")
+    for byte in range(256)
+)
 # Scripts without spaces between words (Thai and Lao, kana, Han): each character is a word.
 _SINGLE = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORDS = re.compile(rf"[{_SINGLE}]|[^\W_{_SINGLE}]+")
@@ -34,10 +38,13 @@ class Search:
 def words_of(text: str) -> list[str]:
     """Return the words of ``text``, once each, in order, as they are found.
 
-    Case, width, accents and punctuation do not count.
+    Case, width, accents and punctuation do not count, nor what is behind ``SEARCHED`` characters.
     """
+    text = text[:SEARCHED]
     if text.isascii():
-        found = _ASCII.findall(text.lower())
+        found = text.encode().translate(_ASCII).decode().split()
+        if len(text) <= LONGEST_WORD:
+            return list(dict.fromkeys(found))
     else:
         bare = "".join(
             [c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c) != "Mn"]
