@@ -164,6 +164,7 @@ class Reader:
             else:
                 items += 1
                 yield item
+        self.counts.add(heading, items)
         self._fault(f"the end of {_called(heading)} is missing")
 
     def _finish(self, value: dict[str, Any]) -> None:
