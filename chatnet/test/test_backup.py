@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.admin.backup import Backup
 from chatnet.admin.files import made, opened
 from chatnet.admin.heads import read_heads, write_heads
+from chatnet.admin.mending import LOST
 from chatnet.admin.options import parse
 from chatnet.admin.restore import Restore, refuse_if_used
 from chatnet.admin.survey import Heads, Survey
@@ -321,8 +322,14 @@ class FaultTests(SynchronousTestCase):
         again = restored(b"".join(lines[:last]), faulty=True)
         self.assertEqual(looked_at(again), [])
         self.assertEqual([done.cid for done in again.recall("ann", 99)][-1], "c7")
-        with self.assertRaisesRegex(Unable, "the store does not take its entries"):
-            restored(b"".join(lines[: last - 1] + lines[last:]), faulty=True)
+        again = restored(b"".join([*lines[: last - 3], b"[]\n", *lines[last - 1 :]]), faulty=True)
+        self.assertEqual(
+            looked_at(again), ["Tea (tea): entry 10 does not follow the one before it"]
+        )
+        self.assertEqual([entry.event for entry in again.read("tea", 7, 9, 9)], [LOST, LOST])
+        unreadable = self.data.replace(b'[\\"said\\",\\"Ann\\",\\"4', b'[\\"sad\\",\\"Ann\\",\\"4')
+        again = restored(unreadable, faulty=True)
+        self.assertEqual(looked_at(again), ["Tea (tea): entry 6 was changed"])
 
     def test_what_a_store_itself_says_of_its_damage_is_told(self) -> None:
         class Scratched(MemoryStore):
