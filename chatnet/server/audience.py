@@ -322,7 +322,11 @@ class Audience:
                 self._advance(cursor)
 
     def _torn(self, failure: Failure, page: tuple[int, int]) -> None:
-        self._log.failure("cannot read {room}", failure, room=self.room.key)
+        if isinstance(failure.value, OSError):  # a lost database
+            error = str(failure.value)
+            self._log.error("cannot read {room}: {error}", room=self.room.key, error=error)
+        else:
+            self._log.failure("cannot read {room}", failure, room=self.room.key)
         for cursor in self._pages.pop(page):
             cursor.paging = False
             self.drop(cursor.reader)

@@ -105,7 +105,10 @@ class Rooms:
     def _opened(self, room: Room | Failure, key: str) -> None:
         waiting = self._opening.pop(key)
         if isinstance(room, Failure):
-            self._log.failure("cannot open {room}", room, room=key)
+            if isinstance(room.value, OSError):  # a lost database
+                self._log.error("cannot open {room}: {error}", room=key, error=str(room.value))
+            else:
+                self._log.failure("cannot open {room}", room, room=key)
             for done in waiting:
                 done.errback(Unavailable("That cannot be read now. Please try again later."))
             return

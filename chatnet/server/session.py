@@ -447,6 +447,9 @@ class Session:
     def _refusal(self, failure: Failure) -> Refused:
         if isinstance(failure.value, Refused):
             return failure.value
+        if isinstance(failure.value, OSError):  # a lost database
+            self._log.error("cannot read the store: {error}", error=str(failure.value))
+            return Unavailable("That cannot be read now. Please try again later.")
         self._log.failure("a command broke", failure)
         return Unavailable("Something broke here; the operator's log has it. Sorry.")
 
