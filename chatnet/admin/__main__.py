@@ -51,7 +51,9 @@ def main(words: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still to be written
         _tell("nobody reads what is printed")
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except ValueError as error:  # a database that is another one than it should be
         _tell(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -59,7 +61,7 @@ def main(words: list[str]) -> int:
 
 
 def _back_up(task: BackupOptions) -> int:
-    progress = Progress(_tell, monotonic)
+    progress = Progress(_tell, monotonic, "written")
     survey = Survey(_tell)
     with _kept(task.settings) as stores, made(task.file, task["force"]) as out:
         writer = Backup(stores.log, stores.accounts, survey, progress).write(
@@ -75,7 +77,7 @@ def _back_up(task: BackupOptions) -> int:
 def _restore(task: RestoreOptions) -> int:
     if task.file == STANDARD:
         raise Unable("a backup is read twice to restore it: name a file")
-    progress = Progress(_tell, monotonic)
+    progress = Progress(_tell, monotonic, "checked")
     survey = Survey(_tell)
     with opened(task.file) as file:
         reader = Reader(file, survey.fault)
@@ -88,9 +90,9 @@ def _restore(task: RestoreOptions) -> int:
         return FAULTY
     fault = _passed_over if survey.faults else _changed
     with _empty(task.settings) as stores, opened(task.file) as file:
-        again = Reader(file, fault)
+        again, writing = Reader(file, fault), Progress(_tell, monotonic, "written")
         try:
-            Restore(stores.log, stores.accounts, findings, progress).write(again)
+            Restore(stores.log, stores.accounts, findings, writing).write(again)
             if again.digest != reader.digest:
                 _changed()
         except BaseException:
@@ -109,7 +111,7 @@ def _changed(sentence: str = "") -> None:
 
 
 def _verify(task: VerifyOptions) -> int:
-    progress = Progress(_tell, monotonic)
+    progress = Progress(_tell, monotonic, "checked")
     survey = Survey(_tell, read_heads(task["since-heads"]) if task["since-heads"] else None)
     if task.file:
         with opened(task.file) as file:

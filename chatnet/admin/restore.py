@@ -9,6 +9,7 @@ from itertools import islice
 from typing import assert_never, cast
 
 from chatnet.admin.archive import Accounts, Answer, Answers, Log, Made
+from chatnet.admin.mending import mended
 from chatnet.admin.telling import Progress, Unable
 from chatnet.admin.unpacking import Reader
 from chatnet.admin.verify import Findings
@@ -49,7 +50,8 @@ class Restore:
     """Writes what a backup holds to ``store`` and ``accounts``, which are empty.
 
     ``findings`` are those of the same backup. If that is not whole, what can be read of it is
-    written, but nothing that points behind the end of a log.
+    written, a notice in the place of each entry that is lost, and nothing that points behind the
+    end of a log.
     """
 
     def __init__(
@@ -84,6 +86,8 @@ class Restore:
 
     def _write_log(self, log: Log, records: Iterator[Record]) -> None:
         deleted = self._findings.deleted.get(log.room, set())
+        if self._findings.faulty:
+            records = mended(log, records)
         written = False
         for page in _pages(_emptied(records, deleted)):
             self._adopt(log, page)

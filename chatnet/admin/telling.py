@@ -16,8 +16,10 @@ class Unable(Exception):
 class Progress:
     """Says now and then how far it is; ``seconds`` is any clock that only goes forward."""
 
-    def __init__(self, tell: Tell, seconds: Callable[[], float]) -> None:
+    def __init__(self, tell: Tell, seconds: Callable[[], float], done: str) -> None:
+        """``done`` is what is done to entries, as a participle."""
         self._tell = tell
+        self._done = done
         self._seconds = seconds
         self._began = self._told = seconds()
         self._steps = 0
@@ -32,7 +34,7 @@ class Progress:
         self._steps += 1
         if not self._steps & 0xFF and self._seconds() - self._told >= PROGRESS_SECONDS:
             self._told = self._seconds()
-            self._tell(f"{self._steps:,} entries so far, {self.took:.0f} s; now in {where}")
+            self._tell(f"{self._steps:,} entries {self._done}, {self.took:.0f} s; now in {where}")
 
 
 def size(count: int) -> str:

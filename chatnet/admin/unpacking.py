@@ -105,6 +105,7 @@ class Reader:
         """
         self._tell = fault
         self.faulty = False  # something was not right so far
+        self.header: Header | None = None
         self._lines = _Lines(file, self._fault)
         self.header = self._header()
         self.counts = Counts()
@@ -134,9 +135,7 @@ class Reader:
         try:
             found = decode_header(self._lines.next())
         except ValueError:
-            raise Unable(
-                "its beginning cannot be read" if self.faulty else "it is no backup of chatnet"
-            ) from None
+            raise Unable("it is no backup of chatnet, or its beginning is lost") from None
         if isinstance(found, int):
             raise Unable(f"it was made by another release of chatnet (its format is {found})")
         return found
@@ -165,6 +164,7 @@ class Reader:
             else:
                 items += 1
                 yield item
+        self.counts.add(heading, items)
         self._fault(f"the end of {_called(heading)} is missing")
 
     def _finish(self, value: dict[str, Any]) -> None:
@@ -194,8 +194,9 @@ class Reader:
         self._fault(f"line {first} begins no part that is known; it is passed over")
 
     def _fault(self, sentence: str) -> None:
-        self.faulty = True
-        self._tell(sentence)
+        if self.header is not None:
+            self.faulty = True
+            self._tell(sentence)
 
 
 def _called(heading: Heading) -> str:

@@ -88,6 +88,7 @@ class Findings:
     them before that.
     """
 
+    faulty: bool = False  # something is wrong with it
     void: set[int] = field(default_factory=set)
     heads: dict[str, int] = field(default_factory=dict)
     deleted: dict[str, set[int]] = field(default_factory=dict)
@@ -121,6 +122,7 @@ def verify_file(reader: Reader, survey: Survey, progress: Progress) -> Findings:
                 assert_never(section.heading)
     if not reader.faulty:  # else what is pointed at may be what was lost
         survey.finish()
+    findings.faulty = survey.faults > 0
     return findings
 
 

@@ -103,8 +103,8 @@ class Connected:
             start += size
 
     def _place(self, db: Connection, table: Table) -> str:
-        names = [column.name for column in table.columns if column.name != "id"]
-        whole = str(insert(table).values(dict.fromkeys(names)).compile(dialect=db.dialect))
+        keys = [column.key for column in table.columns if column.key != "id"]
+        whole = str(insert(table).values(dict.fromkeys(keys)).compile(dialect=db.dialect))
         into = whole.removeprefix("INSERT").partition(" VALUES ")[0] + " VALUES "
         return self._into.setdefault(table, into)
 

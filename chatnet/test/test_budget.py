@@ -457,7 +457,7 @@ class ParkingTests(SynchronousTestCase):
         same(heard[-1:], [self.body])
         ann.asks(f"/spam eve 2 {self.body}")
         same("once at a time" in self._lines(ann)[-1], True)
-        self.assertEqual(len([key for key in self.rig.store._rooms if key.startswith("@=")]), 1)
+        self.assertEqual(len([key for key in self.rig.store.logs() if key.startswith("@=")]), 1)
 
     def test_room_for_reading_that_nobody_uses_is_given_back(self) -> None:
         self.rig = Rig(max_message=0, budget=0)
@@ -539,7 +539,7 @@ class ParkingTests(SynchronousTestCase):
 
     def _faults(self) -> list[str]:
         found: list[str] = []
-        progress = Progress(lambda _: None, lambda: 0.0)
+        progress = Progress(lambda _: None, lambda: 0.0, "read")
         verify_store(self.rig.store, self.rig.store, Survey(found.append), progress)
         return found
 
