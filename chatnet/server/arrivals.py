@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatnet.core import commands as c, rules
 from chatnet.core.names import Name, guest_name, person_name
-from chatnet.core.refusals import Malformed, NameTaken, NotAllowed, Refused
+from chatnet.core.refusals import Malformed, NameTaken, NotAllowed, Refused, Unavailable
 from chatnet.core.replies import Noted, Reply, YouAre
 from chatnet.core.room import Actor
 from chatnet.interfaces import Account
-from chatnet.server.audience import Cursor
+from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
 from chatnet.server.people import Person
+from chatnet.server.rooms import RETRY_SECONDS
 from chatnet.server.seats import Participant, inbox_of
 
 if TYPE_CHECKING:
@@ -135,16 +137,16 @@ async def _log_in(host: Host, session: Session, account: Account) -> Reply:
     if person is None or not person.registered:
         person = Person(name, True)
     network.people.claim(name, person, instead=guest)
-    person.sessions.add(session)
+    person.sessions[session] = None
     try:
         await _rename(host, session, guest, name, True)
     except Refused:
-        person.sessions.discard(session)
+        person.sessions.pop(session, None)
         if not person.sessions:
             network.people.release(name, person)
         network.people.claim(guest.name, guest)
         raise
-    guest.sessions.discard(session)
+    guest.sessions.pop(session, None)
     network.release(guest.name, guest)
     _become(session, person)
     _log.info(
@@ -153,8 +155,21 @@ async def _log_in(host: Host, session: Session, account: Account) -> Reply:
         new=name.text,
         address=session.actor.address,
     )
-    await open_inbox(host, session)
+    await _begin_inbox(host, session)
     return YouAre(name.text, True)
+
+
+async def _begin_inbox(host: Host, session: Session) -> None:
+    """Let ``session`` read what is told to its person, now or as soon as that can be read."""
+    try:
+        await open_inbox(host, session)
+    except Unavailable:
+        host.clock.callLater(RETRY_SECONDS, _try_inbox, host, session)
+
+
+def _try_inbox(host: Host, session: Session) -> None:
+    done = Deferred.fromCoroutine(_begin_inbox(host, session))
+    done.addErrback(lambda bug: _log.failure("a person's own log broke", bug))
 
 
 async def open_inbox(host: Host, session: Participant) -> None:
@@ -186,7 +201,7 @@ async def _rename(host: Host, session: Session, old: Person, new: Name, register
 
 
 def _become(session: Session, person: Person) -> None:
-    person.sessions.add(session)
+    person.sessions[session] = None
     session.person = person
     address = session.actor.address
     session.actor = replace(

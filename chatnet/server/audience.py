@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -14,58 +13,16 @@ from twisted.python.failure import Failure
 
 from chatnet.core.events import Entry, speaker
 from chatnet.core.names import fold
-from chatnet.core.replies import Typing
 from chatnet.core.room import Room
 from chatnet.interfaces import IStyle
+from chatnet.server.cursors import Cursor, Reader
+from chatnet.server.seats import Seats
 
 MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader can make us buffer
 MAX_BYTES = 64 * 1024
 _RUNS = 16  # printed runs remembered while a turn lasts
 
 Read = Callable[[str, int, int], Deferred[Sequence[Entry]]]
-
-
-class Reader(Protocol):
-    """What an audience needs of a session."""
-
-    full: bool  # the wire takes no more for now
-    ignored: set[str]  # keys of those whose words are not shown to it
-
-    @property
-    def style(self) -> IStyle:
-        """How this reader reads what is new."""
-
-    def write(self, data: bytes) -> None:
-        """Pass printed entries to the wire."""
-
-    def reads(self, audience: Audience) -> None:
-        """It reads in ``audience`` from now on, and is to be resumed there when it has room."""
-
-    def finished(self, audience: Audience, put_out: bool) -> None:
-        """It has read its last entry in ``audience``."""
-
-    def signal(self, signal: Typing) -> None:
-        """Pass on ``signal``, if there is room for it."""
-
-    def part(self, reason: str, code: str) -> None:
-        """Close, for ``reason``; it may come back and go on where it was."""
-
-
-@dataclass(slots=True, eq=False)
-class Cursor:
-    """A reader's place: everything up to ``after`` has been written to it."""
-
-    reader: Reader
-    style: IStyle
-    after: int
-    upto: int | None = None  # the last entry to read; None: there is no last one yet
-    held: bool = False  # waits until what is said before it is said
-    paging: bool = False  # waits for a page from the store
-    put_out: bool = False  # it ends because others want it to
-    skip: set[int] | None = None  # places of its own words, which it need not be shown
-    opening: bytes = b""  # what is said before the first entry
-    closing: bytes = b""  # what is said when ``upto`` is reached
-    then: Cursor | None = None  # where to go on when ``upto`` is reached
 
 
 @dataclass(slots=True)
@@ -87,6 +44,7 @@ class Audience:
         self.room = room
         self.used_at = 0.0  # when it was last needed, on the network's clock
         self.unkept = 0  # the weight of its entries since its state was last kept
+        self.seats = Seats()
         self._read = read
         self._cursors: dict[Reader, Cursor] = {}
         self._printed: dict[tuple[IStyle, int, int], _Run] = {}
@@ -322,7 +280,11 @@ class Audience:
                 self._advance(cursor)
 
     def _torn(self, failure: Failure, page: tuple[int, int]) -> None:
-        self._log.failure("cannot read {room}", failure, room=self.room.key)
+        if failure.check(OSError):  # foreseen: a lost database
+            error = str(failure.value)
+            self._log.error("cannot read {room}: {error}", room=self.room.key, error=error)
+        else:
+            self._log.failure("cannot read {room}", failure, room=self.room.key)
         for cursor in self._pages.pop(page):
             cursor.paging = False
             self.drop(cursor.reader)

@@ -12,7 +12,8 @@ from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllow
 from chatnet.core.replies import Entered, History, Noted, Out, Present, Reply, Snapshot
 from chatnet.core.room import Room
 from chatnet.server import arrivals, queries
-from chatnet.server.audience import Audience, Cursor
+from chatnet.server.audience import Audience
+from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
 from chatnet.server.seats import Seat, inbox_of
 
@@ -44,7 +45,7 @@ async def prepare(
             return command, Noted(f"{who} is a moderator already.")
         case c.Ban() | c.Mute():
             rules.permit(state, session.actor, type(command), host.clock.seconds())
-            return replace(command, target=await queries.resolve(host, command.who)), None
+            return replace(command, target=await queries.account_key(host, command.who)), None
         case c.Lock(_, password):
             rules.permit(state, session.actor, c.Lock, host.clock.seconds())
             if not 1 <= len(password) <= rules.LONGEST_LOCK:
@@ -52,6 +53,18 @@ async def prepare(
             return replace(command, lock=await host.accounts.hash(password)), None
         case _:
             return command, None
+
+
+def aimed(host: Host, command: c.RoomCommand) -> c.RoomCommand:
+    """Return ``command`` with whom it holds against, if that is someone who is here now."""
+    if isinstance(command, c.Ban | c.Mute):
+        person = host.network.people.find(fold(command.who))
+        if person is not None and person.sessions:
+            target = person.name.key
+            if not person.registered:
+                target = next(iter(person.sessions)).actor.target
+            return replace(command, target=target)
+    return command
 
 
 async def prepare_join(
@@ -71,7 +84,6 @@ async def prepare_join(
     seat = Seat(audience, command.since, replay)
     if command.since is None and replay > 0:
         seat.back = await _back(host, audience, audience.room.log.head, replay)
-    seat.audience = await host.network.open(key)  # it may have been let go while we waited
     return command, seat
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.names import EVERYBODY, Name, fold
-from chatnet.core.refusals import Refused
+from chatnet.core.refusals import Refused, Unavailable
 from chatnet.core.replies import Done, Typing
 from chatnet.core.room import Room
-from chatnet.interfaces import REMEMBERED, IJournal
-from chatnet.server.audience import Audience, Cursor
+from chatnet.interfaces import IJournal
+from chatnet.server.answers import Answers, Origins
+from chatnet.server.audience import Audience
 from chatnet.server.chronicle import Chronicle, Transcript
+from chatnet.server.cursors import Cursor
 from chatnet.server.people import People, Person
-from chatnet.server.rooms import RETRY_SECONDS, Rooms
+from chatnet.server.rooms import RETRY_SECONDS, Rooms, ghosts
+from chatnet.server.seating import Seating
 from chatnet.server.seats import Participant, Seat, inbox_of
 from chatnet.server.turn import Turn
 
@@ -40,7 +43,9 @@ class Network:
         transcript: Transcript | None = None,
     ) -> None:
         self.people = People()
-        self.rooms = Rooms(journal, self.people, clock)
+        self.rooms = Rooms(journal, clock)
+        self.seating = Seating(self.people, turn, self.rooms.reap_later)
+        self.origins = Origins()
         self.audiences = self.rooms.audiences
         self.start = self.rooms.start
         self.open = self.rooms.open
@@ -73,25 +78,23 @@ class Network:
             Refused: the rules say no, or the store does.
         """
         audience = self.audiences[key]
-        room = audience.room
-        if cid is not None and cid in (answers := _answers(session)):
-            return self.settle().addCallback(lambda _: answers[cid])
+        if cid is not None and cid in _answers(session):
+            return self._again(session, cid)
         try:
-            events = rules.decide(room.decided, session.actor, command, self._clock.seconds())
+            events = rules.decide(
+                audience.room.decided, session.actor, command, self._clock.seconds()
+            )
         except Refused as refusal:
             return self.refuse(refusal)
         if seat is not None:
-            session.rooms[key] = seat
-        stays = isinstance(command, c.Leave) and self._others(session, key)
-        if stays:
-            events = []  # one of someone's sessions goes, and someone stays
-        done = self._append(session, audience, events, cid)
-        if stays:
-            session.rooms.pop(key, None)
-            done.addBoth(self._unseat, session, audience)
-        elif isinstance(command, c.Join):
-            done.addBoth(self._answering, session, key)
-        return done
+            self.seating.wish(session, seat)
+            done = self._append(session, audience, events, cid)
+            return done.addBoth(self.seating.granted, session, seat)
+        if isinstance(command, c.Leave) and self.seating.others(session, key):
+            seat = self.seating.leave(session, key)  # one of someone's sessions goes
+            done = self._append(session, audience, (), cid)
+            return done.addBoth(self.seating.left, session, seat)
+        return self._append(session, audience, events, cid)
 
     async def speak(self, key: str, by: str, body: str) -> e.Entry:
         """Let the server itself say ``body`` in the room ``key``, as ``by``; rules do not bind it.
@@ -132,8 +135,8 @@ class Network:
 
         Fires as for ``submit``; a ``Done`` is about the first log.
         """
-        if cid is not None and cid in (answers := _answers(session)):
-            return self.settle().addCallback(lambda _: answers[cid])
+        if cid is not None and cid in _answers(session):
+            return self._again(session, cid)
         first, *others = [
             self._append(session, self.audiences[key], events, None if at else cid)
             for at, key in enumerate(keys)
@@ -164,33 +167,26 @@ class Network:
             done.addCallback(_skip_own, session, audience)
         if cid is None:
             return done
-        _answers(session)[cid] = None
+        answers = _answers(session)
+        answers.expect(cid)
         return done.addCallbacks(
-            self._answered,
-            self._unanswered,
-            callbackArgs=(person, room, cid),
-            errbackArgs=(person,),
+            _answered, _unanswered, callbackArgs=(answers, room, cid), errbackArgs=(answers, cid)
         )
 
-    def _answered(self, entries: Sequence[e.Entry], person: Person, room: Room, cid: str) -> Done:
-        done = Done(cid, room.key, entries[-1].seq if entries else room.log.head)
-        answers = person.answers
-        if answers is not None:
-            answers[cid] = done
-            if len(answers) > REMEMBERED:
-                del answers[next(iter(answers))]
-        return done
-
-    def _unanswered(self, failure: Failure, person: Person) -> Failure:
-        person.answers = None  # only the store knows; it is asked before the next named command
-        return failure
+    def _again(self, session: Participant, cid: str) -> Deferred[Any]:
+        """Give the answer to ``cid``, which was asked for before, once there is one."""
+        return self.settle().addCallback(_repeated, _answers(session), cid)
 
     async def recall(self, person: Person) -> None:
-        """See that the answers to the named commands of ``person`` are in memory."""
+        """See that the answers to the named commands of ``person`` are in memory.
+
+        Raises:
+            OSError: the store cannot be read.
+        """
         if person.answers is None:
-            answers: Mapping[str, Done] = await self.journal.answers(person.origin)
-            if person.answers is None:
-                person.answers = dict(answers)
+            person.answers = self.origins.answers(person.origin)
+        if not person.answers.complete:
+            await person.answers.recall(self.journal)
 
     # -- coming and going ----------------------------------------------------------
 
@@ -201,22 +197,22 @@ class Network:
 
     def rename(
         self, session: Participant, old: Person, new: Name, registered: bool
-    ) -> Deferred[Any]:
+    ) -> Deferred[None]:
         """Let ``session``, which was ``old``, be called ``new`` in all its rooms.
 
-        Fires when that is so. Both names belong to it meanwhile, and it asks for nothing.
+        Fires when that is so, and all is shown that was decided about it by its old name. Both
+        names belong to it meanwhile, and it asks for nothing.
 
         Errbacks:
             Unavailable: it is so in none of them.
         """
-        last: Deferred[Any] = succeed(None)  # of appends that succeed or fail together
         for seat in session.rooms.values():
             room = seat.audience.room
             if old.name.key in room.decided.members:
-                events = self._renaming(session, room, new, registered)
-                last.addErrback(lambda _: None)
-                last = self._append(session, seat.audience, events)
-        return last
+                events = ghosts(seat.audience, new.key)  # with its rights, if it has any
+                events += self._renaming(session, room, new, registered)
+                self._append(session, seat.audience, events).addErrback(lambda _: None)
+        return self.settle()  # appends that wait together succeed or fail together
 
     def _renaming(
         self, session: Participant, room: Room, new: Name, registered: bool
@@ -236,7 +232,7 @@ class Network:
     def exit(self, session: Participant) -> None:
         """Let ``session``, which is gone, leave every room; then its name is free again."""
         person = session.person
-        person.sessions.discard(session)
+        person.sessions.pop(session, None)
         if self.rooms.closing:
             return
         self.leave_all(session)
@@ -250,7 +246,7 @@ class Network:
         name = session.person.name
         for key, seat in session.rooms.items():
             room = seat.audience.room
-            if name.key in room.decided.members and not self._others(session, key):
+            if name.key in room.decided.members and not self.seating.others(session, key):
                 left = [e.Left(name.text, not session.quitting)]
                 self._append(session, seat.audience, left).addErrback(lambda _: None)
 
@@ -270,6 +266,7 @@ class Network:
     def _gone(self, _: None, session: Participant) -> None:
         for audience in list(session.reading()):
             audience.drop(session)
+        self.seating.vacate(session)
         person = session.person
         if person.sessions:
             return
@@ -290,113 +287,59 @@ class Network:
             room.expect(events)
             self.journal.append(room.key, events, "").addErrback(lambda _: None)
 
-    def _others(self, session: Participant, key: str) -> bool:
-        """Return whether another session of the same person is in ``key``, or about to be."""
-        for other in session.person.sessions:
-            seat = other.rooms.get(key) if other is not session else None
-            if seat is not None and (seat.answering or seat.audience in other.reading()):
-                return True
-        return False
-
     # -- truth ---------------------------------------------------------------------
 
     def _deliver(self, entries: Sequence[e.Entry]) -> None:
         audience = self.audiences[entries[0].room]
         room = audience.room
-        room.apply(entries)
+        room.log.extend(entries)
         audience.used_at = entries[0].at
+        listed = False  # whether something happened that the list of rooms shows
         for entry in entries:
             match entry.event:
                 case e.Joined(who):
-                    self._arrived(audience, who, entry.seq)
+                    self.seating.arrived(audience, fold(who), entry.seq)
                 case e.Left(who):
-                    self._departed(audience, who, entry.seq, False)
-                case e.Renamed(old, new) if not self.rooms.peopled(room.key, fold(new)):
-                    self._departed(audience, old, entry.seq, True)  # it was given up, and is
-                    self.rooms.reap_later(room.key)  # durable after all: nobody is called that
-                case e.Kicked(who) | e.Banned(who):
-                    self._departed(audience, who, entry.seq, True)
-                case e.TopicSet() | e.Locked() | e.Unlocked():  # shown in the list of rooms
-                    self.journal.keep(room.key, room.log.head, room.state)
+                    self.seating.departed(audience, fold(who), entry.seq, False)
+                case e.Kicked(who) | e.Banned(who) if fold(who) in room.state.members:
+                    self.seating.departed(audience, fold(who), entry.seq, True)
+                case e.Renamed(old, new):
+                    self.seating.renamed(audience, fold(old), fold(new), entry.seq)
+                case e.TopicSet() | e.Locked() | e.Unlocked():
+                    listed = True
+            room.state.evolve(entry.event)
         self._chronicle.note(room, entries)
         head = room.log.head
         audience.unkept += sum([e.weight(entry.event) for entry in entries])
-        if head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT or audience.unkept > SNAPSHOT_BYTES:
+        if (
+            listed
+            or head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT
+            or audience.unkept > SNAPSHOT_BYTES
+        ):
             audience.unkept = 0
             self.journal.keep(room.key, head, room.state)
         self._turn.ring(audience)
 
-    def _arrived(self, audience: Audience, who: str, seq: int) -> None:
-        person = self.people.find(fold(who))
-        key = audience.room.key
-        seated = False
-        for session in person.sessions if person else ():
-            if key in session.rooms:
-                self._seat(session, audience, seq - 1 if session.echo else seq)
-                seated = True
-        if not seated:
-            self.rooms.reap_later(key)
 
-    def _departed(self, audience: Audience, who: str, seq: int, put_out: bool) -> None:
-        person = self.people.find(fold(who))
-        for session in person.sessions if person else ():
-            seat = session.rooms.get(audience.room.key)
-            audience.close(session, seq, put_out)
-            if seat is not None and seat.taken:  # else it is a wish to come back
-                del session.rooms[audience.room.key]
-
-    def _seat(self, session: Participant, audience: Audience, here: int) -> None:
-        """Let ``session`` read as it wished; what is behind ``here`` is new to it."""
-        seat, log = session.rooms[audience.room.key], audience.room.log
-        seat.taken = True
-        if audience.has(session):
-            return
-        if seat.since is not None:
-            start = max(0, min(seat.since, here))
-        elif seat.replay < 0:
-            start = 0
-        else:
-            back = log.back(min(here, log.head), seat.replay)
-            start = seat.back if back is None else back
-        if seat.since is None and start >= log.tail and not log.says(start, here):
-            start = here  # nothing was said yet
-        seat.start, seat.here = start, max(start, here)
-        past = Cursor(session, session.past, start, seat.here, held=seat.answering)
-        if start < here:
-            past.closing = session.closing(audience.room, seat.here)
-        audience.open(past, Cursor(session, session.style, seat.here))
-
-    def _answering(self, result: Any, session: Participant, key: str) -> Any:
-        """See that who is told that it is in a room reads there, whatever its other sessions did.
-
-        Its arrival may have been in the log before, or be that of another of its sessions.
-        """
-        seat = session.rooms.get(key)
-        if seat is None:
-            return result
-        room = seat.audience.room
-        if isinstance(result, Failure):
-            if seat.audience.has(session):  # from before, or its arrival was durable after all
-                seat.taken = True
-                seat.audience.release(session)
-            else:
-                del session.rooms[key]
-        elif not seat.taken:
-            if session.actor.key in room.state.members:
-                self._seat(session, seat.audience, room.log.head)
-            else:
-                del session.rooms[key]  # it was in the room, and is no more
-        seat.answering = False
-        self._turn.ring(seat.audience)
-        return result
-
-    def _unseat(self, result: Any, session: Participant, audience: Audience) -> Any:
-        audience.close(session, audience.room.log.head)
-        self._turn.ring(audience)
-        return result
+def _answered(entries: Sequence[e.Entry], answers: Answers, room: Room, cid: str) -> Done:
+    done = Done(cid, room.key, entries[-1].seq if entries else room.log.head)
+    answers.add(done)
+    return done
 
 
-def _answers(session: Participant) -> dict[str, Done | None]:
+def _repeated(_: None, answers: Answers, cid: str) -> Done:
+    done = answers.get(cid)
+    if done is None:
+        raise Unavailable("It is not known yet what became of that. Please try again.")
+    return done
+
+
+def _unanswered(failure: Failure, answers: Answers, cid: str) -> Failure:
+    answers.fail(cid)
+    return failure
+
+
+def _answers(session: Participant) -> Answers:
     answers = session.person.answers
     assert answers is not None, "not prepared"
     return answers

@@ -16,7 +16,7 @@ from chatnet.core.refusals import (
 from chatnet.core.replies import AlreadyIn, Ignored, Noted, Pong, Reply, Sorry
 from chatnet.server import arrivals, errands, queries
 from chatnet.server.gatekeeper import opens
-from chatnet.server.seats import Seat
+from chatnet.server.seats import Hold, Seat
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
@@ -81,10 +81,20 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             assert_never(command)
 
 
-async def _ready(session: Session, cid: str | None) -> None:
-    """See that a repeated ``cid`` would be known, as the last thing before the command goes out."""
-    while not session.can_answer(cid):
-        await session.host.network.recall(session.person)
+async def _ready(session: Session, cid: str | None, *keys: str) -> None:
+    """See that a repeated ``cid`` would be known, and that the rooms ``keys`` are open.
+
+    This is the last thing before the command goes out: it may have to be done again.
+    """
+    network = session.host.network
+    while True:
+        closed = next((key for key in keys if key not in network.audiences), None)
+        if not session.can_answer(cid):
+            await network.recall(session.person)
+        elif closed is not None:
+            await network.open(closed)
+        else:
+            return
 
 
 async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str | None) -> None:
@@ -97,46 +107,73 @@ async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str |
         session.say_in_order(done, cid)
         return
     command, reply = await errands.prepare(session.host, session, key, command)
-    await _ready(session, cid)
-    session.submit(key, command, cid, reply)
+    await _ready(session, cid, key)
+    session.submit(key, errands.aimed(session.host, command), cid, reply)
 
 
 async def _join(session: Session, command: c.Join, cid: str | None) -> None:
-    key, key_of_person = session.key_of(command.room), session.actor.key
-    held = session.rooms.get(key)
-    if held is not None and held.answering:  # one arrival at a time
-        await session.settled()
-        held = session.rooms.get(key)
-    if held is not None and key_of_person in held.audience.room.decided.members:
-        await _ready(session, cid)
-        session.here = key
-        session.submit(key, command, cid, AlreadyIn(key, held.audience.room.name))
-        return
-    if len(session.rooms) >= MOST_ROOMS:
+    network, key = session.host.network, session.key_of(command.room)
+    if key not in session.rooms and len(session.rooms) >= MOST_ROOMS:
         raise NotAllowed(f"You are in {MOST_ROOMS} rooms already. Leave one first.")
     command, seat = await errands.prepare_join(session.host, session, key, command)
-    await _ready(session, cid)
-    network = session.host.network
+    await _at_rest(session, cid, key)
+    held = session.rooms.get(key)
+    if held is not None:
+        session.here = key
+        done = network.submit(session, key, command, cid, held)
+        session.answer_to(done.addCallback(_already_in, session, held, cid), cid)
+        return
+    seat.audience = network.audiences[key]
     done = network.submit(session, key, command, cid, seat)
-    if key_of_person in seat.audience.room.decided.members:
+    if session.actor.key in seat.audience.room.decided.members:
         session.here = key
         if command.alone:
             for other in [k for k in session.rooms if k != key]:
                 network.submit(session, other, c.Leave()).addErrback(lambda _: None)
-    done.addCallback(_entered, session, seat, cid)
-    session.answer_to(done, cid)
+    session.answer_to(done.addCallback(_entered, session, seat, cid), cid)
+
+
+async def _at_rest(session: Session, cid: str | None, key: str) -> None:
+    """See that an arrival in the room ``key`` can be decided, and the last stay was read.
+
+    Raises:
+        Unavailable: what was on its way there failed.
+    """
+    network = session.host.network
+    while True:
+        await _ready(session, cid, key)
+        audience = network.audiences[key]
+        network.rooms.reap(audience, session.actor.key)  # another one of that name, who is gone
+        if not network.seating.is_at_rest(session, audience):
+            settling = network.settle()
+            idle = settling.called
+            await settling
+            if idle:
+                return
+        elif key not in session.rooms and audience in session.reading() and not session.deaf:
+            await session.read_out(audience)
+        else:
+            return
+
+
+def _already_in(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
+    room = seat.audience.room
+    if seat.hold is Hold.GONE:
+        raise NotAMember(f"You were put out of {room.name}. /join it again.")
+    session.say(AlreadyIn(room.key, room.name), cid)
+    return result
 
 
 def _entered(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
-    if seat.audience in session.reading():
-        session.say(errands.entered(seat), cid)
+    if seat.past is not None and seat.audience in session.reading():
+        seat.past.opening = session.printed(errands.entered(seat), cid)
         session.read_after_replies(seat.audience)
     return result
 
 
 async def _tell(session: Session, command: c.Telling, cid: str | None) -> None:
     keys, events, reply = await errands.address(session.host, session, command)
-    await _ready(session, cid)
+    await _ready(session, cid, *keys)
     done = session.host.network.tell(session, keys, events, cid)
     session.answer_to(done, cid, len(command.body) * len(events) * len(keys), reply)
 

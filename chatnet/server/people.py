@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chatnet.core.names import Name
 from chatnet.core.refusals import NameTaken
-from chatnet.core.replies import Done
+from chatnet.server.answers import Answers
 
 if TYPE_CHECKING:
     from chatnet.server.seats import Participant
@@ -23,9 +23,8 @@ class Person:
         self.registered = registered
         self.tag = tag
         self.secret = ""  # that a guest gave, by which it is known again
-        self.sessions: set[Participant] = set()
-        self.answers: dict[str, Done | None] | None = None  # by cid, None while on its way; or
-        # None before they are recalled
+        self.sessions: dict[Participant, None] = {}  # a set that keeps its order
+        self.answers: Answers | None = None  # to its named commands; None before the first one
 
     @property
     def origin(self) -> str:

@@ -139,14 +139,8 @@ def _shared_rooms(host: Host, session: Session, person: Person) -> list[Room]:
     ]
 
 
-async def resolve(host: Host, who: str) -> str:
-    """Return whom a ban on ``who`` holds against; empty if nobody of that name is known.
-
-    An account by its name, whether it is here or not; a guest by its address.
-    """
-    person = host.network.people.find(fold(who))
-    if person is not None and person.sessions:
-        return person.name.key if person.registered else next(iter(person.sessions)).actor.target
+async def account_key(host: Host, who: str) -> str:
+    """Return the key of the account called ``who``; empty if there is none."""
     account = await _account(host, who)
     return account.key if account is not None else ""
 

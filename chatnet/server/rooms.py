@@ -16,7 +16,6 @@ from chatnet.core.refusals import Unavailable
 from chatnet.core.room import Room
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
-from chatnet.server.people import People
 from chatnet.server.seats import GUEST_LOG
 
 RETRY_SECONDS = 1.0  # until what could not be stored is tried again
@@ -28,11 +27,10 @@ class Rooms:
 
     _log = Logger()
 
-    def __init__(self, journal: IJournal, people: People, clock: IReactorTime) -> None:
+    def __init__(self, journal: IJournal, clock: IReactorTime) -> None:
         self.audiences: dict[str, Audience] = {}
         self.closing = False  # the server stops: nobody's departure is noted any more
         self._journal = journal
-        self._people = people
         self._clock = clock
         self._opening: dict[str, list[Deferred[Audience]]] = {}
 
@@ -86,15 +84,12 @@ class Rooms:
         """See to it that those leave ``key`` in whose place nobody is."""
         self._clock.callLater(RETRY_SECONDS, self._reap, key)
 
-    def peopled(self, key: str, name: str) -> bool:
-        """Return whether somebody called ``name``, a key, has or wants a seat in ``key``."""
-        person = self._people.find(name)
-        return person is not None and any(key in session.rooms for session in person.sessions)
-
     def rewind(self, keys: Iterable[str]) -> None:
         """What was on its way to the rooms ``keys`` has failed."""
         for key in keys:
-            self.audiences[key].room.rewind()
+            audience = self.audiences[key]
+            audience.room.rewind()
+            audience.seats.rewind()
 
     def _sweep(self) -> None:
         self._clock.callLater(SWEEP_SECONDS, self._sweep)
@@ -106,7 +101,10 @@ class Rooms:
     def _opened(self, room: Room | Failure, key: str) -> None:
         waiting = self._opening.pop(key)
         if isinstance(room, Failure):
-            self._log.failure("cannot open {room}", room, room=key)
+            if room.check(OSError):  # foreseen: a lost database
+                self._log.error("cannot open {room}: {error}", room=key, error=str(room.value))
+            else:
+                self._log.failure("cannot open {room}", room, room=key)
             for done in waiting:
                 done.errback(Unavailable("That cannot be read now. Please try again later."))
             return
@@ -120,10 +118,25 @@ class Rooms:
         audience = self.audiences.get(key)
         if audience is None or self.closing:
             return
+        for folded in list(audience.room.state.members):
+            self.reap(audience, folded)
+
+    def reap(self, audience: Audience, name: str) -> None:
+        """Let whoever is called ``name``, a key, leave the room, and has no seat in it."""
         room = audience.room
-        for folded, member in list(room.decided.members.items()):
-            if not self.peopled(key, folded):
-                events = [e.Left(member.name, True)]
-                room.expect(events)
-                done: Deferred[Any] = self._journal.append(key, events, "")
-                done.addErrback(lambda _: self.reap_later(key))
+        events = ghosts(audience, name)
+        if events:
+            room.expect(events)
+            done: Deferred[Any] = self._journal.append(room.key, events, "")
+            done.addErrback(lambda _: self.reap_later(room.key))
+
+
+def ghosts(audience: Audience, name: str) -> list[e.Event]:
+    """Return how whoever is called ``name``, a key, leaves a room, if it has no seat in it.
+
+    So it is with those whom the end of the server, or a commit of unknown outcome, left behind.
+    """
+    state, decided = audience.room.state, audience.room.decided
+    if name not in state.members or name not in decided.members or audience.seats.of(name):
+        return []
+    return [e.Left(decided.members[name].name, True)]

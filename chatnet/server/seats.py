@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
 
 from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IStyle
-from chatnet.server.audience import Audience, Reader
+from chatnet.server.cursors import Cursor, Reader
 from chatnet.server.people import Person
+
+if TYPE_CHECKING:
+    from chatnet.server.audience import Audience
 
 GUEST_LOG = "@~"  # what the key of a guest's own log begins with
 
 
+class Hold(Enum):
+    """How a seat is held."""
+
+    WISHED = "wished"  # its session's arrival is on its way
+    TAKEN = "taken"  # its session reads in the room
+    GONE = "gone"  # it is nobody's any more
+
+
 @dataclass(slots=True, eq=False)
 class Seat:
-    """A session's wish to be in a room, and how it wants to read there.
+    """A session's place in a room, or its wish for one, and how it wants to read there.
 
     Reading starts behind ``since``, or with the last ``replay`` messages (-1: all). ``back`` is
     where those begin if that is further back than what is in memory.
@@ -26,10 +38,12 @@ class Seat:
     since: int | None = None
     replay: int = 0
     back: int = 0
-    answering: bool = True  # the answer to the wish is still to come
-    taken: bool = False  # it reads, or has read, in the room:
-    start: int = 0  # from behind this seq,
+    hold: Hold = Hold.WISHED
+    leaving: bool = False  # to give it up is on its way, while its person stays
+    name: str = ""  # the key of what its person is called in the room
+    start: int = 0  # it reads from behind this seq,
     here: int = 0  # and what is behind this one is new to it
+    past: Cursor | None = None  # what it reads first, once its wish is answered
 
 
 class Participant(Reader, Protocol):
@@ -38,7 +52,7 @@ class Participant(Reader, Protocol):
     id: str
     actor: Actor
     person: Person
-    rooms: dict[str, Seat]  # all it asked to be in and may still be in
+    rooms: dict[str, Seat]  # where it sits, or wishes to
     quitting: bool  # it leaves of its own accord
     secret: str  # what its next connection can show to take its name over
     since: float  # when it came, and when it last was heard, on the network's clock
@@ -64,6 +78,55 @@ class Participant(Reader, Protocol):
 
     def replaced(self) -> None:
         """Make way for the same person on a newer connection."""
+
+
+class Seats:
+    """Who sits in one room, by what they are called there; those who only wish to as well.
+
+    A person's wish for a seat is decided only while nothing else about that person is on its way
+    to the room (see ``chatnet.server.seating``). So an arrival is that of all who wish to be in,
+    and a departure is that of all who are, or wish to be.
+    """
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, dict[Participant, Seat]] = {}
+
+    def add(self, name: str, session: Participant, seat: Seat) -> None:
+        """Let ``session``, whose person is called ``name``, a key, have ``seat``."""
+        seat.name = name
+        self._by_name.setdefault(name, {})[session] = seat
+        session.rooms[seat.audience.room.key] = seat
+
+    def remove(self, session: Participant, seat: Seat) -> None:
+        """Take ``seat`` from ``session``."""
+        seat.hold = Hold.GONE
+        if session.rooms.get(seat.audience.room.key) is seat:
+            del session.rooms[seat.audience.room.key]
+        self._file_out(session, seat)
+
+    def rename(self, session: Participant, seat: Seat, name: str) -> None:
+        """Let the person of ``session`` be called ``name``, a key, in this room."""
+        self._file_out(session, seat)
+        self.add(name, session, seat)
+
+    def _file_out(self, session: Participant, seat: Seat) -> None:
+        seats = self._by_name.get(seat.name, {})
+        if seats.get(session) is seat:
+            del seats[session]
+            if not seats:
+                del self._by_name[seat.name]
+
+    def of(self, name: str) -> list[tuple[Participant, Seat]]:
+        """Return the seats of who is called ``name``, a key."""
+        return list(self._by_name.get(name, {}).items())
+
+    def rewind(self) -> None:
+        """What was on its way to the room has failed: no wish comes true."""
+        for name in list(self._by_name):
+            for session, seat in self.of(name):
+                seat.leaving = False
+                if seat.hold is Hold.WISHED:
+                    self.remove(session, seat)
 
 
 def inbox_of(person: Person) -> str:

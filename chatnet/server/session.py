@@ -117,7 +117,9 @@ class Session:
         self.secret = ""
         self.full = False
         self.ended = False
-        self.waiting: Deferred[None] | None = None  # for a name to be free
+        self.deaf = False  # nothing that is said to it reaches it any more
+        self.waiting: Deferred[None] | None = None  # for a name to be free, or a stay to be read
+        self._read_out_of: Audience | None = None  # whose is that stay
         self.quitting = False
         self.since = self.heard_at = host.clock.seconds()
         self.signalled_at = 0.0
@@ -179,10 +181,9 @@ class Session:
         self.leave_for_good("", "quit", of_own_accord=False)
 
     def end(self) -> None:
-        self.full = self.ended = True
+        self.full = self.deaf = self.ended = True
         self._stop_timer()
-        if self.waiting is not None and not self.waiting.called:
-            self.waiting.callback(None)  # nobody needs the name any more
+        self._stop_waiting()
         if self._inside and not self._slow:
             self._network.exit(self)
 
@@ -196,11 +197,23 @@ class Session:
 
     def finished(self, audience: Audience, put_out: bool) -> None:
         self._reading.pop(audience, None)
+        if audience is self._read_out_of:
+            self._stop_waiting()
         if put_out and not self.ended:
             room = audience.room
             self.say(Out(room.key, room.name, True), None)
         if self._leaving:
             self.host.turn.ring(self)
+
+    def read_out(self, audience: Audience) -> Deferred[None]:
+        """Fire when it does not read in ``audience`` any more, or never will."""
+        self.waiting, self._read_out_of = Deferred(), audience
+        return self.waiting
+
+    def _stop_waiting(self) -> None:
+        self._read_out_of = None
+        if self.waiting is not None and not self.waiting.called:
+            self.waiting.callback(None)
 
     def closing(self, room: Room, upto: int) -> bytes:
         """Return what to say when it has read the past of ``room``, up to ``upto``."""
@@ -379,10 +392,17 @@ class Session:
 
     def in_room(self) -> bool:
         seat = self.rooms.get(self.here)
-        return seat is not None and self.actor.key in seat.audience.room.decided.members
+        return (
+            seat is not None
+            and not seat.leaving
+            and self.actor.key in seat.audience.room.decided.members
+        )
 
     def can_answer(self, cid: str | None) -> bool:
-        return cid is None or self.person.answers is not None
+        if cid is None:
+            return True
+        answers = self.person.answers
+        return answers is not None and (answers.complete or cid in answers)
 
     def _reply(self) -> None:
         """Say as much as is to be said before it reads on somewhere; then let it read there."""
@@ -447,6 +467,9 @@ class Session:
     def _refusal(self, failure: Failure) -> Refused:
         if isinstance(failure.value, Refused):
             return failure.value
+        if failure.check(OSError):  # foreseen: a lost database
+            self._log.error("a command cannot be done: {error}", error=str(failure.value))
+            return Unavailable("That cannot be read now. Please try again later.")
         self._log.failure("a command broke", failure)
         return Unavailable("Something broke here; the operator's log has it. Sorry.")
 
@@ -521,7 +544,9 @@ class Session:
 
     def stopProducing(self) -> None:
         """The wire is gone."""
-        self.full = True
+        self.full = self.deaf = True
+        if self._read_out_of is not None:
+            self._stop_waiting()
 
 
 def _too_long(limit: int) -> TooLong:

@@ -55,7 +55,8 @@ class Journal:
         self._writer, self._store = writer, store
         self._reader, self._reads = reader or writer, reads or store
         self._heads: dict[str, int] = {}  # seq of the newest durable entry, by open room
-        self._doubts: set[str] = set()  # rooms whose last commit may or may not have happened
+        self._doubtful: dict[str, list[Entry]] = {}  # by room, what a commit may have kept: all
+        # of it or nothing, and nothing else is written before that is known
         self._writing: list[_Append] = []  # the batch in the writer's hands
         self._waiting: list[_Append] = []  # the next one
         self._states: dict[str, tuple[int, RoomState]] = {}  # to be kept with the next batch
@@ -107,7 +108,7 @@ class Journal:
 
     def close(self, room: str) -> bool:
         on_their_way = [*self._writing, *self._waiting] if self._busy else []
-        if room in self._doubts or any(append.room == room for append in on_their_way):
+        if room in self._doubtful or any(append.room == room for append in on_their_way):
             return False
         del self._heads[room]
         return True
@@ -148,33 +149,44 @@ class Journal:
         done.addErrback(lambda failure: self._log.failure("the journal broke", failure))
 
     async def _write_all(self) -> None:
-        while self._waiting or self._states or self._discards:
+        while self._waiting or self._states or self._discards or self._doubtful:
             batch = self._writing = self._waiting
-            self._waiting, self._flying, failed = [], True, True
-            try:
-                if self._doubts and await self._look_again():
-                    raise Unavailable("Decided before the outcome of an earlier commit was known.")
-                runs = self._number(batch)
-                await self._write(batch, runs.values())
-            except (OSError, Unavailable) as error:  # foreseen: a full disk, a lost database
-                self._log.error(
-                    "could not commit {count} appends: {error}", count=len(batch), error=str(error)
-                )
-                await self._fall(batch)
-            except Exception:
-                self._log.failure("could not commit {count} appends", count=len(batch))
-                await self._fall(batch)
-            else:
-                failed = False
-                for room, run in runs.items():
-                    self._show(room, run)
-                for append in batch:
-                    append.done.callback(append.entries)
+            self._waiting, self._flying = [], True
+            going = await self._commit(batch)
             self._flying = False
-            if failed and not self._waiting:
-                self._clock.callLater(RETRY_SECONDS, self._wake)  # for what is still to be kept
+            if not going and not self._waiting:
+                self._clock.callLater(RETRY_SECONDS, self._wake)  # for what is still to be done
                 break
         self._busy = False
+
+    async def _commit(self, batch: list[_Append]) -> bool:
+        """Write ``batch`` and answer, or take it back; return whether to go on at once."""
+        runs: dict[str, list[Entry]] = {}
+        try:
+            if self._doubtful:
+                found, late = self._doubtful, await self._is_kept(self._doubtful)
+                self._doubtful = {}
+                if late:
+                    self._fall(batch, found)  # it was decided before that was known
+                    return True
+            runs = self._number(batch)
+            await self._write(batch, runs.values())
+        except Exception as error:
+            self._complain("could not commit {count} appends: {error}", error, len(batch))
+            if not await self._turned_out(runs):
+                self._fall(batch)
+                return False
+        for room, run in runs.items():
+            self._show(room, run)
+        for append in batch:
+            append.done.callback(append.entries)
+        return True
+
+    def _complain(self, what: str, error: Exception, count: int = 0) -> None:
+        if isinstance(error, OSError):  # foreseen: a full disk, a lost database
+            self._log.error(what, count=count, error=str(error))
+        else:
+            self._log.failure(what, count=count, error=str(error))
 
     def _number(self, batch: Iterable[_Append]) -> dict[str, list[Entry]]:
         """Give every event of ``batch`` its place; return the new entries by room."""
@@ -221,34 +233,47 @@ class Journal:
         except Exception:  # a bug in one room is no reason to keep the others waiting
             self._log.failure("cannot show {room}", room=room)
 
-    async def _fall(self, batch: list[_Append]) -> None:
-        """Take ``batch`` back, and everything that was decided in its light."""
-        self._doubts |= {append.room for append in batch if append.entries}
-        try:
-            await self._look_again()
-        except Exception as error:
-            self._log.error(
-                "cannot say whether the commit happened, will ask again: {error}", error=str(error)
-            )
-        last = next((run[-1] for run in (append.entries for append in batch) if run), None)
-        kept = batch if last and last.seq <= self._heads[last.room] else []
-        fallen = self._writing = self._waiting if kept else batch + self._waiting
+    def _fall(
+        self, batch: list[_Append], found: Mapping[str, Sequence[Entry]] | None = None
+    ) -> None:
+        """Take ``batch`` back, and everything that was decided in its light.
+
+        It was decided without regard to ``found``, which is shown before anyone is told.
+        """
+        found = found or {}
+        fallen = self._writing = batch + self._waiting
         self._waiting = []
-        self._rewind({append.room for append in fallen if append.events})
-        for append in kept:
-            append.done.callback(append.entries)
+        self._rewind(dict.fromkeys(append.room for append in fallen if append.room))
+        for room, run in found.items():
+            self._show(room, run)
+        self._rewind(found)
         for append in fallen:
             append.done.errback(Unavailable("That could not be stored. Please try again."))
 
-    async def _look_again(self) -> bool:
-        """Show what the store kept of commits that failed; return whether it kept anything."""
-        kept = False
-        for room in sorted(self._doubts):
-            while run := await self._writer.run(
-                self._store.read, room, self._heads[room], self._heads[room] + PAGE, PAGE
-            ):
-                self._show(room, run)
+    async def _turned_out(self, runs: dict[str, list[Entry]]) -> bool:
+        """Return whether ``runs``, whose commit failed, were kept; remember it if nobody knows."""
+        if not runs:
+            return False
+        try:
+            return await self._is_kept(runs)
+        except Exception as error:
+            self._complain("cannot say whether that happened, will ask again: {error}", error)
+            self._doubtful = runs
+            return False
+
+    async def _is_kept(self, runs: Mapping[str, Sequence[Entry]]) -> bool:
+        """Return whether the store has ``runs``, which it was to keep in one transaction."""
+        room, run = next(iter(runs.items()))
+        found = await self._newest(room)
+        if found and found[0] != run[0]:  # somebody else writes to this store
+            for room in runs:
+                while found := await self._newest(room):
+                    self._show(room, found)
                 self._rewind([room])
-                kept = True
-            self._doubts.discard(room)
-        return kept
+            return False
+        return bool(found)
+
+    def _newest(self, room: str) -> Deferred[Sequence[Entry]]:
+        """Return a page of what the store has of ``room`` and nobody was shown."""
+        head = self._heads[room]
+        return self._writer.run(self._store.read, room, head, head + PAGE, PAGE)

@@ -105,10 +105,9 @@ class Follower:
         self.faults.append(f"{self.id} {what} {dict(frame)}")
 
     def _refused(self, frame: Frame) -> None:
-        asked = self.asked.pop(frame.get("cid", ""), None)
-        if asked is not None and asked["do"] in ("say", "whisper"):
-            if frame["error"] not in ("unavailable", "malformed"):
-                self.checker.refused(self.origin, frame["cid"])
+        asked = self.asked.pop(frame.get("cid", ""), {"do": ""})
+        if asked["do"] in ("say", "whisper") and frame["error"] != "unavailable":
+            self.checker.refused(self.origin, frame["cid"])
 
     def _answered(self, frame: Frame) -> None:
         room, cid = frame.get("room", ""), frame.get("cid", "")
@@ -127,8 +126,6 @@ class Follower:
                 self._enter(frame)
                 if since is not None and frame["since"] != min(since, frame["seq"]):
                     self._wrong(f"wanted to read behind {since}:", frame)
-            case "alreadyin" if room not in self.rooms:
-                self._wrong("is not in that room:", frame)
             case "out":
                 self.rooms.pop(room, None)
             case "history":

@@ -47,7 +47,7 @@ class Simulation:
         self._count = 0  # of wishes and connections, so that each has its own name
         self._wishes: dict[str, list[Frame]] = {}  # named commands by origin, to be repeated
         self._followers: list[Follower] = []
-        self.server = Server(random.Random(~seed))
+        self.server = Server(random.Random(~seed), traced)
 
     def run(self) -> list[str]:
         """Do everything, and return what was found to be wrong."""
@@ -91,16 +91,20 @@ class Simulation:
         """Let everything that failed work again, and all that waits be done."""
         self.server.disk.heal()
         for _ in range(12):
-            self.server.settle()
-            for link in list(self.links):
-                link.reads()
-                link.wire.wake()
-                if link.wire.disconnecting:
-                    self._hangs_up(link)
+            while self._all_read():
+                self.server.settle()
             self.server.clock.advance(0.7)
-        self.server.settle()
-        for link in self.links:
+            self.server.settle()
+
+    def _all_read(self) -> bool:
+        """Let everyone read; return whether there was anything to read."""
+        unread = [link for link in self.links if link.wire.value() or link.wire.waits]
+        for link in unread:
             link.reads()
+            link.wire.wake()
+            if link.wire.disconnecting:
+                self._hangs_up(link)
+        return bool(unread)
 
     # -- people --------------------------------------------------------------------
 

@@ -97,6 +97,7 @@ class CheckerTests(SynchronousTestCase):
         for _ in range(2):
             self.checker.sent("bob", "1", "tea", "hi")
         self.checker.refused("bob", "1")
+        self.checker.ends("ann#1", "tea")
         self.checker.kept("tea", [*LOG, Fact(5, "said", "bob", "hi")])
         self.assertEqual(self.checker.faults(), [])
 

@@ -48,9 +48,9 @@ class CommitTests(SynchronousTestCase):
 
     def test_a_failed_commit_takes_along_all_that_was_decided_after_it(self) -> None:
         self.store.fail_before = True
-        self.ann.asks("/kick bob")
+        self.ann.asks("/op bob")
         self.rig.clock.advance(0)  # the writer has it
-        self.bob.asks("/join tea", "back again")
+        self.bob.asks("/topic green", "hello")
         self.rig.writer.step()
         self.store.fail_before = False
         self.rig.settle()
@@ -73,7 +73,7 @@ class CommitTests(SynchronousTestCase):
         self.store.fail_after = self.store.fail_reads = False
         self.assertEqual(self.ann.hears(), [SORRY])
         self.bob.types("am I here?")  # decided before the outcome was known
-        self.assertEqual(self.bob.hears(), ["bob was kicked by ann.", "You are out of tea.", SORRY])
+        self.assertEqual(self.bob.hears(), ["bob was kicked by ann.", SORRY, "You are out of tea."])
         self.bob.types("and now?")
         self.assertIn("You are in no room", self.bob.hears()[0])
 

@@ -29,7 +29,7 @@ def verdict(run: Simulation) -> list[str]:
     for room in run.checker.rooms():
         if room.startswith(GUEST_LOG) and room not in kept:
             run.checker.forgotten(room)  # with its guest
-    if run.server.journal._busy or run.server.journal._doubts:
+    if run.server.journal._busy or run.server.journal._doubtful:
         faults.append("the journal is not at rest")
     return faults + run.checker.faults()
 

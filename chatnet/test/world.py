@@ -99,8 +99,8 @@ class Server(Rig):
 
     hashes = PlainHasher
 
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+    def __init__(self, chance: random.Random, traced: Callable[[str], None]) -> None:
+        self._chance, self._traced = chance, traced
         self.disk = Disk()
         super().__init__(self.disk)
 
@@ -123,7 +123,8 @@ class Server(Rig):
         self.restart()
 
     def entropy(self, count: int) -> bytes:
-        return self._chance.randbytes(count)
+        drawn: bytes = self._chance.randbytes(count)
+        return drawn
 
     def links(self, follower: Follower, address: str, space: int) -> Link:
         """Return a connection whose wire holds ``space`` bytes."""
@@ -131,7 +132,7 @@ class Server(Rig):
         wire = NarrowWire()
         wire.space = space
         door.makeConnection(wire)
-        return Link(door, wire, follower)
+        return Link(door, wire, follower, self._traced)
 
 
 class NarrowWire(Wire):
@@ -157,7 +158,7 @@ class NarrowWire(Wire):
 
     def taken(self) -> bytes:
         """Return what the peer reads now; there is space again."""
-        data = self.value()
+        data: bytes = self.value()
         self.clear()
         return data
 
@@ -172,8 +173,10 @@ class NarrowWire(Wire):
 class Link:
     """One connection of somebody."""
 
-    def __init__(self, door: OnePort, wire: NarrowWire, follower: Follower) -> None:
-        self.door, self.wire, self.follower = door, wire, follower
+    def __init__(
+        self, door: OnePort, wire: NarrowWire, follower: Follower, traced: Callable[[str], None]
+    ) -> None:
+        self.door, self.wire, self.follower, self.traced = door, wire, follower, traced
 
     def asks(self, frame: Frame) -> None:
         self.door.dataReceived(json.dumps(frame).encode() + b"\n")
@@ -182,4 +185,5 @@ class Link:
         """Take ``part`` of the frames that came; the rest is lost."""
         lines = self.wire.taken().split(b"\n")[:-1]
         for line in lines[: round(len(lines) * part)]:
+            self.traced(f"    {self.follower.id} <- {line.decode():.300}")
             self.follower.hear(json.loads(line))

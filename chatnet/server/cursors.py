@@ -1,0 +1,55 @@
+"""Who reads, and where: places in a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from chatnet.core.replies import Typing
+from chatnet.interfaces import IStyle
+
+if TYPE_CHECKING:
+    from chatnet.server.audience import Audience
+
+
+class Reader(Protocol):
+    """What an audience needs of a session."""
+
+    full: bool  # the wire takes no more for now
+    ignored: set[str]  # keys of those whose words are not shown to it
+
+    @property
+    def style(self) -> IStyle:
+        """How this reader reads what is new."""
+
+    def write(self, data: bytes) -> None:
+        """Pass printed entries to the wire."""
+
+    def reads(self, audience: Audience) -> None:
+        """It reads in ``audience`` from now on, and is to be resumed there when it has room."""
+
+    def finished(self, audience: Audience, put_out: bool) -> None:
+        """It has read its last entry in ``audience``."""
+
+    def signal(self, signal: Typing) -> None:
+        """Pass on ``signal``, if there is room for it."""
+
+    def part(self, reason: str, code: str) -> None:
+        """Close, for ``reason``; it may come back and go on where it was."""
+
+
+@dataclass(slots=True, eq=False)
+class Cursor:
+    """A reader's place: everything up to ``after`` has been written to it."""
+
+    reader: Reader
+    style: IStyle
+    after: int
+    upto: int | None = None  # the last entry to read; None: there is no last one yet
+    held: bool = False  # waits until what is said before it is said
+    paging: bool = False  # waits for a page from the store
+    put_out: bool = False  # it ends because others want it to
+    skip: set[int] | None = None  # places of its own words, which it need not be shown
+    opening: bytes = b""  # what is said before the first entry
+    closing: bytes = b""  # what is said when ``upto`` is reached
+    then: Cursor | None = None  # where to go on when ``upto`` is reached
