@@ -10,11 +10,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import Attribute, Interface
 
+from chatnet.core.chain import Anchor, Record
 from chatnet.core.commands import Request
 from chatnet.core.events import Entry, Event
 from chatnet.core.names import Name
 from chatnet.core.replies import Done, Reply
 from chatnet.core.room import Room, RoomState
+from chatnet.core.search import Search
 
 REMEMBERED = 1000  # named commands of an origin whose answers can be repeated
 
@@ -138,12 +140,16 @@ class Batch:
 
 
 class IStore(Interface):
-    """Remembers. All its methods block, and each instance is used by one thread."""
+    """Remembers. All its methods block, and each instance is used by one thread.
+
+    Each entry is kept with its digest and its link, see ``chatnet.core.chain``.
+    """
 
     def write(batch: Batch) -> None:
         """Make all of ``batch`` durable, or raise and keep none of it.
 
-        Remembers the last thousand answers of an origin or more.
+        Remembers the last thousand answers of an origin or more. A ``Deleted`` entry takes with
+        it the body of the one that it names: what is kept of that is ``chain.erased``.
 
         Raises:
             OSError: the disk is full, the database away, or the like.
@@ -171,6 +177,31 @@ class IStore(Interface):
         Keys that begin with ``@`` or ``*`` are no rooms.
         """
 
+    def floor(room: str) -> int:
+        """Return the seq up to which entries of ``room`` were let go; 0 if none was."""
+
+    def forget(room: str, upto: int, limit: int) -> int:
+        """Let go, durably, of up to ``limit`` entries with ``seq <= upto``, the oldest first.
+
+        Those that the latest kept state of ``room`` does not cover stay. Returns the new floor.
+
+        Raises:
+            OSError: as for ``write``.
+        """
+
+    def seq_at(room: str, at: float) -> int:
+        """Return the seq of the last entry of ``room`` from before ``at``; its floor if none.
+
+        ``at`` is in UTC seconds since the epoch, and is taken to grow along the log.
+        """
+
+    def search(rooms: Sequence[str], search: Search, limit: int) -> Sequence[Entry]:
+        """Return the last ``limit`` entries of ``rooms`` that ``search`` finds, the latest first.
+
+        The order is that of ``at``. A store without an index may give up after looking at many
+        entries; then it returns what it found.
+        """
+
     def strays() -> Sequence[str]:
         """Return the keys of guests' own logs, which a server that was killed left behind."""
 
@@ -179,6 +210,36 @@ class IStore(Interface):
 
     def close() -> None:
         """Let go of what is held; nothing is called afterwards."""
+
+    # What a backup is made of, and put back with.
+
+    def logs() -> Sequence[str]:
+        """Return the keys of all logs that have entries or a floor, sorted."""
+
+    def anchor(room: str) -> Anchor:
+        """Return where the log of ``room`` begins."""
+
+    def records(room: str, after: int, limit: int) -> Sequence[Record]:
+        """Return up to ``limit`` records of ``room`` with ``seq > after``, in order.
+
+        May return fewer if they are large, but at least one if there is one. Does not check them.
+        """
+
+    def adopt(room: str, anchor: Anchor, records: Sequence[Record]) -> None:
+        """Keep ``records``, durably and as they are, behind what there is of ``room``.
+
+        A room of which there is nothing begins at ``anchor``.
+
+        Raises:
+            OSError: as for ``write``.
+            Exception: anything else, for a record whose place is taken.
+        """
+
+    def states() -> Iterable[tuple[str, int, RoomState]]:
+        """Yield each room that has a kept state, its seq, and the state; the oldest room first."""
+
+    def answers() -> Iterable[tuple[str, Done]]:
+        """Yield all answers that are kept, each with its origin; those of one oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +265,9 @@ class IAccountStore(Interface):
 
     def change(key: str, verifier: str) -> None:
         """Give the account ``key`` another password, durably."""
+
+    def accounts() -> Iterable[tuple[Account, float]]:
+        """Yield every account, and when it was made, in UTC seconds since the epoch."""
 
 
 class IAccounts(Interface):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ALL = -1  # as a number of messages to replay
 
@@ -15,7 +15,7 @@ class Settings:
     motd: str = ""
     listen: tuple[str, ...] = ("tcp:8888",)  # Twisted endpoint strings
     data: str = "chatnet-data"  # the folder of all that is kept
-    store: str = "sqlite:"
+    store: str = field(default="sqlite:", repr=False)  # a URL, perhaps with a password
     password: str = ""  # asked for first; empty: none
     max_clients: int = 10_000
     max_message: int = 16 * 1024 * 1024  # 0: any length
@@ -30,5 +30,6 @@ class Settings:
     tls_only: bool = False
     allow_plaintext_passwords: bool = False  # from other machines, without TLS
     origins: tuple[str, ...] = ()  # other sites whose pages may connect
+    store_password: str = field(default="", repr=False)  # for a URL without one
     password_seconds: float = 60.0  # to say the server's password
     stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops

@@ -35,15 +35,17 @@ from chatnet.server.network import Network
 from chatnet.server.service import CannotStart, ChatService, DataFolder
 from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
+from chatnet.stores.databases import SERVERS, Database, Sqlite, server
 from chatnet.stores.journal import Journal
 from chatnet.stores.memory import MemoryStore
-from chatnet.stores.sqlite import SqliteStore
+from chatnet.stores.sql import SqlStore
 from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.certificates import CannotUse, Certificates
 
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
+_STORES = "sqlite:, sqlite:FILE, mysql+pymysql://..., postgresql+psycopg://... or memory:"
 _BACKLOG = 1024  # connections that may wait to be accepted
 _LISTS = {"listen": "endpoints", "origin": "URLs"}  # options that may be repeated
 _TOGETHER = (("port", "listen"), ("tls-cert", "tls-key"), ("origin",))  # one replaces all of them
@@ -62,7 +64,8 @@ class Options(usage.Options):
         ["port", "p", "", "TCP port to listen on; 8888 if neither this nor --listen is given"],
         ["interface", "i", "", "address to listen on; all if not given"],
         ["data", "d", _DEFAULTS.data, "folder for all that is kept; made if it is not there"],
-        ["store", "s", _DEFAULTS.store, "sqlite:, sqlite:FILE or memory: (forgets at the end)"],
+        ["store", "s", _DEFAULTS.store, f"{_STORES} (memory: forgets at the end)"],
+        ["store-password-file", None, "", "a file whose first line is the database's password"],
         ["password", None, "", "a password for the whole server, asked first"],
         ["password-file", None, "", "a file whose first line is that password"],
         ["max-clients", None, "10000", "connections at once"],
@@ -143,6 +146,7 @@ class Options(usage.Options):
             listen=self._endpoints(),
             data=os.path.abspath(self["data"]),
             store=self._store(),
+            store_password=self._first_line("store-password-file"),
             password=self._password(),
             max_clients=_number(self["max-clients"], "max-clients", 1),
             max_message=_number(self["max-message"], "max-message", 0),
@@ -209,19 +213,27 @@ class Options(usage.Options):
 
     def _store(self) -> str:
         store: str = self["store"]
-        scheme = store.partition(":")[0]
-        if ":" not in store or scheme not in ("sqlite", "memory"):
-            raise usage.UsageError(f"--store is sqlite:, sqlite:FILE or memory:, not {store}")
-        if scheme == "memory" and store != "memory:":
+        scheme, colon, rest = store.partition(":")
+        if not colon or scheme not in ("sqlite", "memory", *SERVERS):
+            raise usage.UsageError(f"--store is {_STORES}, not {scheme}{colon}")
+        if scheme == "memory" and rest:
             raise usage.UsageError("--store memory: takes no file")
+        if scheme in SERVERS and not rest.startswith("//"):
+            raise usage.UsageError(f"--store is like {scheme}://USER@HOST/DATABASE")
+        if self["store-password-file"] and scheme not in SERVERS:
+            raise usage.UsageError("--store-password-file is for a --store on a database server")
         return store
 
     def _password(self) -> str:
-        path: str = self["password-file"]
-        if not path:
-            return cast(str, self["password"])
-        if self["password"]:
+        if self["password"] and self["password-file"]:
             raise usage.UsageError("give --password or --password-file, not both")
+        return cast(str, self["password"]) or self._first_line("password-file")
+
+    def _first_line(self, option: str) -> str:
+        """Return the first line of the file that ``option`` names, or an empty string."""
+        path: str = self[option]
+        if not path:
+            return ""
         try:
             lines = Path(path).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
@@ -326,19 +338,22 @@ def _certificates(settings: Settings) -> Certificates:
         raise CannotStart(f"chatnet: {error}") from None
 
 
-def _stores(
-    settings: Settings,
-) -> tuple[MemoryStore | SqliteStore, MemoryStore | SqliteStore]:
+def _stores(settings: Settings) -> tuple[MemoryStore | SqlStore, MemoryStore | SqlStore]:
     """Return the store to write to and the one to read from."""
-    scheme, _, name = settings.store.partition(":")
-    if scheme == "memory":
+    if settings.store == "memory:":
         memory = MemoryStore()
         return memory, memory
-    path = os.path.join(settings.data, name or "chatnet.db")
+    scheme, _, name = settings.store.partition(":")
+    shown = scheme
     try:
-        return SqliteStore(path), SqliteStore(path)
+        if scheme in SERVERS:
+            database: Database = server(settings.store, settings.store_password)
+        else:
+            database = Sqlite(shown := os.path.join(settings.data, name or "chatnet.db"))
+        shown = database.shown
+        return SqlStore(database), SqlStore(database)
     except Exception as error:
-        raise CannotStart(f"chatnet: cannot open the store {path}: {error}") from None
+        raise CannotStart(f"chatnet: cannot open the store {shown}: {error}") from None
 
 
 _log = Logger("chatnet.transcript")

@@ -54,6 +54,7 @@ def encode_state(state: RoomState) -> str:
         "moderators": state.moderators,
         "bans": {key: astuple(ban) for key, ban in state.bans.items()},
         "mutes": {key: astuple(mute) for key, mute in state.mutes.items()},
+        "retention": state.retention,
     }
     return _dumps({key: value for key, value in plain.items() if value})
 
@@ -70,4 +71,5 @@ def decode_state(text: str) -> RoomState:
         plain.get("moderators", {}),
         {key: Sanction(*values) for key, values in plain.get("bans", {}).items()},
         {key: Sanction(*values) for key, values in plain.get("mutes", {}).items()},
+        plain.get("retention", 0.0),
     )

@@ -173,6 +173,30 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class Deleted:
+    """``by`` deleted the message at the seq ``message``, whose body is nowhere any more."""
+
+    by: str
+    message: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Here ``by`` had spoken, until it was deleted. Takes the place of ``Said``; never appended."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSet:
+    """``by`` let what is said here be kept for ``seconds``; 0: as long as the server keeps it."""
+
+    by: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The person whose log it is has read it up to and including ``upto``, a seq."""
 
@@ -181,10 +205,11 @@ class Seen:
 
 Event = (
     Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
-    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Seen
+    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
+    | Erased | RetentionSet | Seen
 )  # fmt: skip
 
-MESSAGES = (Said, Rolled, Noticed)  # what a room's history is made of
+MESSAGES = (Said, Rolled, Noticed, Erased)  # what a room's history is made of
 OWN = (Said, Joined, Left, Renamed, Whispered, Announced)  # what its author need not be shown
 
 
@@ -204,7 +229,7 @@ class Entry:
 
 def speaker(event: Event) -> str:
     """Return whose words ``event`` carries, or an empty string."""
-    if isinstance(event, Said | Rolled | Whispered | Announced):
+    if isinstance(event, Said | Rolled | Whispered | Announced | Erased):
         return event.by
     return ""
 

@@ -66,11 +66,14 @@ class RoomState:
     moderators: dict[str, str] = field(default_factory=dict)
     bans: dict[str, Sanction] = field(default_factory=dict)
     mutes: dict[str, Sanction] = field(default_factory=dict)
+    retention: float = 0.0  # seconds that messages are kept; 0: as long as the server keeps them
 
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
         match event:
             case e.Said() | e.Rolled() | e.Whispered() | e.Announced() | e.Noticed():
+                pass
+            case e.Deleted() | e.Erased():
                 pass
             case e.Opened(name):
                 self.name = name
@@ -106,6 +109,8 @@ class RoomState:
                 self.lock = lock
             case e.Unlocked():
                 self.lock = ""
+            case e.RetentionSet(_, seconds):
+                self.retention = seconds
             case e.Seen(upto):
                 self.seen = max(self.seen, upto)
             case _:
@@ -127,6 +132,7 @@ class RoomState:
             dict(self.moderators),
             dict(self.bans),
             dict(self.mutes),
+            self.retention,
         )
 
 

@@ -2,18 +2,66 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from zope.interface import implementer
 
-from chatnet.core.codec import decode_state, encode_state
-from chatnet.core.events import MESSAGES, Entry
+from chatnet.core.chain import START, Anchor, Record, bind, erased
+from chatnet.core.codec import decode_state, encode_event, encode_state
+from chatnet.core.events import MESSAGES, Deleted, Entry
 from chatnet.core.names import Name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
+from chatnet.core.search import Search, finds
 from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
+
+
+class _Log:
+    """What is kept of one room: its records, in order, behind its anchor."""
+
+    def __init__(self, anchor: Anchor) -> None:
+        self.anchor = anchor
+        self.entries: list[Entry] = []
+        self.records: list[Record] = []
+
+    @property
+    def head(self) -> int:
+        return self.anchor.seq + len(self.records)
+
+    @property
+    def link(self) -> bytes:
+        return self.records[-1].link if self.records else self.anchor.link
+
+    def between(self, after: int, upto: int) -> slice:
+        """Return where the entries with ``after < seq <= upto`` stand."""
+        first = self.anchor.seq
+        return slice(max(0, after - first), max(0, upto - first))
+
+    def add(self, record: Record, entry: Entry) -> None:
+        if record.seq != self.head + 1:
+            raise ValueError(f"place {record.seq} of {record.room} is not the next")
+        self.records.append(record)
+        self.entries.append(entry)
+
+    def erase(self, seq: int) -> None:
+        """Drop the body of the message at ``seq``."""
+        place = seq - self.anchor.seq - 1
+        if 0 <= place < len(self.entries):
+            entry = self.entries[place]
+            self.entries[place] = replace(entry, event=erased(entry.event))
+            text = encode_event(self.entries[place].event)
+            self.records[place] = replace(self.records[place], text=text)
+
+    def drop(self, count: int) -> None:
+        """Let the first ``count`` entries go."""
+        if count > 0:
+            last = self.records[:count][-1]
+            self.anchor = Anchor(last.seq, last.link)
+            del self.records[:count], self.entries[:count]
 
 
 @implementer(IStore, IAccountStore)
@@ -21,23 +69,35 @@ class MemoryStore:
     """Lists of entries by room, answers by origin, accounts by claim."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, list[Entry]] = {}
+        self._logs: dict[str, _Log] = {}
         self._answers: dict[str, deque[Done]] = {}
         self._states: dict[str, tuple[int, str]] = {}
         self._accounts: dict[str, Account] = {}
+        self._made: dict[str, float] = {}  # when, by the account's key
 
     def write(self, batch: Batch) -> None:
+        links = {
+            entry.room: log.link if (log := self._logs.get(entry.room)) else START
+            for entry in batch.entries
+        }
+        heads: dict[str, int] = {}
         for entry in batch.entries:
-            log = self._rooms.setdefault(entry.room, [])
-            if entry.seq != len(log) + 1:
+            log = self._logs.get(entry.room)
+            head = heads.get(entry.room, log.head if log else 0)
+            if entry.seq != head + 1:
                 raise ValueError(f"place {entry.seq} of {entry.room} is not the next")
-            log.append(entry)
+            heads[entry.room] = entry.seq
+        for entry, record in zip(batch.entries, bind(batch.entries, links), strict=True):
+            log = self._logs.setdefault(entry.room, _Log(Anchor()))
+            log.add(record, entry)
+            if isinstance(entry.event, Deleted):
+                log.erase(entry.event.message)
         for origin, done in batch.answers:
             self._answers.setdefault(origin, deque(maxlen=REMEMBERED)).append(done)
         for room, (seq, state) in batch.states.items():
             self._states[room] = (seq, encode_state(state))
         for room in batch.discards:
-            self._rooms.pop(room, None)
+            self._logs.pop(room, None)
             self._states.pop(room, None)
 
     def load(self, room: str) -> tuple[int, RoomState]:
@@ -47,15 +107,38 @@ class MemoryStore:
         return seq, decode_state(text)
 
     def read(self, room: str, after: int, upto: int, limit: int) -> Sequence[Entry]:
-        return self._rooms.get(room, [])[after : min(upto, after + limit)]
+        log = self._logs.get(room)
+        return log.entries[log.between(after, upto)][:limit] if log else []
 
     def back(self, room: str, upto: int, count: int) -> int:
-        said = [e.seq for e in self._rooms.get(room, [])[:upto] if isinstance(e.event, MESSAGES)]
+        log = self._logs.get(room, _Log(Anchor()))
+        entries = log.entries[log.between(0, upto)]
+        said = [entry.seq for entry in entries if isinstance(entry.event, MESSAGES)]
         return said[-count:][0] - 1 if said else upto
 
     def rooms(self, limit: int) -> Mapping[str, RoomState]:
         rooms = (room for room in reversed(self._states) if room[0] not in "@*")
         return {room: decode_state(self._states[room][1]) for room in islice(rooms, limit)}
+
+    def floor(self, room: str) -> int:
+        return self.anchor(room).seq
+
+    def forget(self, room: str, upto: int, limit: int) -> int:
+        log = self._logs.get(room)
+        if log is not None:
+            covered, _ = self._states.get(room, (0, ""))
+            log.drop(min(upto, covered, log.anchor.seq + limit, log.head) - log.anchor.seq)
+        return self.floor(room)
+
+    def seq_at(self, room: str, at: float) -> int:
+        log = self._logs.get(room, _Log(Anchor()))
+        return log.anchor.seq + bisect_left(log.entries, at, key=lambda entry: entry.at)
+
+    def search(self, rooms: Sequence[str], search: Search, limit: int) -> Sequence[Entry]:
+        logs = [self._logs[room] for room in rooms if room in self._logs]
+        found = [entry for log in logs for entry in log.entries if finds(search, entry)]
+        found.sort(key=lambda entry: (entry.at, entry.room, entry.seq), reverse=True)
+        return found[:limit]
 
     def strays(self) -> Sequence[str]:
         return []  # nothing outlives a server here
@@ -66,6 +149,35 @@ class MemoryStore:
     def close(self) -> None:
         pass
 
+    # -- backups -------------------------------------------------------------------
+
+    def logs(self) -> Sequence[str]:
+        return sorted(self._logs)
+
+    def anchor(self, room: str) -> Anchor:
+        log = self._logs.get(room)
+        return log.anchor if log else Anchor()
+
+    def records(self, room: str, after: int, limit: int) -> Sequence[Record]:
+        log = self._logs.get(room)
+        return log.records[log.between(after, log.head)][:limit] if log else []
+
+    def adopt(self, room: str, anchor: Anchor, records: Sequence[Record]) -> None:
+        log = self._logs.setdefault(room, _Log(anchor))
+        for record in records:
+            log.add(record, record.entry)
+
+    def states(self) -> Iterable[tuple[str, int, RoomState]]:
+        for room, (seq, text) in self._states.items():
+            yield room, seq, decode_state(text)
+
+    def answers(self) -> Iterable[tuple[str, Done]]:
+        for origin, answers in self._answers.items():
+            for done in answers:
+                yield origin, done
+
+    # -- accounts ------------------------------------------------------------------
+
     def find(self, claims: Iterable[str]) -> Account | None:
         return next((self._accounts[claim] for claim in claims if claim in self._accounts), None)
 
@@ -73,6 +185,7 @@ class MemoryStore:
         if self.find(name.claims):
             return False
         self._accounts |= dict.fromkeys(name.claims, Account(name.text, name.key, verifier))
+        self._made[name.key] = at
         return True
 
     def change(self, key: str, verifier: str) -> None:
@@ -80,3 +193,7 @@ class MemoryStore:
         for claim, held in list(self._accounts.items()):
             if held is account:
                 self._accounts[claim] = Account(account.name, account.key, verifier)
+
+    def accounts(self) -> Iterable[tuple[Account, float]]:
+        for key, at in self._made.items():
+            yield self._accounts[key], at

@@ -84,7 +84,7 @@ class FailingStore(MemoryStore):
         return super().read(room, after, upto, limit)
 
     def kept(self, room: str) -> list[Entry]:
-        return list(self._rooms.get(room, []))
+        return list(super().read(room, 0, 2**62, 2**62))
 
 
 class Wire(StringTransport):
