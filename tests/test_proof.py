@@ -48,7 +48,7 @@ class SqliteTests(ProofTestCase):
     async def test_links_are_lost_at_random_moments(self) -> None:
         proof = self.proves(2)
         await proof.begin()
-        await proof.suffer(Plan(drops=40 * LONG, seconds=0.2))
+        await proof.suffer(Plan(drops=30 * LONG, seconds=0.2))
         await self.holds(proof)
         self.assertGreater(proof.counts.links, 20 * LONG)
         self.assertGreater(proof.counts.repeated, 0)
@@ -110,7 +110,7 @@ class DatabaseTestCase(ProofTestCase):
         self.store = self.database.url()
         proof = self.proves(seed)
         await proof.begin()
-        await proof.suffer(Plan(kills=2 * LONG, drops=2 * LONG, outages=3 * LONG, seconds=0.4))
+        await proof.suffer(Plan(kills=2 * LONG, drops=2 * LONG, outages=2 * LONG, seconds=0.3))
         await self.holds(proof)
         self.assertGreater(proof.counts.refused["unavailable"], 0)
 
