@@ -151,11 +151,10 @@ class Proof:
             self.victim.limit(ROOM)
         await self.talks(0)
 
-    async def outage(self, away: float | None = None) -> None:
+    async def outage(self) -> None:
         """Stop or kill the database server under load, and start it again."""
         assert self.database is not None, "no database server of our own"
-        away = self.chance.uniform(0, 2) if away is None else away
-        killed = self.chance.random() < 0.5
+        killed, away = self.chance.random() < 0.5, self.chance.uniform(0, 1)
         await deferToThread(self.database.restart, killed, away)
         await self.talks(0)
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.dbservers import DatabaseServer
+from tests.dbservers import DatabaseServer, MariaDB, PostgreSQL
 from tests.harness import poll
 from tests.proof import Plan, Proof
 from tests.victim import Victim
@@ -48,7 +48,7 @@ class SqliteTests(ProofTestCase):
     async def test_links_are_lost_at_random_moments(self) -> None:
         proof = self.proves(2)
         await proof.begin()
-        await proof.suffer(Plan(drops=40 * LONG, seconds=0.2))
+        await proof.suffer(Plan(drops=30 * LONG, seconds=0.2))
         await self.holds(proof)
         self.assertGreater(proof.counts.links, 20 * LONG)
         self.assertGreater(proof.counts.repeated, 0)
@@ -110,6 +110,20 @@ class DatabaseTestCase(ProofTestCase):
         self.store = self.database.url()
         proof = self.proves(seed)
         await proof.begin()
-        await proof.suffer(Plan(kills=3 * LONG, drops=4 * LONG, outages=3 * LONG, seconds=0.5))
+        await proof.suffer(Plan(kills=2 * LONG, drops=2 * LONG, outages=2 * LONG, seconds=0.3))
         await self.holds(proof)
         self.assertGreater(proof.counts.refused["unavailable"], 0)
+
+
+class MariaDBTests(DatabaseTestCase):
+    kind = MariaDB
+
+    async def test_server_and_database_break_at_random_moments(self) -> None:
+        await self.check_all(5)
+
+
+class PostgreSQLTests(DatabaseTestCase):
+    kind = PostgreSQL
+
+    async def test_server_and_database_break_at_random_moments(self) -> None:
+        await self.check_all(6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ from tests.voices import Counts
 reactor: Any = installed
 
 ROOM = -1  # no limit
+_SURPRISE = re.compile(r"(?s).{0,300}(Traceback|Unhandled).{0,5000}")
 
 
 class Victim:
@@ -95,9 +97,10 @@ class Victim:
         return max((file.stat().st_size for file in files if file.is_file()), default=0)
 
     def complaints(self) -> list[str]:
-        """Return the logs that hold what no server may log."""
+        """Return what the servers logged that no server may, with a little around it."""
         logs = [(server.log + server.complaints).decode() for server in self._servers]
-        return [log for log in logs if "Traceback" in log or "Unhandled" in log]
+        found = [_SURPRISE.search(log) for log in logs]
+        return [one[0] for one in found if one is not None]
 
     async def end(self) -> None:
         """Leave nothing behind."""
