@@ -149,6 +149,9 @@ class Sqlite(Database):
         )
 
     def _prepare(self, connection: Any, record: object) -> None:
+        modules = connection.execute("SELECT name FROM pragma_module_list").fetchall()
+        if ("fts5",) not in modules:
+            raise OSError("Python's SQLite was built without FTS5, with which messages are found")
         for statement in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             connection.execute(f"PRAGMA {statement}")
 
