@@ -32,3 +32,4 @@ class Settings:
     origins: tuple[str, ...] = ()  # other sites whose pages may connect
     password_seconds: float = 60.0  # to say the server's password
     stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops
+    journal: str = ""  # where messages are kept; empty: in the store

@@ -35,6 +35,7 @@ from chatnet.server.network import Network
 from chatnet.server.service import CannotStart, ChatService, DataFolder
 from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
+from chatnet.stores.files import FilesStore
 from chatnet.stores.journal import Journal
 from chatnet.stores.memory import MemoryStore
 from chatnet.stores.sqlite import SqliteStore
@@ -42,6 +43,7 @@ from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.certificates import CannotUse, Certificates
 
+_Store = MemoryStore | SqliteStore | FilesStore
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
 _BACKLOG = 1024  # connections that may wait to be accepted
@@ -62,7 +64,8 @@ class Options(usage.Options):
         ["port", "p", "", "TCP port to listen on; 8888 if neither this nor --listen is given"],
         ["interface", "i", "", "address to listen on; all if not given"],
         ["data", "d", _DEFAULTS.data, "folder for all that is kept; made if it is not there"],
-        ["store", "s", _DEFAULTS.store, "sqlite:, sqlite:FILE or memory: (forgets at the end)"],
+        ["store", "s", _DEFAULTS.store, "sqlite:FILE, files:DIR or memory: (forgets at the end)"],
+        ["journal", "j", "", "files:DIR, for messages alone; what else there is goes to --store"],
         ["password", None, "", "a password for the whole server, asked first"],
         ["password-file", None, "", "a file whose first line is that password"],
         ["max-clients", None, "10000", "connections at once"],
@@ -143,6 +146,7 @@ class Options(usage.Options):
             listen=self._endpoints(),
             data=os.path.abspath(self["data"]),
             store=self._store(),
+            journal=self._journal(),
             password=self._password(),
             max_clients=_number(self["max-clients"], "max-clients", 1),
             max_message=_number(self["max-message"], "max-message", 0),
@@ -210,11 +214,17 @@ class Options(usage.Options):
     def _store(self) -> str:
         store: str = self["store"]
         scheme = store.partition(":")[0]
-        if ":" not in store or scheme not in ("sqlite", "memory"):
-            raise usage.UsageError(f"--store is sqlite:, sqlite:FILE or memory:, not {store}")
+        if ":" not in store or scheme not in ("sqlite", "files", "memory"):
+            raise usage.UsageError(f"--store is sqlite:FILE, files:DIR or memory:, not {store}")
         if scheme == "memory" and store != "memory:":
             raise usage.UsageError("--store memory: takes no file")
         return store
+
+    def _journal(self) -> str:
+        journal: str = self["journal"]
+        if journal and not journal.startswith("files:"):
+            raise usage.UsageError(f"--journal is files:DIR, not {journal}")
+        return "" if journal == self["store"] else journal
 
     def _password(self) -> str:
         path: str = self["password-file"]
@@ -253,7 +263,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
                 " tcp:8888 or tcp:8888:interface=127.0.0.1."
             ) from None
     folder = None
-    if settings.store != "memory:":
+    if settings.store != "memory:" or settings.journal:
         folder = DataFolder(settings.data)
         folder.prepare()
     return ChatService(
@@ -273,10 +283,12 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     """
     clock = cast(IReactorTime, reactor)
     threads = cast(IReactorFromThreads, reactor)
-    write, read = _stores(settings)
+    write, read = _stores(settings, settings.journal or settings.store)
+    known = _stores(settings, settings.store) if settings.journal else (write, read)
     write.write(Batch([], discards=write.strays()))
     writer = Worker(threads, "chatnet writer")
-    reader = writer if read is write else Worker(threads, "chatnet reader")
+    alone = read is write and known[0] is write  # in memory, where nothing takes long
+    reader = writer if alone else Worker(threads, "chatnet reader")
     hasher = Worker(threads, "chatnet passwords", HASHERS)
     journal = Journal(clock, writer, write, reader, read)
     turn = Turn(clock)
@@ -284,9 +296,9 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     network.start(journal.open_now(EVERYBODY))
     accounts = Accounts(
         clock,
-        write,
+        known[0],
         writer,
-        read,
+        known[1],
         reader,
         hasher,
         os.urandom,
@@ -309,7 +321,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
             certificates.stop()
         for worker in workers:
             worker.stop()
-        for store in dict.fromkeys((write, read)):
+        for store in dict.fromkeys((write, read, *known)):
             store.close()
 
     return factory, close
@@ -326,19 +338,27 @@ def _certificates(settings: Settings) -> Certificates:
         raise CannotStart(f"chatnet: {error}") from None
 
 
-def _stores(
-    settings: Settings,
-) -> tuple[MemoryStore | SqliteStore, MemoryStore | SqliteStore]:
-    """Return the store to write to and the one to read from."""
-    scheme, _, name = settings.store.partition(":")
+def _stores(settings: Settings, url: str) -> tuple[_Store, _Store]:
+    """Return the store ``url`` to write to, and the same to read from."""
+    scheme, _, name = url.partition(":")
     if scheme == "memory":
         memory = MemoryStore()
         return memory, memory
-    path = os.path.join(settings.data, name or "chatnet.db")
+    path = os.path.join(settings.data, name or f"chatnet.{'db' if scheme == 'sqlite' else scheme}")
     try:
+        if scheme == "files":
+            return FilesStore(path, notice=_notice), FilesStore(path, writes=False)
         return SqliteStore(path), SqliteStore(path)
     except Exception as error:
         raise CannotStart(f"chatnet: cannot open the store {path}: {error}") from None
+
+
+_files_log = Logger("chatnet.stores.files")
+
+
+def _notice(sentence: str) -> None:
+    """Log what a store found not to be as it should."""
+    _files_log.warn("{sentence}", sentence=sentence)
 
 
 _log = Logger("chatnet.transcript")

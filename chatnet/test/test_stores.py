@@ -30,6 +30,7 @@ from chatnet.core.replies import Done
 from chatnet.core.room import Member, RoomState, Sanction
 from chatnet.core.search import Search, words_of
 from chatnet.interfaces import Account, Batch, IAccountStore, IStore
+from chatnet.stores.files import FilesStore
 from chatnet.stores.memory import MemoryStore
 from chatnet.stores.sqlite import SqliteStore
 
@@ -49,12 +50,12 @@ else:
 class StoreContract(Contract):
     """What every store promises."""
 
-    store: MemoryStore | SqliteStore
+    store: MemoryStore | SqliteStore | FilesStore
 
     def setUp(self) -> None:
         self.store = self.make()
 
-    def make(self) -> MemoryStore | SqliteStore:
+    def make(self) -> MemoryStore | SqliteStore | FilesStore:
         raise NotImplementedError
 
     def test_it_keeps_its_interfaces(self) -> None:
@@ -318,3 +319,10 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
         large = [Entry("tea", n, 1.5, Said("ann", "x" * 400_000)) for n in range(1, 11)]
         self.store.write(Batch(large))
         self.assertEqual(len(self.store.read("tea", 0, 10, 256)), 3)
+
+
+class FilesStoreTests(StoreContract, SynchronousTestCase):
+    def make(self) -> FilesStore:
+        store = FilesStore(self.mktemp())
+        self.addCleanup(store.close)
+        return store

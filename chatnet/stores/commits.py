@@ -1,0 +1,423 @@
+"""Changes of several files that happen together or not at all.
+
+Every commit is written to the commit log first, whole, with a checksum, and made durable there by
+one ``fsync``: that is when it has happened. Only then are the files themselves changed, and nobody
+waits for their disk. When the commit log has grown, the files are made durable and it begins
+anew. After a crash, what is in the commit log is done again, which changes nothing where it had
+been done: an append cuts its file back to where it begins, and anything else is put at its place.
+
+The newest file of the commit log counts alone, since it is made when all before is durable.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from chatnet.stores.disk import Disk, read_at, reading
+
+_FILE = struct.Struct("<8sIQ")  # the head of a file: a mark, a checksum, the number of its first
+_FILE_MARK = b"chatcmt1"
+_BATCH = struct.Struct("<4sIQQ")  # of a commit: a mark, a checksum, its number, its bytes
+_MARK = b"\xffcmt"
+_CHANGE = struct.Struct("<cHQQ")  # of a change: what, the bytes of its path, offset and bytes
+_APPEND, _PUT, _CLEAR, _REMOVE = b"a", b"p", b"c", b"r"
+_MOST_BYTES = 16 * 1024 * 1024  # of the commit log, before it begins anew
+_MOST_FILES = 128  # that are held open
+_SYNCS = 8  # at a time: a disk makes many durable about as fast as one
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is to be changed. Paths are relative to the folder of the store.
+
+    Appends come first, each to the end of a file, which is made where the offset is 0.
+    """
+
+    appends: dict[str, tuple[int, list[bytes]]] = field(default_factory=dict)
+    puts: list[tuple[str, int, bytes]] = field(default_factory=list)  # in the place of others
+    clears: list[tuple[str, int, int]] = field(default_factory=list)  # offsets: zeros in between
+    removes: list[str] = field(default_factory=list)  # files, or folders with all that is in them
+    wipe: bool = False  # nothing is to be kept of what stood there before
+
+    def append(self, path: str, offset: int, *data: bytes) -> None:
+        """Add ``data`` to ``path``, which ends at ``offset`` before this commit."""
+        self.appends.setdefault(path, (offset, []))[1].extend(data)
+
+    def __bool__(self) -> bool:
+        return bool(self.appends or self.puts or self.clears or self.removes)
+
+    def flat(self) -> Iterator[tuple[bytes, str, int, int, bytes]]:
+        """Yield each change: what, the path, the offset, the number of bytes, the bytes."""
+        for path, (offset, parts) in self.appends.items():
+            whole = b"".join(parts)
+            yield _APPEND, path, offset, len(whole), whole
+        for path, offset, data in self.puts:
+            yield _PUT, path, offset, len(data), data
+        for path, offset, end in self.clears:
+            yield _CLEAR, path, offset, end - offset, b""
+        for path in self.removes:
+            yield _REMOVE, path, 0, 0, b""
+
+
+class _Lost:
+    """Files that lack what was durable. Those that were removed later lack nothing."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, str] = {}
+
+    def removed(self, path: str) -> None:
+        """The file or folder ``path`` was removed, if there is such a path."""
+        for other in [other for other in self.paths if path and f"{other}/".startswith(f"{path}/")]:
+            del self.paths[other]
+
+    def tell(self, notice: Callable[[str], object]) -> None:
+        """Say what is lost."""
+        for sentence in self.paths.values():
+            notice(sentence)
+
+
+class Commits:
+    """The commit log in ``folder``, and the files that it is for. For one thread."""
+
+    def __init__(self, folder: str, disk: Disk, notice: Callable[[str], object]) -> None:
+        """Do again what a crash left undone.
+
+        ``notice`` hears a sentence on each thing that was not as it should be.
+        """
+        self._folder, self._disk, self._notice = folder, disk, notice
+        self._files: OrderedDict[str, int] = OrderedDict()
+        self._dirty: dict[str, None] = {}  # files and folders that are not durable by themselves
+        self._log = ""  # the path of the commit log
+        self._size = 0
+        self._stale = False  # files may lack what is in the commit log
+        self._doubtful = False  # the commit log may have more than was said to have happened
+        self.number = 1  # of the next commit
+        if not os.path.isdir(self._path("commits")):
+            disk.make_folder(self._path("commits"))
+            disk.sync(folder)
+        self._recover()
+
+    def commit(self, changes: Changes) -> None:
+        """Make all of ``changes`` durable.
+
+        Raises:
+            OSError: nothing was changed, or, if even that cannot be had, it will be, before
+                anything else is.
+        """
+        self.mend()
+        if self._size >= _MOST_BYTES:
+            self.settle()
+        batch = _pack(self.number, changes)
+        file, size = self._open(self._log), self._size
+        try:
+            self._disk.write(file, batch, size)
+            self._disk.sync(self._path(self._log))
+        except OSError:
+            self._take_back()
+            raise
+        self.number += 1
+        self._size += len(batch)
+        self._apply(changes)
+        if changes.wipe:
+            with suppress(OSError):  # it is tried again with the next commit
+                self.settle()
+
+    def mend(self) -> None:
+        """Finish what an earlier commit could not, so that the files are as they should be."""
+        if self._stale or self._doubtful:
+            self.settle()
+
+    def settle(self) -> None:
+        """Make all files durable, and begin the commit log anew.
+
+        After a failure nothing is believed of what the system says it holds: all is done again.
+        """
+        if self._stale:
+            self._redo(self._log, self.number)
+        self._stale = True
+        self._sync_all()
+        self._stale, self._doubtful = False, True
+        self._begin()
+        self._doubtful = False
+
+    def replace(self, path: str, parts: Iterable[bytes]) -> None:
+        """Put a file made of ``parts`` in the place of ``path``, at once and durably."""
+        self.settle()  # what is in the commit log is about the old one
+        self._forget(path)
+        new = self._path(path + ".new")
+        file = self._disk.open(new)
+        try:
+            self._disk.truncate(file, 0)
+            size = 0
+            for part in parts:
+                self._disk.write(file, part, size)
+                size += len(part)
+        finally:
+            self._disk.close(file)
+        self._disk.sync(new)
+        self._disk.rename(new, self._path(path))
+        self._disk.sync(os.path.dirname(new))
+
+    def cut(self, path: str, size: int) -> None:
+        """Cut the file ``path`` to ``size`` bytes, durably."""
+        self._disk.truncate(self._open(path), size)
+        self._disk.sync(self._path(path))
+
+    def drop(self, path: str) -> None:
+        """Remove the file ``path``, durably."""
+        self._remove(path)
+        self._disk.sync(self._path(os.path.dirname(path)))
+
+    def close(self) -> None:
+        """Let everything go. What cannot be settled now is when it is opened again."""
+        with suppress(OSError):
+            if self._dirty or self._stale or self._doubtful:
+                self.settle()
+        for path in list(self._files):
+            self._forget(path)
+
+    # -- a commit ------------------------------------------------------------------
+
+    def _apply(self, changes: Changes) -> None:
+        begun: list[tuple[str, int]] = []
+        try:
+            for path, (offset, parts) in changes.appends.items():
+                begun.append((path, offset))
+                self._append(path, offset, b"".join(parts))
+        except OSError:
+            self._undo(begun, changes)
+            raise
+        try:
+            for kind, path, offset, size, data in changes.flat():
+                if kind != _APPEND:
+                    self._change(kind, path, offset, size, data)
+        except OSError as error:  # it has happened all the same
+            self._stale = True
+            self._notice(f"a commit is to be finished later: {error}")
+
+    def _undo(self, begun: list[tuple[str, int]], changes: Changes) -> None:
+        """Take a commit back whose files have no space; if that fails, it is to be finished."""
+        try:
+            for path, offset in begun:
+                if offset:
+                    self._disk.truncate(self._open(path), offset)
+                elif os.path.exists(self._path(path)):
+                    self._remove(path)
+        except OSError:
+            self._stale = True
+            return
+        self.number -= 1
+        self._size -= len(_pack(self.number, changes))
+        self._take_back()
+
+    def _take_back(self) -> None:
+        """Cut what did not happen off the commit log, which is not trusted any more."""
+        self._doubtful = True
+        with suppress(OSError):
+            self._disk.truncate(self._open(self._log), self._size)
+            self._disk.sync(self._path(self._log))
+
+    def _append(self, path: str, offset: int, data: bytes) -> None:
+        self._dirty[path] = None
+        if not offset and path not in self._files:
+            self._make_folder(os.path.dirname(path))
+            self._dirty[os.path.dirname(path)] = None
+        self._disk.write(self._open(path), data, offset)
+
+    def _change(self, kind: bytes, path: str, offset: int, size: int, data: bytes) -> None:
+        if kind == _REMOVE:
+            self._remove(path)
+        elif os.path.exists(self._path(path)):
+            self._dirty[path] = None
+            self._disk.write(self._open(path), data or bytes(size), offset)
+
+    def _make_folder(self, path: str) -> None:
+        if path and not os.path.isdir(self._path(path)):
+            self._make_folder(os.path.dirname(path))
+            self._disk.make_folder(self._path(path))
+            self._dirty[os.path.dirname(path)] = None
+
+    def _remove(self, path: str) -> None:
+        """Remove the file or the folder ``path``, if it is there."""
+        whole = self._path(path)
+        self._dirty[os.path.dirname(path)] = None
+        if os.path.isdir(whole):
+            for name in sorted(os.listdir(whole), reverse=True):
+                self._remove(os.path.join(path, name))
+            self._disk.remove_folder(whole)
+        elif os.path.exists(whole):
+            self._forget(path)
+            self._disk.remove(whole)
+
+    # -- the commit log ------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Begin the commit log anew, when all before is durable."""
+        old = self._logs()
+        path = f"commits/{int(old[-1][8:-4]) + 1 if old else 1:012d}.log"
+        head = self.number.to_bytes(8, "little")
+        self._disk.write(self._open(path), _FILE.pack(_FILE_MARK, crc32(head), self.number), 0)
+        self._disk.sync(self._path(path))
+        self._disk.sync(self._path("commits"))
+        self._log, self._size = path, _FILE.size
+        for other in old:
+            self._remove(other)
+        self._disk.sync(self._path("commits"))
+        self._dirty.pop("commits", None)
+
+    def _recover(self) -> None:
+        logs = self._logs()
+        for path in reversed(logs):
+            with reading(self._path(path)) as file:
+                begun, number = _first(file)
+                whole = begun or next(_batches(file), None) is not None
+            if whole:
+                if not begun:
+                    self._notice(f"{path}: the first {_FILE.size} bytes are damaged")
+                self.number = number
+                self._log = path
+                self._redo(path, None)
+                break
+        self._sync_all()
+        self._begin()
+
+    def _redo(self, path: str, stop: int | None) -> None:
+        """Do again what is in the commit log ``path``, up to the commit number ``stop``."""
+        end, lost = _FILE.size, _Lost()
+        with reading(self._path(path)) as file:
+            size = os.fstat(file).st_size
+            for number, offset, after, changes in _batches(file):
+                if stop is not None and number >= stop:
+                    break
+                if offset > end:
+                    self._keep_damaged(path, end, offset)
+                for kind, name, at, count, data in changes:
+                    if kind == _APPEND:
+                        self._append_again(name, at, data, lost)
+                    else:
+                        self._change(kind, name, at, count, data)
+                        lost.removed(name if kind == _REMOVE else "")
+                self.number, end = number + 1, after
+        lost.tell(self._notice)
+        if stop is None and size > end:
+            self._notice(f"{path}: cut {size - end} bytes of a commit that had not happened")
+
+    def _append_again(self, path: str, offset: int, data: bytes, lost: _Lost) -> None:
+        self._make_folder(os.path.dirname(path))
+        self._append(path, offset, b"")
+        file = self._open(path)
+        size = os.fstat(file).st_size
+        if size < offset:
+            lost.paths[path] = f"{path}: bytes {size} to {offset} are lost"
+        if size > offset:
+            self._disk.truncate(file, offset)
+        self._disk.write(file, data, offset)
+
+    def _keep_damaged(self, path: str, offset: int, end: int) -> None:
+        kept = self._path(path)[:-4] + ".damaged"
+        with suppress(FileExistsError):
+            os.link(self._path(path), kept)
+        self._notice(f"{path}: a commit at bytes {offset} to {end} is damaged; see {kept}")
+
+    def _logs(self) -> list[str]:
+        names = sorted(os.listdir(self._path("commits")))
+        return [f"commits/{name}" for name in names if name.endswith(".log")]
+
+    # -- files ---------------------------------------------------------------------
+
+    def _sync_all(self) -> None:
+        paths = [path for path in map(self._path, self._dirty) if os.path.exists(path)]
+        if len(paths) < _SYNCS:
+            for path in paths:
+                self._disk.sync(path)
+        else:
+            with ThreadPoolExecutor(_SYNCS) as threads:
+                list(threads.map(self._disk.sync, paths))
+        self._dirty.clear()
+
+    def _path(self, path: str) -> str:
+        return os.path.join(self._folder, path)
+
+    def _open(self, path: str) -> int:
+        if path in self._files:
+            self._files.move_to_end(path)
+        else:
+            while len(self._files) >= _MOST_FILES:
+                self._disk.close(self._files.popitem(last=False)[1])
+            self._files[path] = self._disk.open(self._path(path))
+        return self._files[path]
+
+    def _forget(self, path: str) -> None:
+        if path in self._files:
+            self._disk.close(self._files.pop(path))
+
+
+def _pack(number: int, changes: Changes) -> bytes:
+    parts = []
+    for kind, path, offset, size, data in changes.flat():
+        name = path.encode()
+        parts += [_CHANGE.pack(kind, len(name), offset, size), name, data]
+    body = b"".join(parts)
+    head = _BATCH.pack(_MARK, 0, number, len(body))
+    checksum = crc32(body, crc32(head[8:]))
+    return b"%b%b" % (_BATCH.pack(_MARK, checksum, number, len(body)), body)
+
+
+def _first(file: int) -> tuple[bool, int]:
+    """Return whether ``file`` begins as a commit log does, and its first commit's number."""
+    head = read_at(file, _FILE.size, 0)
+    if len(head) < _FILE.size:
+        return False, 1
+    mark, checksum, number = _FILE.unpack(head)
+    return mark == _FILE_MARK and crc32(head[-8:]) == checksum, number
+
+
+def _batches(
+    file: int,
+) -> Iterator[tuple[int, int, int, list[tuple[bytes, str, int, int, bytes]]]]:
+    """Yield the commits in ``file``: each one's number, its offset, its end, and its changes."""
+    size, offset = os.fstat(file).st_size, _FILE.size
+    while offset < size:
+        found = _batch(file, offset, size)
+        if found is None:
+            offset += 1
+            rest = read_at(file, size - offset, offset)
+            first = rest.find(_MARK)
+            if first < 0:
+                return
+            offset += first
+            continue
+        number, body = found
+        end = offset + _BATCH.size + len(body)
+        yield number, offset, end, list(_changes(body))
+        offset = end
+
+
+def _batch(file: int, offset: int, size: int) -> tuple[int, bytes] | None:
+    head = read_at(file, _BATCH.size, offset)
+    if len(head) < _BATCH.size:
+        return None
+    mark, checksum, number, length = _BATCH.unpack(head)
+    if mark != _MARK or offset + _BATCH.size + length > size:
+        return None
+    body = read_at(file, length, offset + _BATCH.size)
+    return (number, body) if crc32(body, crc32(head[8:])) == checksum else None
+
+
+def _changes(body: bytes) -> Iterator[tuple[bytes, str, int, int, bytes]]:
+    place = 0
+    while place < len(body):
+        kind, length, offset, size = _CHANGE.unpack_from(body, place)
+        place += _CHANGE.size
+        path = body[place : place + length].decode()
+        place += length
+        data = b"" if kind == _CLEAR else body[place : place + size]
+        place += len(data)
+        yield kind, path, offset, size, data
