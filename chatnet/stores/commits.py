@@ -12,58 +12,17 @@ The newest file of the commit log counts alone, since it is made when all before
 from __future__ import annotations
 
 import os
-import struct
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from zlib import crc32
 
-from chatnet.stores.disk import Disk, read_at, reading
+from chatnet.stores.changes import BEGIN, Change, Changes, What, commits, first, head, pack
+from chatnet.stores.disk import Disk, reading
 
-_FILE = struct.Struct("<8sIQ")  # the head of a file: a mark, a checksum, the number of its first
-_FILE_MARK = b"chatcmt1"
-_BATCH = struct.Struct("<4sIQQ")  # of a commit: a mark, a checksum, its number, its bytes
-_MARK = b"\xffcmt"
-_CHANGE = struct.Struct("<cHQQ")  # of a change: what, the bytes of its path, offset and bytes
-_APPEND, _PUT, _CLEAR, _REMOVE = b"a", b"p", b"c", b"r"
 _MOST_BYTES = 16 * 1024 * 1024  # of the commit log, before it begins anew
 _MOST_FILES = 128  # that are held open
 _SYNCS = 8  # at a time: a disk makes many durable about as fast as one
-
-
-@dataclass(slots=True)
-class Changes:
-    """What is to be changed. Paths are relative to the folder of the store.
-
-    Appends come first, each to the end of a file, which is made where the offset is 0.
-    """
-
-    appends: dict[str, tuple[int, list[bytes]]] = field(default_factory=dict)
-    puts: list[tuple[str, int, bytes]] = field(default_factory=list)  # in the place of others
-    clears: list[tuple[str, int, int]] = field(default_factory=list)  # offsets: zeros in between
-    removes: list[str] = field(default_factory=list)  # files, or folders with all that is in them
-    wipe: bool = False  # nothing is to be kept of what stood there before
-
-    def append(self, path: str, offset: int, *data: bytes) -> None:
-        """Add ``data`` to ``path``, which ends at ``offset`` before this commit."""
-        self.appends.setdefault(path, (offset, []))[1].extend(data)
-
-    def __bool__(self) -> bool:
-        return bool(self.appends or self.puts or self.clears or self.removes)
-
-    def flat(self) -> Iterator[tuple[bytes, str, int, int, bytes]]:
-        """Yield each change: what, the path, the offset, the number of bytes, the bytes."""
-        for path, (offset, parts) in self.appends.items():
-            whole = b"".join(parts)
-            yield _APPEND, path, offset, len(whole), whole
-        for path, offset, data in self.puts:
-            yield _PUT, path, offset, len(data), data
-        for path, offset, end in self.clears:
-            yield _CLEAR, path, offset, end - offset, b""
-        for path in self.removes:
-            yield _REMOVE, path, 0, 0, b""
 
 
 class _Lost:
@@ -73,8 +32,8 @@ class _Lost:
         self.paths: dict[str, str] = {}
 
     def removed(self, path: str) -> None:
-        """The file or folder ``path`` was removed, if there is such a path."""
-        for other in [other for other in self.paths if path and f"{other}/".startswith(f"{path}/")]:
+        """The file or folder ``path`` was removed."""
+        for other in [other for other in self.paths if f"{other}/".startswith(f"{path}/")]:
             del self.paths[other]
 
     def tell(self, notice: Callable[[str], object]) -> None:
@@ -114,7 +73,7 @@ class Commits:
         self.mend()
         if self._size >= _MOST_BYTES:
             self.settle()
-        batch = _pack(self.number, changes)
+        batch = pack(self.number, changes)
         file, size = self._open(self._log), self._size
         try:
             self._disk.write(file, batch, size)
@@ -195,9 +154,9 @@ class Commits:
             self._undo(begun, changes)
             raise
         try:
-            for kind, path, offset, size, data in changes.flat():
-                if kind != _APPEND:
-                    self._change(kind, path, offset, size, data)
+            for change in changes.flat():
+                if change.what != What.APPEND:
+                    self._change(change)
         except OSError as error:  # it has happened all the same
             self._stale = True
             self._notice(f"a commit is to be finished later: {error}")
@@ -214,7 +173,7 @@ class Commits:
             self._stale = True
             return
         self.number -= 1
-        self._size -= len(_pack(self.number, changes))
+        self._size -= len(pack(self.number, changes))
         self._take_back()
 
     def _take_back(self) -> None:
@@ -231,12 +190,13 @@ class Commits:
             self._dirty[os.path.dirname(path)] = None
         self._disk.write(self._open(path), data, offset)
 
-    def _change(self, kind: bytes, path: str, offset: int, size: int, data: bytes) -> None:
-        if kind == _REMOVE:
+    def _change(self, change: Change) -> None:
+        path = change.path
+        if change.what is What.REMOVE:
             self._remove(path)
         elif os.path.exists(self._path(path)):
             self._dirty[path] = None
-            self._disk.write(self._open(path), data or bytes(size), offset)
+            self._disk.write(self._open(path), change.data or bytes(change.size), change.offset)
 
     def _make_folder(self, path: str) -> None:
         if path and not os.path.isdir(self._path(path)):
@@ -262,27 +222,29 @@ class Commits:
         """Begin the commit log anew, when all before is durable."""
         old = self._logs()
         path = f"commits/{int(old[-1][8:-4]) + 1 if old else 1:012d}.log"
-        head = self.number.to_bytes(8, "little")
-        self._disk.write(self._open(path), _FILE.pack(_FILE_MARK, crc32(head), self.number), 0)
-        self._disk.sync(self._path(path))
-        self._disk.sync(self._path("commits"))
-        self._log, self._size = path, _FILE.size
+        try:
+            self._disk.write(self._open(path), head(self.number), 0)
+            self._disk.sync(self._path(path))
+            self._disk.sync(self._path("commits"))
+        except OSError:
+            with suppress(OSError):
+                self._remove(path)
+            raise
+        self._log, self._size = path, BEGIN
         for other in old:
             self._remove(other)
         self._disk.sync(self._path("commits"))
         self._dirty.pop("commits", None)
 
     def _recover(self) -> None:
-        logs = self._logs()
-        for path in reversed(logs):
+        for path in reversed(self._logs()):
             with reading(self._path(path)) as file:
-                begun, number = _first(file)
-                whole = begun or next(_batches(file), None) is not None
-            if whole:
-                if not begun:
-                    self._notice(f"{path}: the first {_FILE.size} bytes are damaged")
-                self.number = number
-                self._log = path
+                number = first(file)
+                holds = next(commits(file), None) is not None
+            if number is None and holds:
+                self._notice(f"{path}: the first {BEGIN} bytes are damaged")
+            if number is not None or holds:  # else it was about to be begun
+                self.number, self._log = number or 1, path
                 self._redo(path, None)
                 break
         self._sync_all()
@@ -290,26 +252,28 @@ class Commits:
 
     def _redo(self, path: str, stop: int | None) -> None:
         """Do again what is in the commit log ``path``, up to the commit number ``stop``."""
-        end, lost = _FILE.size, _Lost()
+        end, lost = BEGIN, _Lost()
         with reading(self._path(path)) as file:
             size = os.fstat(file).st_size
-            for number, offset, after, changes in _batches(file):
-                if stop is not None and number >= stop:
+            for commit in commits(file):
+                if stop is not None and commit.number >= stop:
                     break
-                if offset > end:
-                    self._keep_damaged(path, end, offset)
-                for kind, name, at, count, data in changes:
-                    if kind == _APPEND:
-                        self._append_again(name, at, data, lost)
+                if commit.offset > end:
+                    self._keep_damaged(path, end, commit.offset)
+                for change in commit.changes:
+                    if change.what is What.APPEND:
+                        self._append_again(change, lost)
                     else:
-                        self._change(kind, name, at, count, data)
-                        lost.removed(name if kind == _REMOVE else "")
-                self.number, end = number + 1, after
+                        self._change(change)
+                    if change.what is What.REMOVE:
+                        lost.removed(change.path)
+                self.number, end = commit.number + 1, commit.end
         lost.tell(self._notice)
         if stop is None and size > end:
             self._notice(f"{path}: cut {size - end} bytes of a commit that had not happened")
 
-    def _append_again(self, path: str, offset: int, data: bytes, lost: _Lost) -> None:
+    def _append_again(self, change: Change, lost: _Lost) -> None:
+        path, offset = change.path, change.offset
         self._make_folder(os.path.dirname(path))
         self._append(path, offset, b"")
         file = self._open(path)
@@ -318,7 +282,7 @@ class Commits:
             lost.paths[path] = f"{path}: bytes {size} to {offset} are lost"
         if size > offset:
             self._disk.truncate(file, offset)
-        self._disk.write(file, data, offset)
+        self._disk.write(file, change.data, offset)
 
     def _keep_damaged(self, path: str, offset: int, end: int) -> None:
         kept = self._path(path)[:-4] + ".damaged"
@@ -357,67 +321,3 @@ class Commits:
     def _forget(self, path: str) -> None:
         if path in self._files:
             self._disk.close(self._files.pop(path))
-
-
-def _pack(number: int, changes: Changes) -> bytes:
-    parts = []
-    for kind, path, offset, size, data in changes.flat():
-        name = path.encode()
-        parts += [_CHANGE.pack(kind, len(name), offset, size), name, data]
-    body = b"".join(parts)
-    head = _BATCH.pack(_MARK, 0, number, len(body))
-    checksum = crc32(body, crc32(head[8:]))
-    return b"%b%b" % (_BATCH.pack(_MARK, checksum, number, len(body)), body)
-
-
-def _first(file: int) -> tuple[bool, int]:
-    """Return whether ``file`` begins as a commit log does, and its first commit's number."""
-    head = read_at(file, _FILE.size, 0)
-    if len(head) < _FILE.size:
-        return False, 1
-    mark, checksum, number = _FILE.unpack(head)
-    return mark == _FILE_MARK and crc32(head[-8:]) == checksum, number
-
-
-def _batches(
-    file: int,
-) -> Iterator[tuple[int, int, int, list[tuple[bytes, str, int, int, bytes]]]]:
-    """Yield the commits in ``file``: each one's number, its offset, its end, and its changes."""
-    size, offset = os.fstat(file).st_size, _FILE.size
-    while offset < size:
-        found = _batch(file, offset, size)
-        if found is None:
-            offset += 1
-            rest = read_at(file, size - offset, offset)
-            first = rest.find(_MARK)
-            if first < 0:
-                return
-            offset += first
-            continue
-        number, body = found
-        end = offset + _BATCH.size + len(body)
-        yield number, offset, end, list(_changes(body))
-        offset = end
-
-
-def _batch(file: int, offset: int, size: int) -> tuple[int, bytes] | None:
-    head = read_at(file, _BATCH.size, offset)
-    if len(head) < _BATCH.size:
-        return None
-    mark, checksum, number, length = _BATCH.unpack(head)
-    if mark != _MARK or offset + _BATCH.size + length > size:
-        return None
-    body = read_at(file, length, offset + _BATCH.size)
-    return (number, body) if crc32(body, crc32(head[8:])) == checksum else None
-
-
-def _changes(body: bytes) -> Iterator[tuple[bytes, str, int, int, bytes]]:
-    place = 0
-    while place < len(body):
-        kind, length, offset, size = _CHANGE.unpack_from(body, place)
-        place += _CHANGE.size
-        path = body[place : place + length].decode()
-        place += length
-        data = b"" if kind == _CLEAR else body[place : place + size]
-        place += len(data)
-        yield kind, path, offset, size, data

@@ -31,8 +31,9 @@ from chatnet.core.search import Search
 from chatnet.interfaces import Account, Batch, IAccountStore, IStore
 from chatnet.stores import pages
 from chatnet.stores.answers import Answers
+from chatnet.stores.changes import Changes
 from chatnet.stores.claim import check, take
-from chatnet.stores.commits import Changes, Commits
+from chatnet.stores.commits import Commits
 from chatnet.stores.disk import Disk
 from chatnet.stores.filed import FiledAccounts
 from chatnet.stores.segments import Segments

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from zlib import crc32
 
-from chatnet.stores.commits import Changes, Commits
+from chatnet.stores.changes import Changes
+from chatnet.stores.commits import Commits
 from chatnet.stores.disk import read_at, reading
 
 _HEAD = struct.Struct("<8sIQQ")  # of a file: a mark, a checksum, its number, its size when made

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from chatnet.core.chain import START, Anchor, Record, bind, erased
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.events import MESSAGES, Deleted, Entry, Erased, Event
-from chatnet.stores.commits import Changes, Commits
+from chatnet.stores.changes import Changes
+from chatnet.stores.commits import Commits
 from chatnet.stores.records import Place, pack
 from chatnet.stores.segments import (
     Segment,
