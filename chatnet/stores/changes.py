@@ -80,14 +80,15 @@ class Changes:
 
 def pack(number: int, changes: Changes) -> bytes:
     """Return ``changes`` as the commit ``number``, as it stands in a commit log."""
-    parts = []
+    parts: list[bytes] = []
     for what, path, offset, size, data in changes.flat():
         name = path.encode()
         parts += [_CHANGE.pack(what.value, len(name), offset, size), name, data]
-    body = b"".join(parts)
-    tail = _COMMIT.pack(_MARK, 0, number, len(body))[8:]
-    checksum = crc32(body, crc32(tail))
-    return b"%b%b%b%b" % (_MARK, checksum.to_bytes(4, "little"), tail, body)
+    tail = _COMMIT.pack(_MARK, 0, number, sum(map(len, parts)))[8:]
+    checksum = crc32(tail)
+    for part in parts:  # put together once: one of them may be a message of 64 MiB
+        checksum = crc32(part, checksum)
+    return b"".join([_MARK, checksum.to_bytes(4, "little"), tail, *parts])
 
 
 def head(number: int) -> bytes:

@@ -4,7 +4,7 @@ Every commit is written to the commit log first, whole, with a checksum, and mad
 one ``fsync``: that is when it has happened. Only then are the files themselves changed, and nobody
 waits for their disk. When the commit log has grown, the files are made durable and it begins
 anew. After a crash, what is in the commit log is done again, which changes nothing where it had
-been done: an append cuts its file back to where it begins, and anything else is put at its place.
+been done: everything has its place.
 
 The newest file of the commit log counts alone, since it is made when all before is durable.
 """
@@ -18,28 +18,25 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from chatnet.stores.changes import BEGIN, Change, Changes, What, commits, first, head, pack
-from chatnet.stores.disk import Disk, reading
+from chatnet.stores.disk import Disk, read_at, reading
 
 _MOST_BYTES = 16 * 1024 * 1024  # of the commit log, before it begins anew
-_MOST_FILES = 128  # that are held open
+_MOST_FILES = 512  # that are held open
 _SYNCS = 8  # at a time: a disk makes many durable about as fast as one
 
 
-class _Lost:
-    """Files that lack what was durable. Those that were removed later lack nothing."""
+class _Redone:
+    """Files to which something was appended again, and what they lack that was durable."""
 
     def __init__(self) -> None:
-        self.paths: dict[str, str] = {}
+        self.ends: dict[str, int] = {}
+        self.lost: dict[str, str] = {}
 
     def removed(self, path: str) -> None:
-        """The file or folder ``path`` was removed."""
-        for other in [other for other in self.paths if f"{other}/".startswith(f"{path}/")]:
-            del self.paths[other]
-
-    def tell(self, notice: Callable[[str], object]) -> None:
-        """Say what is lost."""
-        for sentence in self.paths.values():
-            notice(sentence)
+        """The file or folder ``path`` was removed: it lacks nothing."""
+        for other in [other for other in self.ends if f"{other}/".startswith(f"{path}/")]:
+            del self.ends[other]
+            self.lost.pop(other, None)
 
 
 class Commits:
@@ -252,7 +249,7 @@ class Commits:
 
     def _redo(self, path: str, stop: int | None) -> None:
         """Do again what is in the commit log ``path``, up to the commit number ``stop``."""
-        end, lost = BEGIN, _Lost()
+        end, redone, whole = BEGIN, _Redone(), True
         with reading(self._path(path)) as file:
             size = os.fstat(file).st_size
             for commit in commits(file):
@@ -260,29 +257,42 @@ class Commits:
                     break
                 if commit.offset > end:
                     self._keep_damaged(path, end, commit.offset)
+                    whole = False
                 for change in commit.changes:
                     if change.what is What.APPEND:
-                        self._append_again(change, lost)
+                        self._append_again(change, redone)
                     else:
                         self._change(change)
                     if change.what is What.REMOVE:
-                        lost.removed(change.path)
+                        redone.removed(change.path)
                 self.number, end = commit.number + 1, commit.end
-        lost.tell(self._notice)
+        for sentence in redone.lost.values():
+            self._notice(sentence)
         if stop is None and size > end:
-            self._notice(f"{path}: cut {size - end} bytes of a commit that had not happened")
+            self._notice(f"{path}: cut {size - end} bytes of a commit that is not whole")
+        if whole and (stop is not None or size == end):
+            self._cut_all(redone.ends)
 
-    def _append_again(self, change: Change, lost: _Lost) -> None:
+    def _append_again(self, change: Change, redone: _Redone) -> None:
         path, offset = change.path, change.offset
+        redone.ends[path] = offset + change.size
         self._make_folder(os.path.dirname(path))
         self._append(path, offset, b"")
         file = self._open(path)
         size = os.fstat(file).st_size
+        if read_at(file, change.size, offset) == change.data:
+            return
         if size < offset:
-            lost.paths[path] = f"{path}: bytes {size} to {offset} are lost"
+            redone.lost[path] = f"{path}: bytes {size} to {offset} are lost"
         if size > offset:
             self._disk.truncate(file, offset)
         self._disk.write(file, change.data, offset)
+
+    def _cut_all(self, ends: dict[str, int]) -> None:
+        """Cut off what files have that was taken back; a damaged commit log would not tell."""
+        for path, end in ends.items():
+            if os.fstat(self._open(path)).st_size > end:
+                self._disk.truncate(self._open(path), end)
 
     def _keep_damaged(self, path: str, offset: int, end: int) -> None:
         kept = self._path(path)[:-4] + ".damaged"

@@ -15,7 +15,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
@@ -23,7 +23,7 @@ from zlib import crc32
 
 from chatnet.core.chain import START
 from chatnet.stores.disk import read_at, reading
-from chatnet.stores.records import Gap, Place, Torn, text_of, walk, walk_texts
+from chatnet.stores.records import Gap, Place, Torn, intact, text_of, walk, walk_texts
 
 T = TypeVar("T")
 _HEAD = struct.Struct("<8sIIQQQ32sQ")  # mark, checksum, bytes of the key; see Head
@@ -173,16 +173,10 @@ class Segments:
 
     def rooms(self) -> Iterator[str]:
         """Yield the key of each room that has a folder."""
-        names = sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []
-        for name in names:
-            with_bases = self._bases(name)
-            if with_bases:
-                try:
-                    path = os.path.join(self.folder, name, segment_name(with_bases[0]))
-                    with reading(path) as file:
-                        yield _read_head(file, path).key
-                except FileNotFoundError:  # discarded meanwhile
-                    continue
+        for name in sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []:
+            for base in self._bases(name)[:1]:
+                with suppress(FileNotFoundError), self._peek(name, base) as (_, _, head):
+                    yield head.key
 
     def bases(self, room: str) -> list[int]:
         """Return what the segments of ``room`` are called by, in order."""
@@ -203,9 +197,7 @@ class Segments:
             FileNotFoundError: it is gone.
             Damaged: its head cannot be read.
         """
-        path = os.path.join(self.folder, folder_of(room), segment_name(base))
-        with reading(path) as file:
-            head = _read_head(file, path)
+        with self._peek(folder_of(room), base) as (path, file, head):
             key = (path, head.number, head.floor)
             index = self._indices.get(key)
             size = os.fstat(file).st_size
@@ -217,6 +209,13 @@ class Segments:
             if size > index.end:
                 index.extend(file, size)
             yield Segment(path, file, head, index)
+
+    @contextmanager
+    def _peek(self, name: str, base: int) -> Iterator[tuple[str, int, Head]]:
+        """Open a segment, and read nothing but its head."""
+        path = os.path.join(self.folder, name, segment_name(base))
+        with reading(path) as file:
+            yield path, file, _read_head(file, path)
 
     def steady(self, look: Callable[[], T]) -> T:
         """Return what ``look`` finds, and let it look again at what is being changed."""
@@ -234,9 +233,7 @@ class Segments:
 
         def look() -> tuple[int, bytes]:
             for base in self.bases(room):
-                path = os.path.join(self.folder, folder_of(room), segment_name(base))
-                with reading(path) as file:
-                    head = _read_head(file, path)
+                with self._peek(folder_of(room), base) as (_, _, head):
                     return head.floor, head.link
             return 0, START
 
@@ -265,9 +262,9 @@ class Segments:
         bases = self.bases(room)
 
         def begins(base: int) -> float:
-            with self.open(room, base) as segment:
-                start = segment.head.start
-                return next((p.at for p in segment.between(start)), float("inf"))
+            with self._peek(folder_of(room), base) as (_, file, head):
+                places = walk(file, head.start, os.fstat(file).st_size)
+                return next((p.at for p in places if isinstance(p, Place)), float("inf"))
 
         while bases:
             near = max(0, bisect_left(bases, at, key=begins) - 1)
@@ -282,14 +279,24 @@ class Segments:
         return 0
 
     def damage(self, room: str) -> Sequence[str]:
-        """Return a sentence on each stretch of the log of ``room`` that cannot be read."""
+        """Return a sentence on each stretch of the log of ``room`` that is no record."""
         found = []
         for base in self.bases(room):
             with self.open(room, base) as segment:
+                gaps = list(segment.index.gaps)
+                if segment.index.torn:
+                    size = os.fstat(segment.file).st_size
+                    gaps.append((segment.index.end, size, segment.index.seq))
                 found += [
                     f"{segment.path}: bytes {offset} to {end}, behind entry {seq} of {room}, are"
                     " no record"
-                    for offset, end, seq in segment.index.gaps
+                    for offset, end, seq in gaps
+                ]
+                found += [
+                    f"{segment.path}: entry {place.seq} of {room}, at byte {place.offset}, is"
+                    " damaged"
+                    for place, text in segment.texts(segment.head.floor)
+                    if not intact(place, text)
                 ]
         return found
 

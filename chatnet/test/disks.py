@@ -127,7 +127,9 @@ class RecordingDisk(QuickDisk):
         self._add("remove", path)
         super().remove_folder(path)
 
-    def _add(self, what: str, path: str, data: bytes = b"", offset: int = 0, other: str = "") -> None:
+    def _add(
+        self, what: str, path: str, data: bytes = b"", offset: int = 0, other: str = ""
+    ) -> None:
         self.calls.append(Call(what, os.path.relpath(path, self.top), bytes(data), offset, other))
 
 

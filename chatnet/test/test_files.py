@@ -17,10 +17,12 @@ from chatnet.core.events import Deleted, Entry, Joined, Said
 from chatnet.core.names import person_name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
+from chatnet.core.search import Search
 from chatnet.interfaces import Batch
-from chatnet.stores import commits, tables, writing
+from chatnet.stores import commits, records, segments, tables, writing
 from chatnet.stores.disk import Disk
 from chatnet.stores.files import FilesStore
+from chatnet.stores.memory import MemoryStore
 from chatnet.stores.segments import folder_of
 from chatnet.test.disks import (
     FailingDisk,
@@ -56,7 +58,7 @@ STEPS: list[Step] = [
     written(Batch([*said("milk", 2, "x" * 300), *said("tea", 4, "four"), *said("@~1", 1, "psst")])),
     written(Batch([Entry("tea", 5, 5.0, Deleted("ann", 2))], [("bob", Done("2", "tea", 5))])),
     written(Batch(said("milk", 3, "y" * 300), discards=["@~1"])),
-    written(Batch([*said("@~1", 1, "again"), *said("milk", 4, "four")], states={"milk": (4, RoomState("Milk"))})),
+    written(Batch([*said("@~1", 1, "go"), *said("milk", 4, "")], (), {"milk": (4, RoomState())})),
     lambda store: store.forget("milk", 3, 9),
     written(Batch(said("tea", 6, "z" * 300), [("ann", Done(str(n), "tea", 6)) for n in range(9)])),
     lambda store: store.change("ann", "another"),
@@ -65,7 +67,7 @@ STEPS: list[Step] = [
 ]  # fmt: skip
 
 
-def dump(store: FilesStore) -> dict[str, Any]:
+def dump(store: FilesStore | MemoryStore) -> dict[str, Any]:
     """Return all that ``store`` tells."""
     logs = {room: (store.floor(room), store.read(room, 0, 99, 99)) for room in store.logs()}
     broken = [
@@ -209,3 +211,283 @@ class FailureTests(FilesTestCase):
         most = self.take(range(0), states)
         for call in range(0, most, 3):
             self.take(range(call, call + 7), states)
+
+
+class DamageTests(FilesTestCase):
+    """What nobody could have written: bytes changed, or cut off, while no server ran."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(segments, "_TRY_SECONDS", 0)
+        store = self.store()
+        self.log = said("tea", 1, "one", "two", "three", "four", "five", "six", "seven")
+        for entry in self.log:
+            store.write(Batch([entry]))
+        store.close()
+        self.room = Path(self.path, "rooms", "tea")
+        self.first, self.last = sorted(self.room.iterdir())
+
+    def reads(self, store: FilesStore) -> tuple[list[Entry], str]:
+        """Return what can be read, and why no more."""
+        entries: list[Entry] = []
+        try:
+            while page := store.read("tea", len(entries), 99, 2):
+                entries += page
+        except OSError as error:
+            return entries, str(error)
+        return entries, ""
+
+    def test_a_changed_bit_is_never_read_as_something_else(self) -> None:
+        for file in (self.first, self.last):
+            whole = file.read_bytes()
+            for place in range(0, len(whole), 5):
+                changed = bytearray(whole)
+                changed[place] ^= 1 << (place % 8)
+                file.write_bytes(changed)
+                reader = FilesStore(self.path, writes=False)
+                entries, why = self.reads(reader)
+                self.assertEqual(entries, self.log[: len(entries)], place)
+                self.assertLess(len(entries), len(self.log), place)
+                if why:
+                    self.assertIn(f"{self.room}/", why)
+                if "head of the segment" not in why:
+                    (sentence,) = reader.damage("tea")
+                    self.assertIn(f"{file}: ", sentence)
+                    kept = reader.records("tea", 0, 99)
+                    wrong = list(faults("tea", reader.anchor("tea"), kept))
+                    self.assertEqual(bool(wrong), bool(why), (place, wrong))
+            file.write_bytes(whole)
+
+    def test_what_cannot_be_read_is_named(self) -> None:
+        whole = self.first.read_bytes()
+        self.first.write_bytes(whole.replace(b"two", b"owt"))
+        entries, why = self.reads(self.store())
+        self.assertEqual(entries, self.log[:1])
+        place = whole.index(b'["said","ann","two"') - records.HEAD
+        self.assertEqual(why, f"{self.first}: entry 2 of tea, at byte {place}, is damaged")
+        self.assertEqual(self.notices, [])
+
+    def test_damage_in_the_middle_does_not_stop_what_comes_behind(self) -> None:
+        whole = self.last.read_bytes()
+        self.last.write_bytes(whole.replace(b"\xffrec", b"\xffcer", 1))
+        store = self.store()
+        store.write(Batch(said("tea", 8, "eight")))
+        self.assertEqual(self.notices, [])
+        lost = store.damage("tea")
+        self.assertEqual(len(lost), 1)
+        self.assertIn("behind entry", lost[0])
+        self.assertEqual(store.read("tea", 7, 9, 9), said("tea", 8, "eight"))
+
+    def test_a_torn_tail_is_cut_off_and_told(self) -> None:
+        whole = self.last.read_bytes()
+        for size in range(len(whole)):
+            self.last.write_bytes(whole[:size])
+            self.notices.clear()
+            store = self.store()
+            with self.assertRaises(ValueError):
+                store.write(Batch(said("tea", 99, "is not next")))
+            kept, why = self.reads(store)
+            self.assertEqual((kept, why), (self.log[: len(kept)], ""), size)
+            store.write(Batch(said("tea", len(kept) + 1, "more")))
+            self.assertEqual(dump(store)["broken"], [])
+            if self.notices:
+                self.assertEqual(len(self.notices), 1)
+                self.assertIn(f"rooms/tea/{self.last.name}: ", self.notices[0])
+            store.close()
+            (self.room / "000000000007.log").unlink(missing_ok=True)
+
+    def test_garbage_behind_the_end_is_cut_off_and_told(self) -> None:
+        whole = self.last.read_bytes()
+        for garbage in (b"\0" * 500, b"x", b"\xffrec" * 30, Random(1).randbytes(300)):
+            self.last.write_bytes(whole + garbage)
+            store = self.store()
+            store.write(Batch(said("tea", 8, "eight")))
+            self.assertEqual(self.notices[-1].count(f"cut {len(garbage)} bytes behind entry 7"), 1)
+            self.assertEqual(dump(store)["broken"], [])
+            store.close()
+            for file in self.room.iterdir():
+                if file not in (self.first, self.last):
+                    file.unlink()
+        self.assertEqual(len(self.notices), 4)
+
+    def test_a_lost_end_of_an_older_segment_is_named(self) -> None:
+        self.first.write_bytes(self.first.read_bytes()[:-10])
+        entries, why = self.reads(self.store())
+        self.assertEqual(entries, self.log[: len(entries)])
+        self.assertIn(f"entries {len(entries) + 1} to {len(entries) + 1} of tea", why)
+
+    def test_a_damaged_commit_log_takes_nothing_along(self) -> None:
+        store = self.store()
+        for n in range(8, 11):
+            store.write(Batch([*said("tea", n, "more"), *said("milk", n - 7, "more")]))
+        expected = dump(store)
+        kept = {file: file.read_bytes() for file in self.files(self.path)}
+        store.close()
+        (log,) = [file for file in kept if file.parent.name == "commits"]
+        whole = kept[log]
+        for place in range(0, len(whole), 7):
+            flipped = whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :]
+            for changed in (whole[:place], flipped):
+                shutil.rmtree(self.path)
+                for file, data in kept.items():
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_bytes(changed if file == log else data)
+                self.notices.clear()
+                again = self.store()
+                self.assertEqual(dump(again), expected, place)
+                told = len(self.notices)
+                self.assertTrue(told == 1 or (told == 0 and changed != flipped), place)
+                again.close()
+
+
+class FolderTests(FilesTestCase):
+    def test_any_key_has_a_folder_of_its_own_on_any_file_system(self) -> None:
+        keys = ["tea", "Tea", "TEA", "@tea", "*", "a/b", "..", ".", "", "é", "e\u0301", "☕" * 99]
+        keys += ["con", "x" * 300, "x" * 301, "a b", "a%20b", "\n", "=x"]
+        names = [folder_of(key) for key in keys]
+        self.assertEqual(len({name.lower() for name in names}), len(keys))
+        for name in names:
+            self.assertRegex(name, r"\A[a-z0-9_%=-]{1,130}\Z")
+        store = self.store()
+        store.write(Batch([entry for key in keys for entry in said(key, 1, key)]))
+        self.assertEqual(store.logs(), sorted(keys))
+
+    def test_one_writes_and_others_read(self) -> None:
+        store = self.store()
+        with self.assertRaisesRegex(OSError, "another process writes there"):
+            self.store()
+        reader = FilesStore(self.path, writes=False)
+        for step in STEPS:
+            step(store)
+            self.assertEqual(dump(reader), dump(store))
+        store.close()
+        self.assertEqual(dump(self.store()), dump(reader))
+
+    def test_a_reader_looks_again_when_what_it_reads_is_let_go(self) -> None:
+        store, reader = self.store(), FilesStore(self.path, writes=False)
+        for n in range(1, 9):
+            store.write(Batch(said("tea", n, "x" * 200), states={"tea": (n, RoomState())}))
+        bases = reader._segments.bases
+
+        def listed(room: str) -> list[int]:
+            found = bases(room)
+            store.forget(room, 6, 9)
+            return found
+
+        self.patch(reader._segments, "bases", listed)
+        for look in (
+            lambda: [entry.seq for entry in reader.read("tea", 0, 99, 99)],
+            lambda: [record.seq for record in reader.records("tea", 0, 99)],
+            lambda: [entry.seq for entry in reader.search(["tea"], Search(()), 9)][::-1],
+            lambda: list(range(reader.back("tea", 8, 99) + 1, 9)),
+            lambda: list(range(reader.floor("tea") + 1, 9)),
+        ):
+            self.assertEqual(look(), [7, 8])
+            store.write(Batch([], discards=["tea"]))
+            for n in range(1, 9):
+                store.write(Batch(said("tea", n, "x" * 200), states={"tea": (n, RoomState())}))
+
+    def test_all_is_for_its_owner_alone(self) -> None:
+        store = self.store()
+        for step in STEPS:
+            step(store)
+        for path in [Path(self.path), *Path(self.path).rglob("*")]:
+            self.assertEqual(path.stat().st_mode & 0o777, 0o700 if path.is_dir() else 0o600, path)
+
+    def test_a_folder_of_another_release_is_left_alone(self) -> None:
+        self.store().close()
+        Path(self.path, "format").write_text("chatnet files 9\n")
+        for writes in (True, False):
+            with self.assertRaisesRegex(ValueError, "its format is 'chatnet files 9'"):
+                FilesStore(self.path, writes)
+
+    def test_a_commit_is_one_sync_and_takes_few_open_files(self) -> None:
+        self.patch(commits, "_MOST_FILES", 4)
+        self.patch(commits, "_MOST_BYTES", 10**6)
+        disk = QuickDisk()
+        store = self.store(disk=disk)
+        rooms = [f"room{n}" for n in range(20)]
+        for n in range(1, 4):
+            before = disk.syncs
+            store.write(Batch([entry for room in rooms for entry in said(room, n, "hello")]))
+            self.assertEqual(disk.syncs - before, 1)
+        assert store._pen is not None
+        self.assertLessEqual(len(store._pen.commits._files), 4)
+        self.patch(commits, "_SYNCS", 2)
+        store.close()
+        self.assertEqual(len(dump(self.store())["logs"]), 20)
+
+    def test_a_page_of_large_entries_is_small(self) -> None:
+        store = self.store()
+        for n in range(1, 6):
+            store.write(Batch(said("tea", n, "x" * 400_000)))
+        self.assertEqual(len(store.read("tea", 0, 10, 256)), 3)
+        self.assertEqual(len(store.records("tea", 0, 256)), 3)
+        self.assertEqual(len(store.search(["tea"], Search(()), 9)), 5)
+        store.write(Batch([Entry("tea", 6, 9.0, Deleted("ann", 5))]))
+        self.assertEqual([len(store.read("tea", 3, 9, 9)), store.back("tea", 6, 2)], [3, 3])
+
+    def test_what_is_let_go_whole_takes_no_space(self) -> None:
+        store = self.store()
+        for n in range(1, 9):
+            store.write(Batch(said("tea", n, SECRET * 9), states={"tea": (n, RoomState())}))
+        store.forget("tea", 3, 9)
+        text = "".join(file.read_text("latin-1") for file in self.files(f"{self.path}/rooms"))
+        self.assertEqual(text.count(SECRET), 5 * 9)
+        store.forget("tea", 8, 9)
+        self.assertEqual(
+            [file.name for file in self.files(f"{self.path}/rooms")], ["000000000008.log"]
+        )
+        store.write(Batch(said("tea", 9, "goes on")))
+        self.assertEqual(dump(store)["broken"], [])
+
+
+ROOMS = st.sampled_from(["tea", "milk", "@~1"])
+PLANS = st.lists(
+    st.one_of(
+        st.tuples(st.just("say"), st.lists(st.tuples(ROOMS, st.integers(0, 400)), max_size=4)),
+        st.tuples(st.just("delete"), ROOMS, st.integers(0, 12)),
+        st.tuples(st.just("keep"), ROOMS),
+        st.tuples(st.just("forget"), ROOMS, st.integers(0, 12), st.integers(1, 9)),
+        st.tuples(st.just("discard"), ROOMS),
+        st.tuples(st.just("reopen")),
+    ),
+    max_size=20,
+)
+
+
+class PlanTests(FilesTestCase):
+    @settings(deadline=None, derandomize=True, max_examples=60)
+    @given(PLANS)
+    def test_it_remembers_what_memory_does(self, plan: list[Any]) -> None:
+        path = self.folder()
+        files, memory = self.store(path), MemoryStore()
+        reader = FilesStore(path, writes=False)
+        heads: dict[str, int] = {}
+        for number, (what, *values) in enumerate(plan):
+            batch = Batch([])
+            if what == "say":
+                for room, length in values[0]:
+                    heads[room] = heads.get(room, 0) + 1
+                    batch.entries = [*batch.entries, *said(room, heads[room], "é" * length)]
+                batch.answers = [("ann", Done(str(number), "tea", heads.get("tea", 0)))]
+            elif what == "delete":
+                room = values[0]
+                heads[room] = heads.get(room, 0) + 1
+                batch.entries = [Entry(room, heads[room], 9.0, Deleted("ann", values[1]))]
+            elif what == "keep":
+                batch.states = {values[0]: (heads.get(values[0], 0), RoomState(str(number)))}
+            elif what == "discard":
+                batch.discards = [values[0]]
+                heads.pop(values[0], None)
+            elif what == "forget":
+                self.assertEqual(files.forget(*values), memory.forget(*values))
+            else:
+                files.close()
+                files = self.store(path)
+            for store in (files, memory):
+                store.write(batch)
+            self.assertEqual(dump(files), dump(memory))
+            self.assertEqual(dump(reader), dump(memory))
+        self.assertEqual(self.notices, [])
+        files.close()
