@@ -181,11 +181,16 @@ class Commits:
             self._disk.sync(self._path(self._log))
 
     def _append(self, path: str, offset: int, data: bytes) -> None:
-        self._dirty[path] = None
-        if not offset and path not in self._files:
+        if not offset:
             self._make_folder(os.path.dirname(path))
-            self._dirty[os.path.dirname(path)] = None
+        self._touch(path, not offset)
         self._disk.write(self._open(path), data, offset)
+
+    def _touch(self, path: str, new: bool) -> None:
+        """Remember to make ``path`` durable, and that there is such a file if it is ``new``."""
+        self._dirty[path] = None
+        if new:
+            self._dirty[os.path.dirname(path)] = None
 
     def _change(self, change: Change) -> None:
         path = change.path
@@ -277,16 +282,14 @@ class Commits:
         path, offset = change.path, change.offset
         redone.ends[path] = offset + change.size
         self._make_folder(os.path.dirname(path))
-        self._append(path, offset, b"")
+        self._touch(path, True)
         file = self._open(path)
         size = os.fstat(file).st_size
-        if read_at(file, change.size, offset) == change.data:
-            return
         if size < offset:
             redone.lost[path] = f"{path}: bytes {size} to {offset} are lost"
-        if size > offset:
+        if size > offset and read_at(file, change.size, offset) != change.data:
             self._disk.truncate(file, offset)
-        self._disk.write(file, change.data, offset)
+        self._disk.write(file, change.data, offset)  # what can be read need not be on disk
 
     def _cut_all(self, ends: dict[str, int]) -> None:
         """Cut off what files have that was taken back; a damaged commit log would not tell."""

@@ -15,7 +15,8 @@ from chatnet.stores.records import Place, intact, text_of
 from chatnet.stores.segments import Damaged, Segments
 
 _PAGE_BYTES = 1024 * 1024  # about how much one page has at most
-_MOST_LOOKED_AT = 100_000  # entries, by one search
+_MOST_ENTRIES = 20_000  # that one search looks at
+_MOST_BYTES = 16 * 1024 * 1024  # of their texts, likewise
 
 
 class _Found(NamedTuple):
@@ -81,13 +82,17 @@ def records(segments: Segments, room: str, after: int, limit: int) -> Sequence[R
 def search(segments: Segments, rooms: Sequence[str], search: Search, limit: int) -> Sequence[Entry]:
     """Return the last ``limit`` entries of ``rooms`` that ``search`` finds, the latest first.
 
-    Gives up after looking at 100,000 entries.
+    Gives up after looking at 20,000 entries, or 16 MiB.
     """
     plain = [word for word in search.words if word.isascii()]
     runs = [_backwards(segments, room, search.since) for room in dict.fromkeys(rooms)]
     merged = merge(*runs, key=lambda one: (one.at, one.room, one.seq), reverse=True)
     entries: list[Entry] = []
-    for candidate in islice(merged, _MOST_LOOKED_AT):
+    size = 0
+    for candidate in islice(merged, _MOST_ENTRIES):
+        size += candidate.place.length
+        if size > _MOST_BYTES:
+            break
         entry = _candidate(segments, candidate, plain)
         if entry is not None and finds(search, entry):
             entries.append(entry)

@@ -109,6 +109,12 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(parse("-c", path, "--listen", "unix:c").listen, ("unix:c",))
         self.assertEqual(parse("-c", path, "--port", "7").listen, ("tcp:7:backlog=1024",))
 
+    def test_messages_may_be_kept_elsewhere_than_accounts(self) -> None:
+        settings = parse("--journal", "files:/a", "--store", "sqlite:b.db")
+        self.assertEqual((settings.journal, settings.store), ("files:/a", "sqlite:b.db"))
+        settings = parse("--journal", "files:", "--store", "files:")
+        self.assertEqual((settings.journal, settings.store), ("", "files:"))
+
     def test_a_file_may_set_what_concerns_tls(self) -> None:
         path = self.mktemp()
         Path(path).write_text(
