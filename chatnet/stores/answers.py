@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from chatnet.core.replies import Done
 from chatnet.interfaces import REMEMBERED
-from chatnet.stores.tables import Growing, pack
+from chatnet.stores.keyed import Growing, pack
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

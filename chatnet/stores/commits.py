@@ -244,7 +244,7 @@ class Commits:
                 number = first(file)
                 holds = next(commits(file), None) is not None
             if number is None and holds:
-                self._notice(f"{path}: the first {BEGIN} bytes are damaged")
+                self._notice(f"{self._path(path)}: the first {BEGIN} bytes are damaged")
             if number is not None or holds:  # else it was about to be begun
                 self.number, self._log = number or 1, path
                 self._redo(path, None)
@@ -274,7 +274,9 @@ class Commits:
         for sentence in redone.lost.values():
             self._notice(sentence)
         if stop is None and size > end:
-            self._notice(f"{path}: cut {size - end} bytes of a commit that is not whole")
+            self._notice(
+                f"{self._path(path)}: cut {size - end} bytes of a commit that is not whole"
+            )
         if whole and (stop is not None or size == end):
             self._cut_all(redone.ends)
 
@@ -286,7 +288,7 @@ class Commits:
         file = self._open(path)
         size = os.fstat(file).st_size
         if size < offset:
-            redone.lost[path] = f"{path}: bytes {size} to {offset} are lost"
+            redone.lost[path] = f"{self._path(path)}: bytes {size} to {offset} are lost"
         if size > offset and read_at(file, change.size, offset) != change.data:
             self._disk.truncate(file, offset)
         self._disk.write(file, change.data, offset)  # what can be read need not be on disk
@@ -301,7 +303,9 @@ class Commits:
         kept = self._path(path)[:-4] + ".damaged"
         with suppress(FileExistsError):
             os.link(self._path(path), kept)
-        self._notice(f"{path}: a commit at bytes {offset} to {end} is damaged; see {kept}")
+        self._notice(
+            f"{self._path(path)}: a commit at bytes {offset} to {end} is damaged; see {kept}"
+        )
 
     def _logs(self) -> list[str]:
         names = sorted(os.listdir(self._path("commits")))

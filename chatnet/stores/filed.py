@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from chatnet.core.names import Name
 from chatnet.interfaces import Account
-from chatnet.stores.tables import Table, pack
+from chatnet.stores.keyed import Table, pack
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

@@ -5,7 +5,7 @@ In its folder are::
     commits/N.log             what happened last, whole batches: see ``commits``
     rooms/KEY/SEQ.log         a room's log, in segments of some MiB: see ``segments``
     answers/XX.log            answers to named commands, by the origin's digest
-    states.log, accounts.log  what is kept by key: see ``tables``
+    states.log, accounts.log  what is kept by key: see ``keyed``
     format, lock              which release wrote it, and who writes now
 
 A batch is durable by one ``fsync`` of the commit log, whatever number of rooms it is about, and
@@ -36,8 +36,8 @@ from chatnet.stores.claim import check, take
 from chatnet.stores.commits import Commits
 from chatnet.stores.disk import Disk
 from chatnet.stores.filed import FiledAccounts
+from chatnet.stores.keyed import Growing, Table, TableWriter, pack
 from chatnet.stores.segments import Segments
-from chatnet.stores.tables import Growing, Table, TableWriter, pack
 from chatnet.stores.writing import Logs
 
 

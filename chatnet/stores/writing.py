@@ -196,7 +196,7 @@ class Logs:
             least = len(first_head(0, 0, START, room).pack())
             if size < least and (len(bases) > 1 or not base):
                 self._commits.drop(path)
-                self._notice(f"{path}: removed, its {size} bytes are less than a segment's head")
+                self._notice(f"{whole}: removed, its {size} bytes are less than a segment's head")
                 bases.pop()
                 continue
             with self._segments.open(room, base) as segment:
@@ -204,7 +204,7 @@ class Logs:
             if size > index.end:
                 self._commits.cut(path, index.end)
                 self._notice(
-                    f"{path}: cut {size - index.end} bytes behind entry {index.seq} of {room}"
+                    f"{whole}: cut {size - index.end} bytes behind entry {index.seq} of {room}"
                     " that were no whole record"
                 )
             return _Tail(base, index.end, index.seq, index.link)

@@ -19,7 +19,7 @@ from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
 from chatnet.core.search import Search
 from chatnet.interfaces import Batch
-from chatnet.stores import commits, pages, records, segments, tables, writing
+from chatnet.stores import commits, keyed, pages, records, segments, writing
 from chatnet.stores.disk import Disk
 from chatnet.stores.files import FilesStore
 from chatnet.stores.memory import MemoryStore
@@ -90,7 +90,7 @@ class FilesTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.notices: list[str] = []
         self.patch(writing, "SEGMENT_BYTES", 500)
-        self.patch(tables, "_SLACK", 100)
+        self.patch(keyed, "_SLACK", 100)
         self.patch(commits, "_MOST_BYTES", 2000)
         self.patch(commits, "_SYNCS", 100)
         memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # where nothing waits
