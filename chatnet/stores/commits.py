@@ -50,6 +50,7 @@ class Commits:
         self._folder, self._disk, self._notice = folder, disk, notice
         self._files: OrderedDict[str, int] = OrderedDict()
         self._dirty: dict[str, None] = {}  # files and folders that are not durable by themselves
+        self._held: dict[str, int] = {}  # of which the commit log has something, from which offset
         self._log = ""  # the path of the commit log
         self._size = 0
         self._stale = False  # files may lack what is in the commit log
@@ -75,7 +76,7 @@ class Commits:
         try:
             self._disk.write(file, batch, size)
             self._disk.sync(self._path(self._log))
-        except OSError:
+        except BaseException:
             self._take_back()
             raise
         self.number += 1
@@ -84,6 +85,11 @@ class Commits:
         if changes.wipe:
             with suppress(OSError):  # it is tried again with the next commit
                 self.settle()
+
+    def holds(self, path: str, end: int | None = None) -> bool:
+        """Return whether the commit log has some of the file ``path`` before ``end``."""
+        first = self._held.get(path)
+        return first is not None and (end is None or first < end)
 
     def mend(self) -> None:
         """Finish what an earlier commit could not, so that the files are as they should be."""
@@ -119,7 +125,9 @@ class Commits:
             self._disk.close(file)
         self._disk.sync(new)
         self._disk.rename(new, self._path(path))
-        self._disk.sync(os.path.dirname(new))
+        self._dirty[os.path.dirname(path)] = None
+        self._doubtful = True  # until it is sure that the old one will not come back
+        self.mend()
 
     def cut(self, path: str, size: int) -> None:
         """Cut the file ``path`` to ``size`` bytes, durably."""
@@ -142,6 +150,7 @@ class Commits:
     # -- a commit ------------------------------------------------------------------
 
     def _apply(self, changes: Changes) -> None:
+        self._stale = True  # until all of it is done
         begun: list[tuple[str, int]] = []
         try:
             for path, (offset, parts) in changes.appends.items():
@@ -152,26 +161,25 @@ class Commits:
             raise
         try:
             for change in changes.flat():
-                if change.what != What.APPEND:
+                if change.what is not What.APPEND:
                     self._change(change)
         except OSError as error:  # it has happened all the same
-            self._stale = True
             self._notice(f"a commit is to be finished later: {error}")
+        else:
+            self._stale = False
 
     def _undo(self, begun: list[tuple[str, int]], changes: Changes) -> None:
         """Take a commit back whose files have no space; if that fails, it is to be finished."""
-        try:
+        with suppress(OSError):
             for path, offset in begun:
                 if offset:
                     self._disk.truncate(self._open(path), offset)
                 elif os.path.exists(self._path(path)):
                     self._remove(path)
-        except OSError:
-            self._stale = True
-            return
-        self.number -= 1
-        self._size -= len(pack(self.number, changes))
-        self._take_back()
+            self._stale = False
+            self.number -= 1
+            self._size -= len(pack(self.number, changes))
+            self._take_back()
 
     def _take_back(self) -> None:
         """Cut what did not happen off the commit log, which is not trusted any more."""
@@ -183,6 +191,7 @@ class Commits:
     def _append(self, path: str, offset: int, data: bytes) -> None:
         if not offset:
             self._make_folder(os.path.dirname(path))
+        self._held.setdefault(path, offset)
         self._touch(path, not offset)
         self._disk.write(self._open(path), data, offset)
 
@@ -233,6 +242,7 @@ class Commits:
                 self._remove(path)
             raise
         self._log, self._size = path, BEGIN
+        self._held.clear()
         for other in old:
             self._remove(other)
         self._disk.sync(self._path("commits"))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 
 from zope.interface import implementer
@@ -121,11 +121,7 @@ class FilesStore:
             rows = self._rows(batch)
             if rows:
                 pen.tables.append(changes, self._states.file, rows)
-        for bucket in answers:
-            pen.tables.renew(self._bucket(pen, bucket), self._answers.anew(bucket))
-        if rows:
-            self._states.refresh()
-            pen.tables.renew(self._states.file, self._states.anew())
+        self._renew(pen, answers, [self._states] if rows else [])
 
     def forget(self, room: str, upto: int, limit: int) -> int:
         covered, _ = self.load(room)
@@ -206,8 +202,6 @@ class FilesStore:
 
     def change(self, key: str, verifier: str) -> None:
         self._keep(self._accounts.changed(key, verifier))
-        self._accounts.table.refresh()
-        self._writer().tables.renew(self._accounts.table.file, self._accounts.table.anew())
 
     def accounts(self) -> Iterable[tuple[Account, float]]:
         return self._accounts.all()
@@ -242,11 +236,21 @@ class FilesStore:
         rows += [pack(room, "") for room in sorted(gone) if self._states.get(room)]
         return b"".join(rows)
 
+    def _renew(self, pen: _Pen, buckets: Iterable[str], grown: Iterable[Table]) -> None:
+        """Make anew what has grown. What was committed stands, whatever becomes of that."""
+        with suppress(OSError):
+            for bucket in buckets:
+                pen.tables.renew(self._bucket(pen, bucket), self._answers.anew(bucket))
+            for table in grown:
+                table.refresh()
+                pen.tables.renew(table.file, table.anew())
+
     def _keep(self, account: bytes) -> None:
         pen = self._writer()
         with pen.changes() as changes:
             self._accounts.table.refresh()
             pen.tables.append(changes, self._accounts.table.file, account)
+        self._renew(pen, (), [self._accounts.table])
 
 
 def _state(text: str) -> tuple[int, RoomState]:

@@ -15,10 +15,11 @@ import time
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
+from urllib.parse import unquote
 from zlib import crc32
 
 from chatnet.core.chain import START
@@ -175,8 +176,15 @@ class Segments:
         """Yield the key of each room that has a folder."""
         for name in sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []:
             for base in self._bases(name)[:1]:
-                with suppress(FileNotFoundError), self._peek(name, base) as (_, _, head):
-                    yield head.key
+                try:
+                    with self._peek(name, base) as (_, _, head):
+                        yield head.key
+                except FileNotFoundError:  # discarded meanwhile
+                    continue
+                except Damaged:
+                    if name.startswith("="):
+                        raise
+                    yield unquote(name)
 
     def bases(self, room: str) -> list[int]:
         """Return what the segments of ``room`` are called by, in order."""

@@ -109,7 +109,10 @@ class Logs:
         elif bases[near] < target:
             with self._segments.open(room, bases[near]) as segment:
                 self._raise_floor(changes, room, segment, target)
-        changes.removes += [_path(room, base) for base in bases[:near]]
+        gone = [_path(room, base) for base in bases[:near]]
+        changes.removes += gone
+        if any(self._commits.holds(path) for path in gone):
+            changes.wipe = True
         return target
 
     def _check(self, room: str, seq: int, ahead: int) -> None:
@@ -145,6 +148,8 @@ class Logs:
             path = _path(room, head.base)
             changes.puts.append((path, 0, head.pack()))
             changes.clears.append((path, segment.head.start, last.end))
+            if self._commits.holds(path, last.end):
+                changes.wipe = True
 
     def _erase(
         self,
