@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,13 +14,17 @@ from twisted.python import usage
 from chatnet.folder import CannotStart
 from chatnet.settings import Settings
 from chatnet.stores.databases import SERVERS, Database, Sqlite, server
+from chatnet.stores.files import FilesStore
 from chatnet.stores.memory import MemoryStore
 from chatnet.stores.sql import SqlStore
 
-Store = MemoryStore | SqlStore
+Store = MemoryStore | SqlStore | FilesStore
 
 _DEFAULTS = Settings()
-_STORES = "sqlite:, sqlite:FILE, mysql+pymysql://..., postgresql+psycopg://... or memory:"
+_STORES = (
+    "sqlite:, sqlite:FILE, files:DIR, mysql+pymysql://..., postgresql+psycopg://... or memory:"
+)
+_NAMES = {"sqlite": "chatnet.db", "files": "chatnet.files"}  # of what is in the data folder
 
 
 class StoreOptions(usage.Options):
@@ -29,6 +33,7 @@ class StoreOptions(usage.Options):
     optParameters: ClassVar[list[list[str | None]]] = [
         ["data", "d", _DEFAULTS.data, "folder for all that is kept; made if it is not there"],
         ["store", "s", _DEFAULTS.store, f"{_STORES} (memory: forgets at the end)"],
+        ["journal", "j", "", "files:DIR, for messages alone; what else there is goes to --store"],
         ["store-password-file", None, "", "a file whose first line is the database's password"],
         ["config", "c", "", "TOML file with these options; the command line wins"],
     ]
@@ -45,6 +50,7 @@ class StoreOptions(usage.Options):
         return Settings(
             data=os.path.abspath(data),
             store=self._store(),
+            journal=self._journal(),
             store_password=self.first_line("store-password-file"),
         )
 
@@ -113,7 +119,7 @@ class StoreOptions(usage.Options):
     def _store(self) -> str:
         store: str = self["store"]
         scheme, colon, rest = store.partition(":")
-        if not colon or scheme not in ("sqlite", "memory", *SERVERS):
+        if not colon or scheme not in (*_NAMES, "memory", *SERVERS):
             raise usage.UsageError(f"--store is {_STORES}, not {scheme}{colon}")
         if scheme == "memory" and rest:
             raise usage.UsageError("--store memory: takes no file")
@@ -122,6 +128,12 @@ class StoreOptions(usage.Options):
         if self["store-password-file"] and scheme not in SERVERS:
             raise usage.UsageError("--store-password-file is for a --store on a database server")
         return store
+
+    def _journal(self) -> str:
+        journal: str = self["journal"]
+        if journal and not journal.startswith("files:"):
+            raise usage.UsageError(f"--journal is files:DIR, not {journal}")
+        return "" if journal == self["store"] else journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,39 +150,64 @@ class Stores:
 
 
 def files_of(settings: Settings) -> list[Path]:
-    """Return the files that all is kept in, as far as they are on this machine."""
-    scheme, _, name = settings.store.partition(":")
-    return [Path(settings.data, name or "chatnet.db")] if scheme == "sqlite" else []
+    """Return the files and folders that all is kept in, as far as they are on this machine."""
+    paths = (_path_of(settings, url) for url in (settings.journal, settings.store))
+    return [path for path in paths if path is not None]
 
 
-def open_stores(settings: Settings) -> tuple[Stores, Stores]:
+def open_stores(
+    settings: Settings, notice: Callable[[str], object] = lambda _: None
+) -> tuple[Stores, Stores]:
     """Return the stores to write to, and the same to read from on another thread.
+
+    ``notice`` hears a sentence on what is not as it should be, and was put right.
 
     Raises:
         CannotStart: one cannot be opened.
     """
-    if settings.store == "memory:":
-        memory = MemoryStore()
-        one = Stores(memory, memory)
+    if settings.store != "memory:":
+        return open_once(settings, True, notice), open_once(settings, False)
+    memory = MemoryStore()
+    one = Stores(memory, memory)
+    if not settings.journal:
         return one, one
-    return open_once(settings, True), open_once(settings, False)
+    log, reads = (_open(settings, settings.journal, writes, notice) for writes in (True, False))
+    return Stores(log, memory), Stores(reads, memory)
 
 
-def open_once(settings: Settings, writes: bool) -> Stores:
+def open_once(
+    settings: Settings, writes: bool, notice: Callable[[str], object] = lambda _: None
+) -> Stores:
     """Return the stores; without ``writes`` they are only read, and a server may have them too.
 
     Raises:
         CannotStart: one cannot be opened.
     """
-    shown = scheme = settings.store.partition(":")[0]
+    accounts = _open(settings, settings.store, writes, notice)
+    if not settings.journal:
+        return Stores(accounts, accounts)
+    return Stores(_open(settings, settings.journal, writes, notice), accounts)
+
+
+def _path_of(settings: Settings, url: str) -> Path | None:
+    """Return where ``url`` keeps what is kept, if that is on this machine."""
+    scheme, _, name = url.partition(":")
+    return Path(settings.data, name or _NAMES[scheme]) if scheme in _NAMES else None
+
+
+def _open(
+    settings: Settings, url: str, writes: bool, notice: Callable[[str], object]
+) -> SqlStore | FilesStore:
+    scheme, path = url.partition(":")[0], _path_of(settings, url)
+    shown = str(path or scheme)
     try:
-        if scheme in SERVERS:
-            database: Database = server(settings.store, settings.store_password)
+        if scheme == "files":
+            return FilesStore(str(path), writes, notice)
+        if path is not None:
+            database: Database = Sqlite(str(path))
         else:
-            (path,) = files_of(settings)
-            database = Sqlite(shown := str(path))
-        shown = database.shown
-        store = SqlStore(database)
+            database = server(url, settings.store_password)
+            shown = database.shown
+        return SqlStore(database)
     except Exception as error:
         raise CannotStart(f"chatnet: cannot open the store {shown}: {error}") from None
-    return Stores(store, store)

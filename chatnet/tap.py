@@ -204,7 +204,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
                 " tcp:8888 or tcp:8888:interface=127.0.0.1."
             ) from None
     folder = None
-    if settings.store != "memory:":
+    if settings.store != "memory:" or settings.journal:
         folder = DataFolder(settings.data)
         folder.prepare()
     return ChatService(
@@ -224,7 +224,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     """
     clock = cast(IReactorTime, reactor)
     threads = cast(IReactorFromThreads, reactor)
-    write, read = open_stores(settings)
+    write, read = open_stores(settings, _notice)
     write.log.write(Batch([], discards=[*write.log.strays(), *orphans(write.log)]))
     writer = Worker(threads, "chatnet writer")
     reader = writer if read is write else Worker(threads, "chatnet reader")
@@ -277,6 +277,14 @@ def _certificates(settings: Settings) -> Certificates:
         return Certificates.self_signed(settings.data)
     except CannotUse as error:
         raise CannotStart(f"chatnet: {error}") from None
+
+
+_stores_log = Logger("chatnet.stores")
+
+
+def _notice(sentence: str) -> None:
+    """Log what a store found not to be as it should."""
+    _stores_log.warn("{sentence}", sentence=sentence)
 
 
 _log = Logger("chatnet.transcript")

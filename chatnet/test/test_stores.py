@@ -31,6 +31,7 @@ from chatnet.core.room import Member, RoomState, Sanction
 from chatnet.core.search import ENOUGH, Search, words_of
 from chatnet.interfaces import Account, Batch, IAccountStore, IStore
 from chatnet.stores.databases import Sqlite
+from chatnet.stores.files import FilesStore
 from chatnet.stores.memory import MemoryStore
 from chatnet.stores.sql import SqlStore
 
@@ -50,12 +51,12 @@ else:
 class StoreContract(Contract):
     """What every store promises."""
 
-    store: MemoryStore | SqlStore
+    store: MemoryStore | SqlStore | FilesStore
 
     def setUp(self) -> None:
         self.store = self.make()
 
-    def make(self) -> MemoryStore | SqlStore:
+    def make(self) -> MemoryStore | SqlStore | FilesStore:
         raise NotImplementedError
 
     def test_it_keeps_its_interfaces(self) -> None:
@@ -329,3 +330,10 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
         large = [Entry("tea", n, 1.5, Said("ann", "x" * 400_000)) for n in range(1, 11)]
         self.store.write(Batch(large))
         self.assertEqual(len(self.store.read("tea", 0, 10, 256)), 3)
+
+
+class FilesStoreTests(StoreContract, SynchronousTestCase):
+    def make(self) -> FilesStore:
+        store = FilesStore(self.mktemp())
+        self.addCleanup(store.close)
+        return store

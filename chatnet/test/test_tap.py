@@ -88,6 +88,7 @@ class OptionsTests(SynchronousTestCase):
             ("--store oracle://ann:secret@db/x", "or memory:, not oracle:. See"),
             ("--store mysql+pymysql:x", "--store is like mysql+pymysql://USER@HOST/DATABASE"),
             ("--store-password-file x", "is for a --store on a database server"),
+            ("--journal sqlite:", "--journal is files:DIR, not sqlite:"),
             ("--store memory:x", "takes no file"),
             ("--no-tls --tls-only", "give --no-tls or --tls-only, not both"),
             ("--no-tls --tls-cert c", "give --no-tls or --tls-cert, not both"),
@@ -115,6 +116,12 @@ class OptionsTests(SynchronousTestCase):
             self.assertEqual(parse(*words).listen, ("unix:a", "unix:b"))
         self.assertEqual(parse("-c", path, "--listen", "unix:c").listen, ("unix:c",))
         self.assertEqual(parse("-c", path, "--port", "7").listen, ("tcp:7:backlog=1024",))
+
+    def test_messages_may_be_kept_elsewhere_than_accounts(self) -> None:
+        settings = parse("--journal", "files:/a", "--store", "sqlite:b.db")
+        self.assertEqual((settings.journal, settings.store), ("files:/a", "sqlite:b.db"))
+        settings = parse("--journal", "files:", "--store", "files:")
+        self.assertEqual((settings.journal, settings.store), ("", "files:"))
 
     def test_a_file_may_set_what_concerns_tls(self) -> None:
         path = self.mktemp()

@@ -1,0 +1,53 @@
+"""Accounts in a file: by key, and found by what their names claim."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+
+from chatnet.core.names import Name
+from chatnet.interfaces import Account
+from chatnet.stores.keyed import Table, pack
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class FiledAccounts:
+    """The accounts in the file ``path``."""
+
+    def __init__(self, path: str, notice: Callable[[str], object]) -> None:
+        self._claims: dict[str, str] = {}  # the key of the account that has a claim
+        self.table = Table(path, notice, self._hear)
+
+    def find(self, claims: Iterable[str]) -> Account | None:
+        """Return the account that has any of ``claims``."""
+        self.table.refresh()
+        for claim in claims:
+            text = self.table.get(self._claims[claim]) if claim in self._claims else ""
+            if text:
+                return _account(self._claims[claim], text)[0]
+        return None
+
+    def added(self, name: Name, verifier: str, at: float) -> bytes:
+        """Return the record of a new account."""
+        return pack(name.key, _dumps((name.text, verifier, at, sorted(name.claims))))
+
+    def changed(self, key: str, verifier: str) -> bytes:
+        """Return the record of the account ``key`` with another password."""
+        text, _, at, claims = json.loads(self.table.get(key))
+        return pack(key, _dumps((text, verifier, at, claims)))
+
+    def all(self) -> Iterator[tuple[Account, float]]:
+        """Yield every account, and when it was made."""
+        for key in self.table.names():
+            for _, text in self.table.texts([key]):
+                yield _account(key, text)
+
+    def _hear(self, key: str, text: bytes) -> None:
+        if text:
+            self._claims |= dict.fromkeys(json.loads(text)[3], key)
+
+
+def _account(key: str, text: str) -> tuple[Account, float]:
+    name, verifier, at, _ = json.loads(text)
+    return Account(name, key, verifier), at
