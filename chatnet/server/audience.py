@@ -214,7 +214,8 @@ class Audience:
                     self._turn_page(place, min(last, log.tail))
                 else:
                     self._show(place, self._print(place.style, place.after, last))
-            done = place.upto is not None and place.after >= place.upto and not place.held
+            said = not (place.held or place.opening)
+            done = said and place.upto is not None and place.after >= place.upto
             going = self._finish(place) if done else None
 
     def _show(self, cursor: Cursor, run: _Run) -> None:

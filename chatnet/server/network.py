@@ -216,6 +216,7 @@ class Network:
             if old.name.key in room.decided.members:
                 events = ghosts(seat.audience, new.key)  # with its rights, if it has any
                 events += self._renaming(session, room, new, registered)
+                seat.put_out = isinstance(events[-1], e.Left)
                 self._append(session, seat.audience, events).addErrback(lambda _: None)
         return self.settle()  # appends that wait together succeed or fail together
 

@@ -121,7 +121,7 @@ class Seating:
 
     def _give_up(self, session: Participant, seat: Seat, seq: int, put_out: bool) -> None:
         seat.audience.seats.remove(session, seat)
-        seat.audience.close(session, seq, put_out)
+        seat.audience.close(session, seq, put_out or seat.put_out)
 
     def _take(self, session: Participant, seat: Seat, here: int) -> None:
         """Let ``session`` read as it wished; what is behind ``here`` is new to it."""

@@ -39,6 +39,7 @@ class Seat:
     back: int = 0
     hold: Hold = Hold.WISHED
     leaving: bool = False  # to give it up is on its way, while its person stays
+    put_out: bool = False  # its person's departure is on its way, and others want it
     name: str = ""  # the key of what its person is called in the room
     start: int = 0  # it reads from behind this seq,
     here: int = 0  # and what is behind this one is new to it
@@ -123,7 +124,7 @@ class Seats:
         """What was on its way to the room has failed: no wish comes true."""
         for name in list(self._by_name):
             for session, seat in self.of(name):
-                seat.leaving = False
+                seat.leaving = seat.put_out = False
                 if seat.hold is Hold.WISHED:
                     self.remove(session, seat)
 

@@ -7,15 +7,16 @@ for simulations, and for real servers that were killed, alike.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chatnet.core.codec import fields_of, kind_of
-from chatnet.core.events import Entry
+from chatnet.core.events import OWN, Entry
 
 _PEOPLE = ("by", "who", "old", "new", "to", "name")  # fields that say who did what to whom
 _WORDS = ("body", "text", "topic", "dice")  # and what was said
+_OWN = frozenset(kind.__name__.lower() for kind in OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class _Stretch:
     """One connection's reading of a room, up to and including ``last``."""
 
     last: int
+    own: Collection[str] | None = None  # by whom it is not shown what they say, come and go
     to_the_end: bool = False  # it reads still, and all is quiet: it has read everything
 
 
@@ -65,6 +67,7 @@ class Checker:
         self._shown: dict[str, dict[int, tuple[Fact, str]]] = {}  # with who saw it first
         self._stretches: dict[tuple[str, str], _Stretch] = {}
         self._kept: dict[str, list[Fact]] = {}
+        self._left_out: list[tuple[str, str, int, Collection[str]]] = []
         self._found: list[str] = []  # faults that were seen as they happened
 
     # -- what happened -------------------------------------------------------------
@@ -96,15 +99,22 @@ class Checker:
         """
         self._refused.add((account, cid))
 
-    def begins(self, connection: str, room: str, after: int) -> None:
-        """``connection`` reads ``room`` from here on, from behind the place ``after``."""
-        self._stretches[connection, room] = _Stretch(after)
+    def begins(
+        self, connection: str, room: str, after: int, own: Collection[str] | None = None
+    ) -> None:
+        """``connection`` reads ``room`` from here on, from behind the place ``after``.
+
+        What those called ``own`` say, and that they come and go, may be left out.
+        """
+        self._stretches[connection, room] = _Stretch(after, own)
 
     def shown(self, connection: str, room: str, fact: Fact) -> None:
         """``connection`` was shown ``fact`` as the next in its reading of ``room``."""
         stretch = self._stretches.get((connection, room))
         if stretch is None:
             self._found.append(f"{connection} was shown {_at(room, fact.seq)} and did not read")
+        elif stretch.own is not None and fact.seq > stretch.last:
+            self._leave_out(connection, room, stretch, fact.seq)
         elif fact.seq != stretch.last + 1:
             self._found.append(
                 f"{connection} was shown {_at(room, fact.seq)} after {_at(room, stretch.last)}"
@@ -112,6 +122,10 @@ class Checker:
         if stretch is not None:
             stretch.last = fact.seq
         self.recalled(connection, room, fact)
+
+    def _leave_out(self, connection: str, room: str, stretch: _Stretch, upto: int) -> None:
+        own = stretch.own or ()
+        self._left_out += [(connection, room, s, own) for s in range(stretch.last + 1, upto)]
 
     def recalled(self, connection: str, room: str, fact: Fact) -> None:
         """``connection`` was shown ``fact`` because it asked for what was before."""
@@ -158,6 +172,7 @@ class Checker:
             *self._gaps(),
             *self._other_truths(),
             *self._unread(),
+            *self._not_shown(),
             *self._lost(),
             *self._twice(),
             *self._done_though_refused(),
@@ -181,8 +196,17 @@ class Checker:
     def _unread(self) -> Iterable[str]:
         for (connection, room), stretch in self._stretches.items():
             last = len(self._kept.get(room, ()))
-            if stretch.to_the_end and stretch.last != last:
+            if stretch.to_the_end and stretch.own is not None:
+                self._leave_out(connection, room, stretch, last + 1)
+            elif stretch.to_the_end and stretch.last != last:
                 yield f"{connection} is deaf: it read up to {_at(room, stretch.last)} of {last}"
+
+    def _not_shown(self) -> Iterable[str]:
+        for connection, room, seq, own in self._left_out:
+            fact = self._by_seq(room).get(seq)
+            if fact is None or fact.kind not in _OWN or not set(own) & set(fact.who.split()):
+                words = _words(fact) if fact else "nothing"
+                yield f"{connection} was not shown {_at(room, seq)}, {words}"
 
     def _lost(self) -> Iterable[str]:
         logs = {room: self._by_seq(room) for room in self._kept}

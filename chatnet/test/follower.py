@@ -41,11 +41,7 @@ class View:
                 if not self.members.pop(who, True) or kind == "banned":
                     self.moderators.discard(who)
             case "renamed", _:
-                self.members.pop(frame["old"], None)
-                self.members[frame["new"]] = frame["registered"]
-                if frame["old"] in self.moderators:
-                    self.moderators.remove(frame["old"])
-                    self.moderators.add(frame["new"])
+                self._rename(frame["old"], frame["new"], frame["registered"])
             case "promoted", who:
                 self.moderators.add(who)
             case "demoted", who:
@@ -54,6 +50,19 @@ class View:
                 self.topic = frame["topic"]
             case ("locked" | "unlocked") as kind, _:
                 self.locked = kind == "locked"
+
+    def rename(self, name: str, registered: bool) -> None:
+        """Be called ``name`` from now on."""
+        if name != self.name:
+            self._rename(self.name, name, registered)
+            self.name = name
+
+    def _rename(self, old: str, new: str, registered: bool) -> None:
+        self.members.pop(old, None)
+        self.members[new] = registered
+        if old in self.moderators:
+            self.moderators.remove(old)
+            self.moderators.add(new)
 
     def is_like(self, state: RoomState) -> bool:
         """Return whether this is what ``state`` looks like from outside."""
@@ -74,6 +83,8 @@ class Follower:
     secret: str = ""  # that it gives with its names
     name: str = ""
     origin: str = ""  # as whom its cids are remembered
+    quiet: bool = False  # as people are: not shown what it does itself, and in one room at a time
+    names: set[str] = field(default_factory=set)  # that it had
     parted: bool = False  # was told ``bye``
     rooms: dict[str, View] = field(default_factory=dict)  # where it is
     places: dict[str, int] = field(default_factory=dict)  # the last seq it saw, by room
@@ -117,8 +128,12 @@ class Follower:
         match frame["reply"]:
             case "hello":
                 self.name, self.origin = frame["you"], frame["session"]
+                self.names.add(self.name)
             case "youare":
                 self.name = frame["name"]
+                self.names.add(self.name)
+                for view in self.rooms.values() if self.quiet else ():
+                    view.rename(self.name, frame["registered"])
                 self.origin = fold(self.name) if frame["registered"] else self.secret or self.origin
             case "entered":
                 if room in self.rooms:
@@ -141,6 +156,8 @@ class Follower:
 
     def _enter(self, frame: Frame) -> None:
         room, state = frame["room"], frame["state"]
+        if self.quiet:
+            self.rooms.clear()
         self.rooms[room] = View(
             self.name,
             frame["seq"],
@@ -150,7 +167,10 @@ class Follower:
             {one["name"]: one["registered"] for one in state["members"]},
             set(state["moderators"]),
         )
-        self.checker.begins(self.id, room, frame["since"])
+        self.checker.begins(self.id, room, frame["since"], self._own())
+
+    def _own(self) -> set[str] | None:
+        return self.names if self.quiet else None
 
     def _see(self, frame: Frame) -> None:
         room, fact = frame["room"], fact_in(frame)
@@ -159,7 +179,7 @@ class Follower:
             self.checker.shown(reading, room, fact)
             return
         if room[0] in "@*" and room not in self.places:
-            self.checker.begins(self.id, room, fact.seq - 1)  # these are not entered
+            self.checker.begins(self.id, room, fact.seq - 1, self._own())  # these are not entered
         self.places[room] = fact.seq
         self.checker.shown(self.id, room, fact)
         view = self.rooms.get(room)

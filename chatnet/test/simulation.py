@@ -147,6 +147,7 @@ class Simulation:
         name = chance.choice((*PEOPLE, *ACCOUNTS))
         secret = f"{name}'s own" if name in GUESTS else ""
         follower = Follower(f"{name}#{self._name()}", self.checker, secret)
+        follower.quiet = chance.random() < 0.25
         self._followers.append(follower)
         space = chance.choice((1 << 20, 1 << 20, 1 << 20, 2000, 300))
         link = self.server.links(follower, chance.choice(ADDRESSES), space)

@@ -145,6 +145,21 @@ class CheckerTests(SynchronousTestCase):
     def test_a_deaf_reader_is_found(self) -> None:
         self.finds("ann#1 is deaf", "tea/4 of 5", log=[*LOG, Fact(5, "left", "ann")])
 
+    def test_ones_own_words_may_be_left_out_and_nothing_else(self) -> None:
+        self.checker.begins("ann#2", "tea", 1, own=["ann"])
+        self.checker.shown("ann#2", "tea", AGAIN)
+        self.checker.begins("bob#1", "tea", 1, own=["bob"])
+        self.checker.quiet("bob#1", "tea")
+        self.checker.kept("tea", LOG)
+        self.assertEqual(
+            self.checker.faults(),
+            [
+                "bob#1 was not shown tea/2, joined ann",
+                "bob#1 was not shown tea/3, said ann 'hello'",
+                "bob#1 was not shown tea/4, said ann 'again'",
+            ],
+        )
+
     def test_a_reader_who_never_began_is_deaf(self) -> None:
         self.checker.quiet("bob#1", "tea")
         self.finds("bob#1 is deaf")

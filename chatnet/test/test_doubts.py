@@ -180,6 +180,13 @@ class NameTests(DoubtTestCase):
         self.rig.settle()
         self.check_in(bob)
 
+    def test_who_logs_in_as_someone_banned_is_told_to_be_out(self) -> None:
+        self.mod.sends("ban", room="tea", who="ann")
+        bob = self.rig.member("bob")
+        bob.types("/login ann secret")
+        self.assertIn("You are out of tea.", bob.hears())
+        self.check_out(bob)
+
     def test_a_ban_by_a_name_just_given_up_leaves_nobody_deaf(self) -> None:
         bob = self.guest("bob", "tea")
         ask(bob, "nick", name="bobby")

@@ -194,6 +194,25 @@ class ResumeTests(SynchronousTestCase):
         bob.listens()
         self.assertEqual(len(said(bob)), 5000)
 
+    def test_an_answer_about_the_past_waits_for_a_wire_that_is_full_just_then(self) -> None:
+        for start in range(0, 3000, 500):
+            self.ann.types(*[str(i) for i in range(start, start + 500)])
+        bob = self.rig.program("bob")
+        write = bob.transport.write
+
+        def fill(data: bytes) -> None:
+            write(data)
+            if b'"2999"' in data:
+                bob.stops_listening()
+
+        bob.transport.write = fill  # type: ignore[method-assign]
+        bob.asks('{"do": "join", "room": "tea", "since": 0}')
+        bob.asks('{"do": "history", "room": "tea", "before": 1, "cid": "1"}')
+        self.rig.settle()
+        bob.listens()
+        heard = [frame["reply"] for frame in bob.receives() if "reply" in frame]
+        self.assertEqual(heard, ["entered", "caughtup", "history", "caughtup"])
+
     def test_a_reader_whose_history_cannot_be_read_is_parted_with(self) -> None:
         for start in range(0, 5000, 500):
             self.ann.types(*[str(i) for i in range(start, start + 500)])

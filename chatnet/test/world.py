@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, cast
 
 from twisted.internet.address import IPv4Address
@@ -12,9 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 
 from chatnet.accounts import passwords
-from chatnet.core import events as e
+from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import Name
 from chatnet.core.room import RoomState
+from chatnet.dialects.jsonl import JsonDialect
 from chatnet.interfaces import Account, Batch
 from chatnet.test.follower import Follower, Frame
 from chatnet.test.rig import ByHand, FailingStore, Rig, Wire
@@ -94,10 +96,24 @@ def _verifier(password: str) -> str:
     return f"{passwords._PARAMETERS}{password}"
 
 
+class QuietDialect(JsonDialect):
+    """Says things to programs in the way that people are told them."""
+
+    echo = False
+    alone = True
+
+    def receive(self, unit: bytes, in_room: bool) -> c.Request | r.Reply | None:
+        asked = super().receive(unit, in_room)
+        if isinstance(asked, c.Request) and isinstance(asked.command, c.Join):
+            return replace(asked, command=replace(asked.command, alone=True))
+        return asked
+
+
 class Server(Rig):
     """Forgets early, and is watched showing nothing that is not kept."""
 
     hashes = PlainHasher
+    _quiet = False  # whether the one who came last is
 
     def __init__(self, chance: random.Random, traced: Callable[[str], None]) -> None:
         self._chance, self._traced = chance, traced
@@ -114,6 +130,7 @@ class Server(Rig):
             self.network.audiences[entries[0].room].room.log._keep = 4
             deliver(entries)
 
+        self.factory._json = lambda: QuietDialect() if self._quiet else JsonDialect()
         self.journal.subscribe(watched, self.network.rooms.rewind)
 
     def dies(self) -> None:
@@ -128,6 +145,7 @@ class Server(Rig):
 
     def links(self, follower: Follower, address: str, space: int) -> Link:
         """Return a connection whose wire holds ``space`` bytes."""
+        self._quiet = follower.quiet
         door = self.factory.buildProtocol(IPv4Address("TCP", address, 1))
         wire = NarrowWire()
         wire.space = space
