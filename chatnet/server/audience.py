@@ -281,6 +281,7 @@ class Audience:
                 self._show(cursor, printed[place])
             if self._cursors.get(reader) is cursor:
                 self._advance(cursor)
+            reader.turned()
 
     def _torn(self, failure: Failure, page: tuple[int, int]) -> None:
         if failure.check(OSError):  # foreseen: a lost database

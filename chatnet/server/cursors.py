@@ -28,6 +28,9 @@ class Reader(Protocol):
     def reads(self, audience: Audience) -> None:
         """It reads in ``audience`` from now on, and is to be resumed there when it has room."""
 
+    def turned(self) -> None:
+        """A page that it waited for has come, and it was shown what it takes of it."""
+
     def finished(self, audience: Audience, put_out: bool) -> None:
         """It has read its last entry in ``audience``."""
 

@@ -32,8 +32,10 @@ class Seating:
         """
         room, name = audience.room, session.actor.key
         seat = session.rooms.get(room.key)
-        return (name in room.state.members) == (name in room.decided.members) and (
-            seat is None or (seat.hold is Hold.TAKEN and not seat.leaving)
+        return (
+            (name in room.state.members) == (name in room.decided.members)
+            and all(held.hold is Hold.TAKEN for _, held in audience.seats.of(name))
+            and not (seat is not None and seat.leaving)
         )
 
     def wish(self, session: Participant, seat: Seat) -> None:

@@ -201,6 +201,10 @@ class Session:
     def reads(self, audience: Audience) -> None:
         self._reading[audience] = None
 
+    def turned(self) -> None:
+        if self._leaving:
+            self.host.turn.ring(self)
+
     def finished(self, audience: Audience, put_out: bool) -> None:
         self._reading.pop(audience, None)
         if audience is self._read_out_of:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 
-from twisted.internet.defer import setDebugging
 from twisted.logger import globalLogBeginner
 
 from chatnet.test.simulation import Simulation
@@ -29,9 +28,13 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _tell(seed: int) -> None:
-    setDebugging(True)
-    faults = Simulation(seed, lambda line: print(line)).run()  # noqa: T201
-    sys.stdout.write("\n".join(["", f"seed {seed}:", *faults, ""]))
+    faults = Simulation(seed, _say).run()
+    replay = f"seed {seed}; again: python -m chatnet.test.simulate {seed} --trace"
+    sys.stdout.write("\n".join(["", replay, *faults, ""]))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class Simulation:
         for _ in range(chance.randint(4, 12)):
             if chance.random() < troubled:
                 self._do(*chance.choices(list(TROUBLES), list(TROUBLES.values())))
-            busy = chance.random()
+            busy = 0.8 * chance.random()
             for deed in chance.choices(list(DEEDS), weights, k=chance.randint(2, 12)):
                 self._do(deed)
                 while chance.random() < busy:
