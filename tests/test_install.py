@@ -47,7 +47,9 @@ class InstallTests(LiveTestCase):
         out = await self._ok(str(venv / "bin/twistd"), "chatnet", "--help", path=elsewhere)
         self.assertIn("--max-clients=", out)
         tests = await self._ok(
-            *(str(venv / "bin/trial"), "--reporter=text", "chatnet.test.test_names"), path=elsewhere
+            *(str(venv / "bin/trial"), "--reporter=text"),
+            *("chatnet.test.test_names", "chatnet.test.test_migrations"),
+            path=elsewhere,
         )
         self.assertRegex(tests, r"Ran [1-9]\d* tests")
         tests = await self._ok(str(venv / "bin/trial"), "--dry-run", "chatnet", path=elsewhere)

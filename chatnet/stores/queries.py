@@ -28,7 +28,7 @@ PAGE = (
     .order_by(entries.c.seq)
     .limit(_limit)
 )
-EVENT = select(entries.c.event).where(entries.c.room == _room, entries.c.seq == _seq)
+EVENT = select(entries.c.at, entries.c.event).where(entries.c.room == _room, entries.c.seq == _seq)
 LINK = (
     select(entries.c.seq, entries.c.link)
     .where(entries.c.room == _room, entries.c.seq <= _seq)

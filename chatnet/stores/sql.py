@@ -142,12 +142,14 @@ class SqlStore:
             for group in [rooms] if database.together else [[room] for room in rooms]:
                 places += self._places(database.match(search, group, limit))
         places.sort(reverse=True)
-        found, size = [], 0
-        for place in places[:limit]:
-            entry = self._at(*place) if size < ENOUGH else None
-            if entry is not None and finds(search, entry):
-                found.append(entry)
-                size += weight(entry.event)
+        found: list[Entry] = []
+        size = 0
+        for _, room, seq in places[:limit]:
+            rows = self._db.ask(queries.EVENT, room=room, seq=seq) if size < ENOUGH else []
+            for entry in [Entry(room, seq, at, decode_event(text)) for at, text in rows]:
+                if finds(search, entry):
+                    found.append(entry)
+                    size += weight(entry.event)
         return found
 
     def strays(self) -> Sequence[str]:
@@ -269,7 +271,7 @@ class SqlStore:
         total = 0
         for seq, at, size, text, digest, link in rows:
             if text is None:
-                (text,) = self._one(queries.EVENT, ("",), room=room, seq=seq)
+                _, text = self._one(queries.EVENT, (0.0, ""), room=room, seq=seq)
             if text:  # and was not let go meanwhile
                 yield seq, at, text, digest, link
             total += size
@@ -278,10 +280,6 @@ class SqlStore:
 
     def _places(self, query: Executable, **values: Any) -> list[tuple[float, str, int]]:
         return [(at, room, seq) for at, room, seq in self._db.ask(query, **values)]
-
-    def _at(self, at: float, room: str, seq: int) -> Entry | None:
-        rows = self._db.ask(queries.EVENT, room=room, seq=seq)
-        return Entry(room, seq, at, decode_event(rows[0][0])) if rows else None
 
     def _one(self, query: Executable, default: Any = None, **values: Any) -> Any:
         """Return the first row that ``query`` finds, or ``default``."""
@@ -311,13 +309,15 @@ def _raise(db: Connection, room: str, floor: Anchor) -> None:
 
 def _erase(db: Connection, room: str, seq: int) -> None:
     """Drop the body of the message at ``seq``."""
-    text = db.execute(queries.EVENT, {"room": room, "seq": seq}).scalar()
-    if text is None:
+    found = db.execute(queries.EVENT, {"room": room, "seq": seq}).first()
+    if found is None:
         return
+    when, text = found
     event = decode_event(text)
     if (left := erased(event)) != event:
         emptied = encode_event(left)
         at = (entries.c.room == room, entries.c.seq == seq)
         db.execute(update(entries).where(*at).values(event=emptied, size=len(emptied)))
-        of = (messages.c.room == room, messages.c.seq == seq)
-        db.execute(update(messages).where(*of).values(words=None))
+        # Not updated: a full-text index wants another id for other words.
+        db.execute(delete(messages).where(messages.c.room == room, messages.c.seq == seq))
+        db.execute(insert(messages).values(room=room, seq=seq, at=when))

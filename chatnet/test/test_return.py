@@ -202,6 +202,7 @@ class ResumeTests(SynchronousTestCase):
         bob.sends("join", room="tea", since=0)
         self.assertTrue(bob.transport.disconnecting)
         self.assertEqual(bob.receives()[-1]["reply"], "bye")
+        self.assertEqual(self.flushLoggedErrors(), [])  # a lost database is no bug
 
     def test_a_long_history_holds_bounded_memory_for_each_reader(self) -> None:
         self.ann.types(*["x" * 10_000 for _ in range(400)])

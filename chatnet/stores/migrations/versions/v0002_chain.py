@@ -20,20 +20,17 @@ _TABLES = (
     "CREATE TABLE entries (room TEXT NOT NULL, seq INTEGER NOT NULL, at DOUBLE NOT NULL,"
     " digest BLOB NOT NULL, link BLOB NOT NULL, size INTEGER NOT NULL, event TEXT NOT NULL,"
     " PRIMARY KEY (room, seq))",
-    "CREATE TABLE messages (id INTEGER NOT NULL PRIMARY KEY, room TEXT NOT NULL,"
+    "CREATE TABLE messages (FTS_DOC_ID INTEGER NOT NULL PRIMARY KEY, room TEXT NOT NULL,"
     " seq INTEGER NOT NULL, at DOUBLE NOT NULL, words TEXT)",
     "CREATE UNIQUE INDEX messages_place ON messages (room, seq)",
     "CREATE TABLE floors (room TEXT NOT NULL PRIMARY KEY, seq INTEGER NOT NULL,"
     " link BLOB NOT NULL)",
-    "CREATE VIRTUAL TABLE found USING fts5(words, content='messages', content_rowid='id',"
+    "CREATE VIRTUAL TABLE found USING fts5(words, content='messages', content_rowid='FTS_DOC_ID',"
     " tokenize='ascii', detail='none', columnsize=0)",
     "CREATE TRIGGER messages_come AFTER INSERT ON messages WHEN new.words IS NOT NULL BEGIN"
-    " INSERT INTO found (rowid, words) VALUES (new.id, new.words); END",
+    " INSERT INTO found (rowid, words) VALUES (new.FTS_DOC_ID, new.words); END",
     "CREATE TRIGGER messages_go AFTER DELETE ON messages WHEN old.words IS NOT NULL BEGIN"
-    " INSERT INTO found (found, rowid, words) VALUES ('delete', old.id, old.words); END",
-    "CREATE TRIGGER messages_empty AFTER UPDATE OF words ON messages"
-    " WHEN old.words IS NOT NULL AND new.words IS NULL BEGIN"
-    " INSERT INTO found (found, rowid, words) VALUES ('delete', old.id, old.words); END",
+    " INSERT INTO found (found, rowid, words) VALUES ('delete', old.FTS_DOC_ID, old.words); END",
 )
 
 
