@@ -354,6 +354,8 @@ class RefusalTests(LiveTestCase):
             ("--max-message", "-1"),
             ("--replay", "some"),
             ("--replay", "-2"),
+            ("--retention", "soon"),
+            ("--retention", "59s"),
             ("--registration", "maybe"),
             ("--password-length", "9"),
             ("--password-length", "9-3"),

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from chatnet.core.search import Search
@@ -62,6 +62,8 @@ class Database:
             poolclass=NullPool,
         )
         event.listen(self._engine, "connect", self._prepare)
+        # What is raised by SQLAlchemy, and by the driver where it is called by itself.
+        self.errors = (DBAPIError, self._engine.dialect.loaded_dbapi.Error)
 
     def connect(self) -> Connection:
         """Return a new connection.
@@ -71,10 +73,8 @@ class Database:
         """
         try:
             return self._engine.connect()
-        except DBAPIError as error:
+        except self.errors as error:
             raise told(error) from None
-        except self._engine.dialect.loaded_dbapi.Error as error:  # while it was made ready
-            raise OSError(_sentence(error)) from None
 
     @contextmanager
     def alone(self, db: Connection) -> Iterator[None]:
@@ -273,20 +273,18 @@ def server(url: str, password: str = "") -> Database:
         raise ValueError(f"its driver is missing: pip install 'chatnet[{extra}]'") from None
 
 
-def told(error: DBAPIError) -> Exception:
+def told(error: BaseException) -> Exception:
     """Return what a store raises for ``error``: OSError if the database is to blame."""
-    sentence = _sentence(error.orig)
-    if isinstance(error, IntegrityError):
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    words = cause.args
+    said = words[1] if len(words) == 2 and isinstance(words[0], int) else cause
+    sentence = " ".join(str(said).split())
+    kinds = {kind.__name__ for kind in type(cause).__mro__}  # as PEP 249 calls them
+    if "IntegrityError" in kinds:
         return Taken(sentence)
-    if isinstance(error, DataError | ProgrammingError):
+    if kinds & {"DataError", "ProgrammingError"}:
         return ValueError(sentence)
     return OSError(sentence)
-
-
-def _sentence(error: BaseException | None) -> str:
-    words = error.args if error is not None else ()
-    said = words[1] if len(words) == 2 and isinstance(words[0], int) else error
-    return " ".join(str(said).split())
 
 
 def _create(path: str) -> None:

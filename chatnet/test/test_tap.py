@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 from twisted.application.service import IService
 from twisted.internet.testing import MemoryReactorClock
@@ -13,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.settings import ALL, Settings
-from chatnet.tap import Options, makeService
+from chatnet.tap import Options, build, makeService
 
 EVERYTHING = """
     --port 1 --interface ::1 --data /d --store memory: --password p --max-clients 2
@@ -192,6 +193,19 @@ class OptionsTests(SynchronousTestCase):
         Path(path).write_text("\n")
         self.assertIn("is empty", self.refusal("--password-file", path))
 
+    def test_a_store_may_be_a_database_server_with_its_password_in_a_file(self) -> None:
+        path = self.mktemp()
+        Path(path).write_text("sesame\n")
+        url = "postgresql+psycopg://ann@db/chat"
+        settings = parse("--store", url, "--store-password-file", path)
+        self.assertEqual((settings.store, settings.store_password), (url, "sesame"))
+        self.assertNotIn("sesame", repr(settings))
+        for store in ("memory:", "sqlite:"):
+            refusal = self.refusal("--store", store, "--store-password-file", path)
+            self.assertIn("for a --store on a database server", refusal)
+        refusal = self.refusal("--store", "oracle://ann:sesame@db/chat")
+        self.assertNotIn("sesame", refusal)
+
     def test_the_settings_are_checked_after_parsing(self) -> None:
         options = Options()
         options["name"] = "\x1b"
@@ -216,6 +230,23 @@ class ServiceTests(SynchronousTestCase):
         options = Options()
         options.parseOptions(["--store", "memory:"])
         self.assertTrue(IService.providedBy(makeService(options, MemoryReactorClock())))
+
+    def test_a_store_that_cannot_be_opened_ends_the_start_with_a_line(self) -> None:
+        absent = patch.dict(sys.modules, pymysql=None)
+        absent.start()
+        self.addCleanup(absent.stop)
+        scheme = "mysql+pymysql"
+        for store, sentence in (
+            (f"{scheme}://ann:sesame@db/x", "its driver is missing: pip install 'chatnet[mysql]'"),
+            ("postgresql+psycopg://ann:sesame@db:x/x", "it is written like postgresql+psycopg://"),
+            ("sqlite:/", "unable to open database file"),
+        ):
+            with self.assertRaises(CannotStart) as caught:
+                build(Settings(store=store), MemoryReactorClock())
+            said = str(caught.exception)
+            self.assertIn(sentence, said)
+            self.assertNotIn("sesame", said)
+            self.assertNotIn("\n", said)
 
     def test_a_folder_serves_one_server_at_a_time_and_its_owner_alone(self) -> None:
         path = self.mktemp()
