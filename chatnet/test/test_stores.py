@@ -194,6 +194,31 @@ class StoreContract(Contract):
         self.assertEqual(self.found("", by="ann"), ["milk 1", "tea 1"])
         self.assertEqual(self.found("' OR 1=1 -- \" * NEAR("), [])
 
+    def test_it_finds_what_has_the_words_and_nothing_else(self) -> None:
+        bodies = [
+            "the to and of I'm",
+            "a.b_c-d e/f",
+            "ZZTOP rr ss zx 0",
+            "Straße STRASSE straße",
+            "Ⅳ ① ½ x²",
+            "\ufb01re \uff26\uff29\uff32\uff25 fire",
+            "İstanbul ISTANBUL",
+            "日本語を話す",
+            "Ελλάς ελλασ",
+            "नमस्ते สวัสดี",
+            "👩‍👩‍👧 NEAR(a, b) NOT * ^ : \" ' % ; --",
+            "x" * 64,
+            "x" * 65,
+            "\x00null\x00 tab\tbreak\n",
+            "",
+        ]
+        self.write("tea", *[Said("ann", body) for body in bodies])
+        words = {word for body in bodies for word in words_of(body)}
+        for word in sorted(words | {"xx", "z", "nothing"}):
+            expected = [n for n, body in enumerate(bodies, 1) if word in words_of(body)]
+            found = self.store.search(["tea"], Search((word,)), 99)
+            self.assertEqual([entry.seq for entry in found], expected[::-1], word)
+
     def test_what_is_let_go_is_not_found(self) -> None:
         self.write("tea", Said("ann", "green"), Said("ann", "green"))
         self.store.write(Batch([], states={"tea": (1, RoomState("Tea"))}))
@@ -309,6 +334,11 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
             for name in ("journal_mode", "synchronous")
         ]
         self.assertEqual(modes, ["wal", 2])  # 2: FULL
+
+    def test_what_was_deleted_is_nowhere_in_the_file(self) -> None:
+        self.write("tea", Said("ann", "a secret recipe"), Said("ann", "tea"), Deleted("ann", 1))
+        self.store.close()
+        self.assertNotIn(b"secret recipe", Path(self.path).read_bytes())
 
     def test_a_page_of_large_entries_is_small(self) -> None:
         large = [Entry("tea", n, 1.5, Said("ann", "x" * 400_000)) for n in range(1, 11)]
