@@ -152,6 +152,7 @@ class Sqlite(Database):
         modules = connection.execute("SELECT name FROM pragma_module_list").fetchall()
         if ("fts5",) not in modules:
             raise OSError("Python's SQLite was built without FTS5, with which messages are found")
+        # What is deleted is overwritten, too.
         for statement in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
             connection.execute(f"PRAGMA {statement}")
 

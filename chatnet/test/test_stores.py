@@ -200,6 +200,31 @@ class StoreContract(Contract):
         self.write("tea", *[Said("ann", f"tea {large}")] * 4)
         self.assertIn(len(self.found("tea")), (2, 3, 4))
 
+    def test_it_finds_what_has_the_words_and_nothing_else(self) -> None:
+        bodies = [
+            "the to and of I'm",
+            "a.b_c-d e/f",
+            "ZZTOP rr ss zx 0",
+            "Straße STRASSE straße",
+            "Ⅳ ① ½ x²",
+            "\ufb01re \uff26\uff29\uff32\uff25 fire",
+            "İstanbul ISTANBUL",
+            "日本語を話す",
+            "Ελλάς ελλασ",
+            "नमस्ते สวัสดี",
+            "👩‍👩‍👧 NEAR(a, b) NOT * ^ : \" ' % ; --",
+            "x" * 64,
+            "x" * 65,
+            "\x00null\x00 tab\tbreak\n",
+            "",
+        ]
+        self.write("tea", *[Said("ann", body) for body in bodies])
+        words = {word for body in bodies for word in words_of(body)}
+        for word in sorted(words | {"xx", "z", "nothing"}):
+            expected = [n for n, body in enumerate(bodies, 1) if word in words_of(body)]
+            found = self.store.search(["tea"], Search((word,)), 99)
+            self.assertEqual([entry.seq for entry in found], expected[::-1], word)
+
     def test_what_is_let_go_is_not_found(self) -> None:
         self.write("tea", Said("ann", "green"), Said("ann", "green"))
         self.store.write(Batch([], states={"tea": (1, RoomState("Tea"))}))
