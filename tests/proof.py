@@ -279,7 +279,7 @@ def main(words: list[str]) -> None:
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help=what)
     parser.add_argument("--seconds", type=float, default=2.0, help="between faults, at most")
-    parser.add_argument("--rate", type=float, default=100.0, help="messages of each, a second")
+    parser.add_argument("--rate", type=float, default=200.0, help="messages of each, a second")
     parser.add_argument("--longest", type=int, default=400, help="characters of a message")
     asked = parser.parse_args(words)
     database = PRIVATE[asked.store]() if asked.store in PRIVATE else None

@@ -39,9 +39,9 @@ class ProofTestCase(TestCase):
 
 class SqliteTests(ProofTestCase):
     async def test_it_is_killed_at_random_moments(self) -> None:
-        proof = self.proves(1)
+        proof = self.proves(1, Manner(rate=300))
         await proof.begin()
-        await proof.suffer(Plan(kills=10 * LONG, drops=5 * LONG, seconds=0.3))
+        await proof.suffer(Plan(kills=10 * LONG, drops=2 * LONG, seconds=0.2))
         await self.holds(proof)
         self.assertGreaterEqual(proof.victim.kills, 10 * LONG)
 

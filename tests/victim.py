@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -68,14 +69,17 @@ class Victim:
     async def is_killed(self) -> None:
         """End it without any warning, and start it again.
 
-        That is at any moment, or at the very moment when somebody was acknowledged something.
+        That is at any moment, or at the very moment when somebody was acknowledged something, or
+        a little later, when what came with it is being stored.
         """
         server, counts, chance = self.server, self._counts, self._chance
-        if chance.random() < 0.5:
+        if chance.random() < 0.3:
             await deferToThread(_kill_soon, server, chance.uniform(0, 0.05))
         else:
+            late = chance.choice((0, chance.uniform(0, 0.003)))
             counts.alarm_at = counts.acknowledged + chance.randint(1, 50)
-            counts.alarm = server.kill
+            later = partial(reactor.callInThread, _kill_soon, server, late)
+            counts.alarm = later if late else server.kill
         await server.ended()
         self.kills += 1
         if chance.random() < 0.2:  # and once more, while it starts
