@@ -169,13 +169,16 @@ class Commits:
             self._stale = False
 
     def _undo(self, begun: list[tuple[str, int]], changes: Changes) -> None:
-        """Take a commit back whose files have no space; if that fails, it is to be finished."""
+        """Take a commit back whose files have no space; if that fails, it is to be finished.
+
+        The files come first: without the commit log nobody would know what they have too much.
+        """
         with suppress(OSError):
             for path, offset in begun:
                 if offset:
-                    self._disk.truncate(self._open(path), offset)
+                    self.cut(path, offset)
                 elif os.path.exists(self._path(path)):
-                    self._remove(path)
+                    self.drop(path)
             self._stale = False
             self.number -= 1
             self._size -= len(pack(self.number, changes))

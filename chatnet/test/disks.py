@@ -84,11 +84,15 @@ class Call:
 
 
 class RecordingDisk(QuickDisk):
-    """A disk that remembers what was done below ``top``, so that any beginning can be redone."""
+    """A disk that remembers what was done below ``top``, so that any beginning can be redone.
+
+    The call of number ``fails``, which counts from 0, fails; of a write, half is done.
+    """
 
     def __init__(self, top: str) -> None:
         super().__init__()
         self.top = top
+        self.fails = -1
         self.calls: list[Call] = []
         self._paths: dict[int, str] = {}
 
@@ -100,8 +104,12 @@ class RecordingDisk(QuickDisk):
         return file
 
     def write(self, file: int, data: bytes, offset: int) -> None:
-        self._add("write", self._paths[file], data, offset)
-        super().write(file, data, offset)
+        fails = len(self.calls) == self.fails
+        done = data[: len(data) // 2] if fails else data
+        super().write(file, done, offset)
+        self.calls.append(self._call("write", self._paths[file], done, offset))
+        if fails:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     def truncate(self, file: int, size: int) -> None:
         self._add("truncate", self._paths[file], offset=size)
@@ -127,10 +135,14 @@ class RecordingDisk(QuickDisk):
         self._add("remove", path)
         super().remove_folder(path)
 
-    def _add(
-        self, what: str, path: str, data: bytes = b"", offset: int = 0, other: str = ""
-    ) -> None:
-        self.calls.append(Call(what, os.path.relpath(path, self.top), bytes(data), offset, other))
+    def _add(self, what: str, path: str, offset: int = 0, other: str = "") -> None:
+        if len(self.calls) == self.fails:
+            self.fails = -1
+            raise OSError(errno.EIO, "Input/output error")
+        self.calls.append(self._call(what, path, b"", offset, other))
+
+    def _call(self, what: str, path: str, data: bytes, offset: int, other: str = "") -> Call:
+        return Call(what, os.path.relpath(path, self.top), bytes(data), offset, other)
 
 
 @dataclass(slots=True, eq=False)

@@ -171,6 +171,26 @@ class CrashTests(FilesTestCase):
             put(after_power_cut(disk.calls[:length], Random(length)), top)
             self.check(top, length, done, states)
 
+    def test_the_power_may_go_after_a_commit_that_failed(self) -> None:
+        states = self.expected()[:2]
+        for fails in range(15, 29):  # all that the first step does
+            os.mkdir(self.path)
+            disk = RecordingDisk(self.path)
+            store = self.store(os.path.join(self.path, "store"), disk)
+            disk.fails = fails
+            with self.assertRaises(OSError):
+                STEPS[0](store)
+            with self.assertRaises(ValueError):  # before which it is put right
+                store.write(Batch(said("tea", 9, "not the next")))
+            for length in range(fails, len(disk.calls) + 1, 2):
+                top = self.folder()
+                os.mkdir(top)
+                put(after_power_cut(disk.calls[:length], Random(length)), top)
+                again = self.store(os.path.join(top, "store"))
+                self.assertIn(dump(again), states, (fails, length))
+                again.close()
+            self.path = self.folder()
+
 
 class FailureTests(FilesTestCase):
     def take(self, fails: range, states: list[dict[str, Any]]) -> int:
