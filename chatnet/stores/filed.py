@@ -50,4 +50,4 @@ class FiledAccounts:
 
 def _account(key: str, text: str) -> tuple[Account, float]:
     name, verifier, at, _ = json.loads(text)
-    return Account(name, key, verifier), at
+    return Account(name, key, verifier, at), at

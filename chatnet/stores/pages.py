@@ -90,14 +90,12 @@ def search(segments: Segments, rooms: Sequence[str], search: Search, limit: int)
     entries: list[Entry] = []
     size = 0
     for candidate in islice(merged, _MOST_ENTRIES):
-        size += candidate.place.length
-        if size > _MOST_BYTES:
-            break
         entry = _candidate(segments, candidate, plain)
         if entry is not None and finds(search, entry):
             entries.append(entry)
-            if len(entries) >= limit:
-                break
+        size += candidate.place.length
+        if len(entries) >= limit or size >= _MOST_BYTES:
+            break
     return entries
 
 

@@ -296,7 +296,8 @@ class NamedCommandTests(DoubtTestCase):
         one, two = self.connection("tea"), self.connection("tea")
         ask(one, "say", room="tea", body="0", cid="0")  # so that all answers are known
         self.rig.settle()
-        ask(one, "say", room="tea", body="x" * 1_100_000)  # holds the wire
+        for _ in range(6):  # holds the wire
+            ask(one, "say", room="tea", body="x" * 200_000)
         ask(one, "say", room="tea", body="once", cid="1")
         self.rig.clock.advance(0)
         ask(two, "say", room="tea", body="no", cid="2")
