@@ -7,23 +7,25 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from twisted.python import usage
 
 from chatnet.folder import CannotStart
 from chatnet.settings import Settings
-from chatnet.stores.databases import SERVERS, Database, Sqlite, server
 from chatnet.stores.files import FilesStore
 from chatnet.stores.memory import MemoryStore
-from chatnet.stores.sql import SqlStore
 
-Store = MemoryStore | SqlStore | FilesStore
+if TYPE_CHECKING:
+    from chatnet.stores.sql import SqlStore
+
+Store: TypeAlias = "MemoryStore | SqlStore | FilesStore"
 
 _DEFAULTS = Settings()
 _STORES = (
     "sqlite:, sqlite:FILE, files:DIR, mysql+pymysql://..., postgresql+psycopg://... or memory:"
 )
+_SERVERS = ("mysql+pymysql", "postgresql+psycopg")
 _NAMES = {"sqlite": "chatnet.db", "files": "chatnet.files"}  # of what is in the data folder
 
 
@@ -119,13 +121,13 @@ class StoreOptions(usage.Options):
     def _store(self) -> str:
         store: str = self["store"]
         scheme, colon, rest = store.partition(":")
-        if not colon or scheme not in (*_NAMES, "memory", *SERVERS):
+        if not colon or scheme not in (*_NAMES, "memory", *_SERVERS):
             raise usage.UsageError(f"--store is {_STORES}, not {scheme}{colon}")
         if scheme == "memory" and rest:
             raise usage.UsageError("--store memory: takes no file")
-        if scheme in SERVERS and not rest.startswith("//"):
+        if scheme in _SERVERS and not rest.startswith("//"):
             raise usage.UsageError(f"--store is like {scheme}://USER@HOST/DATABASE")
-        if self["store-password-file"] and scheme not in SERVERS:
+        if self["store-password-file"] and scheme not in _SERVERS:
             raise usage.UsageError("--store-password-file is for a --store on a database server")
         return store
 
@@ -203,11 +205,12 @@ def _open(
     try:
         if scheme == "files":
             return FilesStore(str(path), writes, notice)
-        if path is not None:
-            database: Database = Sqlite(str(path))
-        else:
-            database = server(url, settings.store_password)
-            shown = database.shown
+        # SQLAlchemy takes its time to import: who does not need it need not wait.
+        from chatnet.stores.databases import Sqlite, server
+        from chatnet.stores.sql import SqlStore
+
+        database = Sqlite(str(path)) if path else server(url, settings.store_password)
+        shown = str(path or database.shown)
         return SqlStore(database)
     except Exception as error:
         raise CannotStart(f"chatnet: cannot open the store {shown}: {error}") from None
