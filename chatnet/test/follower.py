@@ -41,7 +41,11 @@ class View:
                 if not self.members.pop(who, True) or kind == "banned":
                     self.moderators.discard(who)
             case "renamed", _:
-                self._rename(frame["old"], frame["new"], frame["registered"])
+                self.members.pop(frame["old"], None)
+                self.members[frame["new"]] = frame["registered"]
+                if frame["old"] in self.moderators:
+                    self.moderators.remove(frame["old"])
+                    self.moderators.add(frame["new"])
             case "promoted", who:
                 self.moderators.add(who)
             case "demoted", who:
@@ -50,19 +54,6 @@ class View:
                 self.topic = frame["topic"]
             case ("locked" | "unlocked") as kind, _:
                 self.locked = kind == "locked"
-
-    def rename(self, name: str, registered: bool) -> None:
-        """Be called ``name`` from now on."""
-        if name != self.name:
-            self._rename(self.name, name, registered)
-            self.name = name
-
-    def _rename(self, old: str, new: str, registered: bool) -> None:
-        self.members.pop(old, None)
-        self.members[new] = registered
-        if old in self.moderators:
-            self.moderators.remove(old)
-            self.moderators.add(new)
 
     def is_like(self, state: RoomState) -> bool:
         """Return whether this is what ``state`` looks like from outside."""
@@ -84,6 +75,7 @@ class Follower:
     name: str = ""
     origin: str = ""  # as whom its cids are remembered
     quiet: bool = False  # as people are: not shown what it does itself, and in one room at a time
+    unsure: set[str] = field(default_factory=set)  # rooms in which it may be
     names: set[str] = field(default_factory=set)  # that it had
     parted: bool = False  # was told ``bye``
     rooms: dict[str, View] = field(default_factory=dict)  # where it is
@@ -132,8 +124,9 @@ class Follower:
             case "youare":
                 self.name = frame["name"]
                 self.names.add(self.name)
-                for view in self.rooms.values() if self.quiet else ():
-                    view.rename(self.name, frame["registered"])
+                if self.quiet:  # it cannot know from where on it is called that in its rooms
+                    self.unsure |= self.rooms.keys()
+                    self.rooms.clear()
                 self.origin = fold(self.name) if frame["registered"] else self.secret or self.origin
             case "entered":
                 if room in self.rooms:
@@ -158,6 +151,7 @@ class Follower:
         room, state = frame["room"], frame["state"]
         if self.quiet:
             self.rooms.clear()
+            self.unsure.clear()
         self.rooms[room] = View(
             self.name,
             frame["seq"],

@@ -50,7 +50,7 @@ def _reading(run: Simulation, link: Link) -> Iterable[str]:
         yield f"{who} was not answered: {list(follower.asked.values())}"
     if session.actor.name != follower.name:
         yield f"{who} believes to be {follower.name}"
-    if set(session.rooms) != set(follower.rooms):
+    if set(session.rooms) - follower.unsure != set(follower.rooms):
         yield f"{who} sits in {sorted(session.rooms)}, believes {sorted(follower.rooms)}"
     if not audiences["*"].has(session):
         yield f"{who} does not hear what is told to everybody"
