@@ -50,8 +50,11 @@ def _reading(run: Simulation, link: Link) -> Iterable[str]:
         yield f"{who} was not answered: {list(follower.asked.values())}"
     if session.actor.name != follower.name:
         yield f"{who} believes to be {follower.name}"
-    if set(session.rooms) - follower.unsure != set(follower.rooms):
-        yield f"{who} sits in {sorted(session.rooms)}, believes {sorted(follower.rooms)}"
+    believed = set(follower.rooms)
+    if follower.quiet:  # it left the one room for another, was put out of that, and told only so
+        believed &= set(session.rooms)
+    if set(session.rooms) - follower.unsure != believed:
+        yield f"{who} sits in {sorted(session.rooms)}, believes {sorted(believed)}"
     if not audiences["*"].has(session):
         yield f"{who} does not hear what is told to everybody"
     inbox = inbox_of(session.person)
@@ -60,7 +63,8 @@ def _reading(run: Simulation, link: Link) -> Iterable[str]:
     for room, seat in session.rooms.items():
         if audiences.get(room) is not seat.audience or not seat.audience.has(session):
             yield f"{who} has a seat in {room} and does not read there"
-    for room, view in follower.rooms.items():
+    for room in sorted(believed):
+        view = follower.rooms[room]
         run.checker.quiet(follower.id, room)
         if room not in audiences:
             yield f"{who} believes to be in {room}, which is closed"
