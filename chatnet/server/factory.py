@@ -11,8 +11,11 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from chatnet.core import staff
 from chatnet.core.commands import Command
-from chatnet.core.refusals import Plaintext, Refused, ServerFull
+from chatnet.core.events import Acted, Entry
+from chatnet.core.refusals import Plaintext, Refused
+from chatnet.core.room import Actor
 from chatnet.interfaces import IDialect
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
@@ -55,6 +58,7 @@ class ChatFactory(ServerFactory):
         self._json = json
         self._tls = tls
         self._spare: set[OnePort] = set()
+        host.network.watchers.append(self._acted)
 
     def buildProtocol(self, addr: IAddress | None) -> OnePort:
         """Return a door for a connection from ``addr``."""
@@ -67,12 +71,15 @@ class ChatFactory(ServerFactory):
     def admit(self, door: OnePort) -> None:
         """Count ``door`` in; or, if it is not let in, set its ``refusal``."""
         try:
+            self._check_address(door.address)
             self.registry.accept()
-        except ServerFull as full:
-            self._log.info("{address} is turned away: full", address=door.address)
-            door.refusal = str(full)
+        except Refused as refusal:
+            self._log.info(
+                "{address} is turned away: {why}", address=door.address, why=refusal.code
+            )
+            door.refusal = refusal
             if len(self._spare) >= SPARE:
-                door.turn_away(_words(Speech.TEXT, full))
+                door.turn_away(_words(Speech.TEXT, refusal))
             self._spare.add(door)
             return
         while not door.id or door.id in self.registry:
@@ -84,6 +91,33 @@ class ChatFactory(ServerFactory):
             address=door.address,
             count=len(self.registry),
         )
+
+    def _check_address(self, address: str) -> None:
+        """See that nobody is kept out who comes from ``address``.
+
+        Raises:
+            Banned: it is.
+        """
+        now = self.host.clock.seconds()
+        ban = self.host.network.office.bars_address(address, now)
+        if ban is not None:
+            raise staff.refusal(ban, now)
+
+    def _acted(self, entry: Entry) -> None:
+        """Part with those whom a ban hits that stands in ``entry``."""
+        if not isinstance(entry.event, Acted) or entry.event.verb != "ban" or entry.event.where:
+            return
+        office, now = self.host.network.office, self.host.clock.seconds()
+        for door in self.registry:
+            session = self.sessions.get(door.id)
+            who = session.actor if session else Actor("", "", address=door.address)
+            ban = staff.barred(office, who, now)
+            if ban is None:
+                continue
+            if session is not None:
+                session.part(str(staff.refusal(ban, now)), "refused")
+            else:
+                door.turn_away(_words(door.speaks or Speech.TEXT, staff.refusal(ban, now)))
 
     def depart(self, door: OnePort) -> None:
         """Count ``door`` out."""
@@ -106,7 +140,7 @@ class ChatFactory(ServerFactory):
                 return _NO_TLS
             return self._tls.protocol(self._tls, door.within())
         if door.refusal:
-            return _words(speech, ServerFull(door.refusal))
+            return _words(speech, door.refusal)
         if speech is Speech.HTTP:
             return self.web(door) if self.web else _words(speech, Refused("No web page here."))
         if self.host.settings.tls_only and not door.encrypted:
