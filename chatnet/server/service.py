@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from chatnet import __version__
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.server.factory import ChatFactory
+from chatnet.server.notify import Manager
 
 SWITCH_SECONDS = 0.001
 _POLL_SECONDS = 0.05
@@ -38,6 +39,7 @@ class ChatService(Service):
         build: Callable[[], tuple[ChatFactory, Callable[[], None]]],
         folder: DataFolder | None,
         stop_seconds: float,
+        manager: Manager | None = None,
     ) -> None:
         """Listen on ``endpoints``, each with how the operator wrote it.
 
@@ -48,6 +50,7 @@ class ChatService(Service):
         self._build = build
         self._folder = folder
         self._stop_seconds = stop_seconds
+        self._manager = manager or Manager(clock, {})
         self._ports: list[IListeningPort] = []
         self.factory: ChatFactory | None = None
 
@@ -72,7 +75,8 @@ class ChatService(Service):
             self._folder.acquire()
         self.factory, self._close = self._build()
         for written, endpoint in self._endpoints:
-            self._listen(written, endpoint, self.factory)
+            self._listen(written, endpoint, self.factory.front)
+        self._clock.callLater(0, self._manager.ready, "listening")  # when the reactor turns
         gc.freeze()  # what is here now stays
         # Entries form no cycles, and dead connections few: looking for them seldom is enough.
         gc.set_threshold(50_000, 20, 10)
@@ -123,6 +127,7 @@ class ChatService(Service):
         factory = self.factory
         if factory is None:
             return
+        self._manager.stopping()
         await DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
         sessions = list(factory.sessions.values())
         network = factory.host.network
@@ -140,6 +145,7 @@ class ChatService(Service):
         self._close()
         if self._folder is not None:
             self._folder.release()
+        self._manager.stop()
         self._log.info("all is stored; goodbye")
 
     async def _settled(self) -> None:

@@ -25,6 +25,7 @@ from chatnet.core.refusals import Unavailable
 from chatnet.core.replies import Done
 from chatnet.core.room import Room, RoomState, retention
 from chatnet.core.search import Search
+from chatnet.core.tally import Tally
 from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
 from chatnet.stores.pieces import PAGE, commit, emptied, forget, page
 
@@ -63,6 +64,8 @@ class Journal:
         reader: Runs | None = None,
         reads: IStore | None = None,
     ) -> None:
+        self.commits = Tally()
+        self.failures = 0
         self._clock = clock
         self._writer, self._store = writer, store
         self._reader, self._reads = reader or writer, reads or store
@@ -290,7 +293,9 @@ class Journal:
         if stored or answers or states or discards:
             try:
                 whole = Batch(stored, answers, states, discards)
+                began = self._clock.seconds()
                 await self._writer.run(commit, self._store, whole)
+                self.commits.note(self._clock.seconds() - began)
             except Exception:
                 self._states = kept | self._states
                 self._discards |= set(discards)
@@ -313,6 +318,7 @@ class Journal:
 
         It was decided without regard to ``found``, which is shown before anyone is told.
         """
+        self.failures += 1
         found = found or {}
         fallen = self._writing = batch + self._waiting
         self._waiting = []
