@@ -14,7 +14,7 @@ from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python import usage
 
@@ -103,6 +103,7 @@ class Options(StoreOptions):
         super().__init__()
         self.update({key: [] for key in self.lists})
         self.settings = _DEFAULTS
+        self.log: Callable[[], ILogObserver] | None = None  # opens twistd's, if not its own way
         self._configured: dict[str, Any] = {}  # what the file says of what goes together
 
     def opt_listen(self, endpoint: str) -> None:
@@ -204,7 +205,7 @@ class Options(StoreOptions):
             raise usage.UsageError("--tls-key goes with --tls-cert")
 
     def _check_log(self) -> None:
-        """Have twistd write its log as it is wanted."""
+        """See that twistd can write its log as it is wanted."""
         text = _choice(self["log-format"], "log-format", ("text", "json"))
         if text or self.parent is None:
             return
@@ -212,7 +213,7 @@ class Options(StoreOptions):
             raise usage.UsageError("--log-format is twistd's; twist has an option of its own")
         if self.parent["logger"] or self.parent["syslog"]:
             raise usage.UsageError("--log-format json goes with neither --logger nor --syslog")
-        self.parent["logger"] = opener(self.parent)
+        self.log = opener(self.parent)
 
     def _password(self) -> str:
         if self["password"] and self["password-file"]:
@@ -251,6 +252,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         folder,
         settings.stop_seconds,
         Manager(cast(IReactorTime, reactor), os.environ),
+        options.log,
     )
 
 

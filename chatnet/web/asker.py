@@ -55,7 +55,7 @@ class Askers:
             proto = _said(request, b"x-forwarded-proto").rpartition(",")[2].strip().lower()
             overheard = proto in ("http", "ws") and bool(party_of(client))
             return Asker(client, True, True, overheard)
-        raise Contradiction("X-Forwarded-For names nobody.")
+        raise Contradiction("X-Forwarded-For and Forwarded have to name addresses.")
 
     def _client(self, way: list[str], nearest: str) -> str:
         client = nearest

@@ -56,6 +56,7 @@ class SocketResource(Resource):
         try:
             self._open(asked)
         except NotOpened as error:
+            self._factory.host.network.meter.refusals[f"http-{error.status}"] += 1
             if error.status == 426:
                 asked.setHeader(b"upgrade", b"websocket")
             return asked.refuse(error.status, str(error))
