@@ -35,8 +35,8 @@ _METHODS = tuple(
         b"PRI",
     )
 )  # fmt: skip
-_PROXY = (b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")  # of version 1
-_PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n"
+_PROXY = (b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")  # version 1
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # of version 2
 
 
 class Speech(Enum):
@@ -63,7 +63,7 @@ def detect(first: bytes) -> Speech | None:
         return Speech.TLS
     if first.startswith(_METHODS):
         return Speech.HTTP
-    if first.startswith((*_PROXY, _PROXY_2)):
+    if first.startswith((*_PROXY, SIGNATURE)):
         return Speech.PROXY
     if first in (b"", b"\x16") or any(word.startswith(first) for word in (*_METHODS, *_PROXY)):
         return None

@@ -1,6 +1,7 @@
 """Connections of proxies, which first say for whom they are: the PROXY protocol, version 1 or 2.
 
-It is specified in doc/proxy-protocol.txt of HAProxy.
+It is specified in doc/proxy-protocol.txt of HAProxy. Twisted's own parsers are private, take
+``PROXY UNKNOWN`` for an error, and a header that comes in two parts too.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Protocol as Shape, cast
 
 from twisted.internet.interfaces import (
@@ -20,21 +22,19 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.haproxy._exceptions import InvalidProxyHeader
-from twisted.protocols.haproxy._v1parser import V1Parser
-from twisted.protocols.haproxy._v2parser import V2Parser
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet.core.addresses import Networks, bare_address, party_of
-from chatnet.wires.oneport import HANDSHAKE_SECONDS, OnePort
+from chatnet.wires.oneport import HANDSHAKE_SECONDS, SIGNATURE, OnePort
 
-SIGNATURE: bytes = V2Parser.PREFIX
 LONGEST_LINE = 107  # bytes of a header of version 1, with its end
 LONGEST = 4096  # bytes of one of version 2; with everything that is defined it takes less than 1000
 _WORD = b"PROXY "
 _HEAD = 16  # bytes of version 2 before the addresses, the last two of which are what follows
-_LENGTHS = {1: 12, 2: 36, 3: 216}  # of the addresses, by their family
+_LOCAL, _FOR_ANOTHER = 0x20, 0x21  # the version, and the command: what the connection is for
+_SOURCES = {0: (0, 0), 1: (4, 12), 2: (16, 36), 3: (0, 216)}  # by the family of addresses: how
+# long the client's is, as far as it is one, and how long all of them are
 _TLS, _CLIENT_TLS = 0x20, 0x01  # what is said of TLS, and that the client used it
 
 
@@ -67,38 +67,47 @@ def read_header(first: bytes) -> tuple[Client, bytes] | None:
         raise NoHeader
     line, end, rest = first[:LONGEST_LINE].partition(b"\r\n")
     if end:
-        return _client(V1Parser.parse, line), rest + first[LONGEST_LINE:]
+        return _read_line(line), rest + first[LONGEST_LINE:]
     if len(first) >= LONGEST_LINE:
         raise NoHeader
     return None
+
+
+def _read_line(line: bytes) -> Client:
+    match line.split(b" "):
+        case [_, b"UNKNOWN", *_]:
+            return Client("")
+        case [_, (b"TCP4" | b"TCP6"), source, _, port, other] if (port + other).isdigit():
+            return Client(_address(source.decode("latin-1")))
+        case _:
+            raise NoHeader
 
 
 def _read_binary(first: bytes) -> tuple[Client, bytes] | None:
     if len(first) < _HEAD:
         return None
     size = _HEAD + int.from_bytes(first[14:16])
-    if size > LONGEST:
+    if size > LONGEST or first[12] not in (_LOCAL, _FOR_ANOTHER):
         raise NoHeader
     if len(first) < size:
         return None
-    header = first[:size]
-    client = _client(V2Parser.parse, header)
-    tls = _says_tls(header[_HEAD + _LENGTHS.get(header[13] >> 4, size) :])
-    return Client(client.address, tls), first[size:]
-
-
-def _client(parse: Callable[[bytes], object], header: bytes) -> Client:
-    try:
-        source = getattr(parse(header), "source", None)
-    except (InvalidProxyHeader, ValueError, LookupError):
-        raise NoHeader from None
-    host = getattr(source, "host", None)
-    if host is None:
-        return Client("")
-    address = bare_address(host)
-    if not address:
+    family, body, rest = first[13] >> 4, first[_HEAD:size], first[size:]
+    if first[12] == _LOCAL:
+        return Client(""), rest
+    if family not in _SOURCES:
         raise NoHeader
-    return Client(address)
+    source, length = _SOURCES[family]
+    if len(body) < length:
+        raise NoHeader
+    address = _address(body[:source]) if source else ""
+    return Client(address, _says_tls(body[length:])), rest
+
+
+def _address(written: str | bytes) -> str:
+    try:
+        return bare_address(str(ip_address(written)))
+    except ValueError:
+        raise NoHeader from None
 
 
 def _says_tls(values: bytes) -> bool:
