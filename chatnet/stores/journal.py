@@ -235,6 +235,7 @@ class Journal:
             runs = self._number(batch)
             await self._write(batch, runs.values(), pieces)
         except Exception as error:
+            self.failures += 1
             self._complain("could not commit {count} appends: {error}", error, len(batch))
             if not await self._turned_out(runs):
                 self._fall(batch, pieces)
@@ -318,7 +319,6 @@ class Journal:
 
         It was decided without regard to ``found``, which is shown before anyone is told.
         """
-        self.failures += 1
         found = found or {}
         fallen = self._writing = batch + self._waiting
         self._waiting = []
