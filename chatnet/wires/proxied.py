@@ -21,7 +21,6 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -159,8 +158,6 @@ class Proxies(ServerFactory):
 @implementer(IHandshakeListener, IHalfCloseableProtocol)
 class Proxied(Protocol):
     """Opens a door for the client that the proxy names. Whoever is no more than begun is cut."""
-
-    _log = Logger()
 
     def __init__(self, door: OnePort, clock: IReactorTime, proxies: Proxies) -> None:
         self._door = door
