@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatnet.core.commands import Command
-from chatnet.core.refusals import Plaintext, Refused, ServerFull
+from chatnet.core.refusals import NotAllowed, Plaintext, Refused, ServerFull
 from chatnet.interfaces import IDialect
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
@@ -25,6 +25,14 @@ _NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, R
 _TLS_ONLY = (
     "This server speaks TLS only, on this same port. Connect with python -m chatnet.client --tls,"
     " with openssl s_client -quiet -connect HOST:PORT, or with https:// in a browser."
+)
+_NO_PROXY = (
+    "You say for whom you are, in the PROXY protocol. That is for proxies which this server's"
+    " operator named with --proxy, once, before anything else."
+)
+_UNNAMED = (
+    "Your address is that of a proxy, which has to say for whom it is: by a header of the PROXY"
+    " protocol, or in HTTP by X-Forwarded-For."
 )
 _TOO_LATE = (
     "You were silent, so you were taken for a person who waits to be greeted. HTTP and TLS speak"
@@ -51,6 +59,7 @@ class ChatFactory(ServerFactory):
         self.host = host
         self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
         self.stopping = False
+        self.front: ServerFactory = self  # who meets those that connect
         self._text = text
         self._json = json
         self._tls = tls
@@ -72,12 +81,13 @@ class ChatFactory(ServerFactory):
             self._log.info("{address} is turned away: full", address=door.address)
             door.refusal = str(full)
             if len(self._spare) >= SPARE:
-                door.turn_away(_words(Speech.TEXT, full))
+                door.turn_away(self._turn_away(Speech.TEXT, full))
             self._spare.add(door)
             return
         while not door.id or door.id in self.registry:
             door.id = self.host.entropy(4).hex()
         self.registry.add(door.id, door)
+        self.host.network.meter.connections += 1
         self._log.info(
             "connection {id} from {address} ({count} now)",
             id=door.id,
@@ -106,14 +116,22 @@ class ChatFactory(ServerFactory):
                 return _NO_TLS
             return self._tls.protocol(self._tls, door.within())
         if door.refusal:
-            return _words(speech, ServerFull(door.refusal))
+            return self._turn_away(speech, ServerFull(door.refusal))
         if speech is Speech.HTTP:
             return self.web(door) if self.web else _words(speech, Refused("No web page here."))
+        if speech is Speech.PROXY:
+            return self._turn_away(speech, NotAllowed(_NO_PROXY))
+        if door.unnamed:
+            return self._turn_away(speech, NotAllowed(_UNNAMED))
         if self.host.settings.tls_only and not door.encrypted:
-            return _words(speech, Plaintext(_TLS_ONLY))
+            return self._turn_away(speech, Plaintext(_TLS_ONLY))
         wire = LineWire(self.host.clock, budget=self.host.network.budget)
         wire.session = self.converse(door, wire, self.dialect(speech))
         return wire
+
+    def _turn_away(self, speech: Speech, refusal: Refused) -> bytes:
+        self.host.network.meter.refusals[refusal.code] += 1
+        return _words(speech, refusal)
 
     def dialect(self, speech: Speech) -> IDialect:
         """Return what a program speaks with if it speaks JSON, or else a person."""
@@ -130,8 +148,7 @@ class ChatFactory(ServerFactory):
         self, door: OnePort, wire: Wire, dialect: IDialect, wishes: Sequence[Command] = ()
     ) -> Session:
         """Return a session in ``dialect`` for the client at ``door``, who wants ``wishes``."""
-        trusted = door.encrypted or door.local
-        session = Session(wire, dialect, self.host, door.id, door.address, trusted, wishes)
+        session = Session(wire, dialect, self.host, door.id, door.address, door.private, wishes)
         self.sessions[door.id] = session
         return session
 
@@ -156,7 +173,7 @@ def _words(speech: Speech, refusal: Refused) -> bytes:
             return _NO_TLS
         case Speech.JSON:
             return json.dumps({"error": refusal.code, "text": text}).encode() + b"\n"
-        case Speech.TEXT:
+        case Speech.TEXT | Speech.PROXY:
             return f"{text}\r\n".encode()
         case Speech.HTTP:
             body = f"{text}\n".encode()
