@@ -14,7 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from chatnet.core import staff
 from chatnet.core.commands import Command
 from chatnet.core.events import Acted, Entry
-from chatnet.core.refusals import Plaintext, Refused
+from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused
 from chatnet.core.room import Actor
 from chatnet.interfaces import IDialect
 from chatnet.server.host import Host
@@ -28,6 +28,14 @@ _NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, R
 _TLS_ONLY = (
     "This server speaks TLS only, on this same port. Connect with python -m chatnet.client --tls,"
     " with openssl s_client -quiet -connect HOST:PORT, or with https:// in a browser."
+)
+_NO_PROXY = (
+    "You say for whom you are, in the PROXY protocol. That is for proxies which this server's"
+    " operator named with --proxy, once, before anything else."
+)
+_UNNAMED = (
+    "Your address is that of a proxy, which has to say for whom it is: by a header of the PROXY"
+    " protocol, or in HTTP by X-Forwarded-For."
 )
 _TOO_LATE = (
     "You were silent, so you were taken for a person who waits to be greeted. HTTP and TLS speak"
@@ -54,6 +62,7 @@ class ChatFactory(ServerFactory):
         self.host = host
         self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
         self.stopping = False
+        self.front: ServerFactory = self  # who meets those that connect
         self._text = text
         self._json = json
         self._tls = tls
@@ -71,7 +80,9 @@ class ChatFactory(ServerFactory):
     def admit(self, door: OnePort) -> None:
         """Count ``door`` in; or, if it is not let in, set its ``refusal``."""
         try:
-            self._check_address(door.address)
+            barred = self.barred(door.address)
+            if barred is not None:
+                raise barred
             self.registry.accept()
         except Refused as refusal:
             self._log.info(
@@ -79,12 +90,13 @@ class ChatFactory(ServerFactory):
             )
             door.refusal = refusal
             if len(self._spare) >= SPARE:
-                door.turn_away(_words(Speech.TEXT, refusal))
+                door.turn_away(self._turn_away(Speech.TEXT, refusal))
             self._spare.add(door)
             return
         while not door.id or door.id in self.registry:
             door.id = self.host.entropy(4).hex()
         self.registry.add(door.id, door)
+        self.host.network.meter.connections += 1
         self._log.info(
             "connection {id} from {address} ({count} now)",
             id=door.id,
@@ -92,16 +104,11 @@ class ChatFactory(ServerFactory):
             count=len(self.registry),
         )
 
-    def _check_address(self, address: str) -> None:
-        """See that nobody is kept out who comes from ``address``.
-
-        Raises:
-            Banned: it is.
-        """
+    def barred(self, address: str) -> Banned | None:
+        """Return why those are kept out who come from ``address``; None if they are not."""
         now = self.host.clock.seconds()
         ban = self.host.network.office.bars_address(address, now)
-        if ban is not None:
-            raise staff.refusal(ban, now)
+        return staff.refusal(ban, now) if ban is not None else None
 
     def _acted(self, entry: Entry) -> None:
         """Part with those whom a ban hits that stands in ``entry``."""
@@ -140,14 +147,22 @@ class ChatFactory(ServerFactory):
                 return _NO_TLS
             return self._tls.protocol(self._tls, door.within())
         if door.refusal:
-            return _words(speech, door.refusal)
+            return self._turn_away(speech, door.refusal)
         if speech is Speech.HTTP:
             return self.web(door) if self.web else _words(speech, Refused("No web page here."))
+        if speech is Speech.PROXY:
+            return self._turn_away(speech, NotAllowed(_NO_PROXY))
+        if door.unnamed:
+            return self._turn_away(speech, NotAllowed(_UNNAMED))
         if self.host.settings.tls_only and not door.encrypted:
-            return _words(speech, Plaintext(_TLS_ONLY))
+            return self._turn_away(speech, Plaintext(_TLS_ONLY))
         wire = LineWire(self.host.clock, budget=self.host.network.budget)
         wire.session = self.converse(door, wire, self.dialect(speech))
         return wire
+
+    def _turn_away(self, speech: Speech, refusal: Refused) -> bytes:
+        self.host.network.meter.refusals[refusal.code] += 1
+        return _words(speech, refusal)
 
     def dialect(self, speech: Speech) -> IDialect:
         """Return what a program speaks with if it speaks JSON, or else a person."""
@@ -164,8 +179,7 @@ class ChatFactory(ServerFactory):
         self, door: OnePort, wire: Wire, dialect: IDialect, wishes: Sequence[Command] = ()
     ) -> Session:
         """Return a session in ``dialect`` for the client at ``door``, who wants ``wishes``."""
-        trusted = door.encrypted or door.local
-        session = Session(wire, dialect, self.host, door.id, door.address, trusted, wishes)
+        session = Session(wire, dialect, self.host, door.id, door.address, door.private, wishes)
         self.sessions[door.id] = session
         return session
 
@@ -190,12 +204,13 @@ def _words(speech: Speech, refusal: Refused) -> bytes:
             return _NO_TLS
         case Speech.JSON:
             return json.dumps({"error": refusal.code, "text": text}).encode() + b"\n"
-        case Speech.TEXT:
+        case Speech.TEXT | Speech.PROXY:
             return f"{text}\r\n".encode()
         case Speech.HTTP:
             body = f"{text}\n".encode()
+            status = "403 Forbidden" if isinstance(refusal, Banned) else "503 Service Unavailable"
             head = (
-                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n"
                 f"Content-Length: {len(body)}\r\nRetry-After: 60\r\nConnection: close\r\n\r\n"
             )
             return head.encode() + body
