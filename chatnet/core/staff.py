@@ -210,7 +210,7 @@ _VERBS: dict[type[c.Command], str] = {
 }  # fmt: skip
 
 
-def undo(act: e.Acted, now: float) -> c.RoomCommand | c.Governing | None:
+def undo(act: e.Acted, now: float) -> c.Moderation | c.Governing | None:
     """Return the command that takes ``act`` back at ``now``; None if it cannot be.
 
     Who was put out is not brought back, and what was deleted is gone.
@@ -236,7 +236,7 @@ def _undo(act: e.Acted, now: float) -> c.Governing | None:
             return None
 
 
-def _undo_in_room(act: e.Acted, now: float) -> c.RoomCommand | None:
+def _undo_in_room(act: e.Acted, now: float) -> c.Moderation | None:
     room, whom = act.where, act.whom
     match act.verb:
         case "ban":

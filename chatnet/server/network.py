@@ -27,6 +27,7 @@ from chatnet.server.rooms import RETRY_SECONDS, Rooms, ghosts
 from chatnet.server.seating import Seating
 from chatnet.server.seats import Participant, Seat, inbox_of
 from chatnet.server.turn import Turn
+from chatnet.server.visitors import Visitors
 from chatnet.settings import Settings
 from chatnet.wires.budget import Budget
 
@@ -62,6 +63,7 @@ class Network:
         self.settle = journal.settle
         self._clock = clock
         self._chronicle = Chronicle(transcript)
+        self.visitors = Visitors(clock.seconds)
         self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
         self._vacated: dict[Person, list[Deferred[None]]] = {}
         self._turn = turn
@@ -296,7 +298,9 @@ class Network:
     def exit(self, session: Participant) -> None:
         """Let ``session``, which is gone, leave every room; then its name is free again."""
         person = session.person
-        person.sessions.pop(session, None)
+        if session in person.sessions:
+            del person.sessions[session]
+            self.visitors.leaves(session.actor)
         if self.rooms.closing:
             return
         self.leave_all(session)
