@@ -35,6 +35,7 @@ SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, be
 # states of a room: what is read again when it is opened
 
 
+MOST_SPOKE = 10_000  # of whom it is known when they spoke, in a room where that counts
 MOST_SIGNALLED = 50  # connections in a room, up to which it is told who is writing
 
 
@@ -119,7 +120,14 @@ class Network:
             Refused: the rules do not allow it.
         """
         now = self._clock.seconds()
+        if "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll):
+            rules.check_pace(room.decided, actor, room.spoke.get(actor.key, 0.0), now)
         events = rules.decide(room.decided, actor, command, now)
+        if "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll):
+            room.spoke.pop(actor.key, None)
+            room.spoke[actor.key] = now
+            if len(room.spoke) > MOST_SPOKE:
+                del room.spoke[next(iter(room.spoke))]
         if actor.rank and rules.by_rank(room.decided, actor, command, now):
             return events, staff.noted(room.decided, actor, command, events)
         return events, None
@@ -374,6 +382,8 @@ class Network:
                     self.seating.departed(audience, fold(who), entry.seq, True)
                 case e.Renamed(old, new):
                     self.seating.renamed(audience, fold(old), fold(new), entry.seq)
+                case e.Invited(who, by):
+                    self._invited(room, fold(who), by)
                 case e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet():
                     listed = True
             room.evolve(entry)
@@ -391,6 +401,11 @@ class Network:
         if room.key == STAFF:
             for entry in entries:
                 self._acted(entry)
+
+    def _invited(self, room: Room, who: str, by: str) -> None:
+        person = self.people.find(who)
+        for session in person.sessions if person is not None else ():
+            session.tell(f"{by} invites you to {room.name}: /join {room.name}")
 
     def _acted(self, entry: e.Entry) -> None:
         """Let a rank be had by those who are here, and all who watch know of it."""

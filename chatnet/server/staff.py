@@ -144,11 +144,12 @@ def check_in(host: Host, name: str, registered: bool) -> None:
 
 def aimed(host: Host, actor: Actor, command: c.RoomCommand) -> c.RoomCommand:
     """Return ``command`` with whom it holds against, if that is someone who is here now."""
-    if not isinstance(command, c.Ban | c.Mute | c.Kick):
+    if not isinstance(command, c.Ban | c.Mute | c.Kick | c.Invite):
         return command
     who = fold(command.who)
-    rank = host.network.office.rank(who)
-    command = replace(command, shielded=bool(rank) and rank >= actor.rank)
+    if not isinstance(command, c.Invite):
+        rank = host.network.office.rank(who)
+        command = replace(command, shielded=bool(rank) and rank >= actor.rank)
     person = host.network.people.find(who)
     if isinstance(command, c.Kick) or person is None or not person.sessions:
         return command
@@ -160,7 +161,7 @@ def aimed(host: Host, actor: Actor, command: c.RoomCommand) -> c.RoomCommand:
 
 async def _prepare(host: Host, key: str, command: c.Moderation | c.Delete) -> c.RoomCommand:
     match command:
-        case c.Ban() | c.Mute():
+        case c.Ban() | c.Mute() | c.Invite():
             return replace(command, target=await queries.account_key(host, command.who))
         case c.Lock(_, password):
             if not 1 <= len(password) <= rules.LONGEST_LOCK:

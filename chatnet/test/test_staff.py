@@ -250,6 +250,20 @@ class StaffTests(StaffTestCase):
             [e.Acted("operator", "rank", "ann", "", "moderator", "user", 0, "she is kind")],
         )
 
+    def test_what_staff_sets_in_a_room_is_taken_back(self) -> None:
+        self.orders(c.Configure("tea", "slow", 30))
+        self.orders(c.Configure("tea", "closed", 1))
+        self.assertEqual(
+            self.acts(),
+            [
+                e.Acted("operator", "set", "slow", "tea", "30", "0"),
+                e.Acted("operator", "set", "closed", "tea", "1", "0"),
+            ],
+        )
+        for id in (1, 2):
+            self.orders(self.wait(staff.undoing(self.rig.host, id)))
+        self.assertEqual(self.rig.room("tea").state.settings, {})
+
     def test_only_an_account_has_one(self) -> None:
         self.assertIsInstance(self.refuses(c.SetRank("bob", "admin")), NoSuchPerson)
 
