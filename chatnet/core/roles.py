@@ -18,6 +18,15 @@ class Role(IntEnum):
     MODERATOR = 4
 
 
+class Rank(IntEnum):
+    """What someone is to the server."""
+
+    USER = 0
+    MODERATOR = 1  # moderates every room
+    ADMIN = 2
+    OWNER = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Right:
     """What a verb takes: a role in its room, and an account (None: with or without)."""

@@ -9,6 +9,7 @@ from typing import assert_never
 from chatnet.core import events as e
 from chatnet.core.log import Log
 from chatnet.core.names import fold
+from chatnet.core.roles import Rank
 
 MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
 
@@ -21,6 +22,7 @@ class Actor:
     key: str
     registered: bool = False
     address: str = ""
+    rank: Rank = Rank.USER
 
     @property
     def target(self) -> str:

@@ -20,7 +20,7 @@ from chatnet.core.refusals import (
     Refused,
     WrongPassword,
 )
-from chatnet.core.roles import RIGHTS, Role, permits
+from chatnet.core.roles import RIGHTS, Rank, Role, permits
 from chatnet.core.room import MOST_SANCTIONS, Actor, RoomState, Sanction
 
 LONGEST_TOPIC = LONGEST_REASON = 390  # characters
@@ -34,6 +34,8 @@ _DICE = re.compile(r"(\d{0,3})d(\d{1,4})", re.ASCII | re.IGNORECASE)
 
 def role_of(state: RoomState, actor: Actor, now: float) -> Role:
     """Return what ``actor`` is to the room at ``now``, in UTC seconds since the epoch."""
+    if actor.rank >= Rank.MODERATOR:
+        return Role.MODERATOR
     if actor.key in state.moderators:
         return Role.MODERATOR if actor.key in state.members else Role.OUTSIDER
     if actor.key in state.members:

@@ -74,6 +74,13 @@ class Audience:
         last = self._last(reader)
         return last.after if last else self.room.log.head
 
+    def behind(self, reader: Reader) -> int:
+        """Return how many entries ``reader`` has not read that are new to it."""
+        last = self._last(reader)
+        if last is None:
+            return 0
+        return (self.room.log.head if last.upto is None else last.upto) - last.after
+
     def caught_up(self, reader: Reader) -> bool:
         """Return whether ``reader`` has read all there is."""
         cursor = self._cursors.get(reader)

@@ -13,10 +13,11 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatnet.core.commands import Command
 from chatnet.core.refusals import Plaintext, Refused, ServerFull
-from chatnet.interfaces import IDialect
+from chatnet.interfaces import IDialect, Runs
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
 from chatnet.server.session import Session, Wire
+from chatnet.wires.certificates import Certificates
 from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort, Speech
 
@@ -51,6 +52,8 @@ class ChatFactory(ServerFactory):
         self.host = host
         self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
         self.stopping = False
+        self.certificates: Certificates | None = None  # that are shown
+        self.aside: Runs | None = None  # runs what blocks
         self._text = text
         self._json = json
         self._tls = tls

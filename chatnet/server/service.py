@@ -11,8 +11,12 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,6 +25,7 @@ from chatnet import __version__
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.server.factory import ChatFactory
 
+Door = tuple[str, IStreamServerEndpoint, IProtocolFactory]  # first how the operator wrote it
 SWITCH_SECONDS = 0.001
 _POLL_SECONDS = 0.05
 
@@ -49,6 +54,8 @@ class ChatService(Service):
         self._folder = folder
         self._stop_seconds = stop_seconds
         self._ports: list[IListeningPort] = []
+        self._desks: list[IListeningPort] = []
+        self.desks: Callable[[ChatFactory], Sequence[Door]] = lambda _: ()  # where operators come
         self.factory: ChatFactory | None = None
 
     def privilegedStartService(self) -> None:
@@ -72,7 +79,9 @@ class ChatService(Service):
             self._folder.acquire()
         self.factory, self._close = self._build()
         for written, endpoint in self._endpoints:
-            self._listen(written, endpoint, self.factory)
+            self._listen(written, endpoint, self.factory, self._listening)
+        for written, endpoint, heard in self.desks(self.factory):
+            self._listen(written, endpoint, heard, self._opened)
         gc.freeze()  # what is here now stays
         # Entries form no cycles, and dead connections few: looking for them seldom is enough.
         gc.set_threshold(50_000, 20, 10)
@@ -90,11 +99,20 @@ class ChatService(Service):
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
+    def lock_up(self) -> Deferred[Any]:
+        """Let nobody in any more but operators."""
+        ports, self._ports = self._ports, []
+        return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
     def _listen(
-        self, written: str, endpoint: IStreamServerEndpoint, factory: ServerFactory
+        self,
+        written: str,
+        endpoint: IStreamServerEndpoint,
+        factory: IProtocolFactory,
+        listening: Callable[[IListeningPort], None],
     ) -> None:
         failures: list[Failure] = []
-        endpoint.listen(factory).addCallbacks(self._listening, failures.append)
+        endpoint.listen(factory).addCallbacks(listening, failures.append)
         if failures:
             error = failures[0].value
             inner = getattr(error, "socketError", error)
@@ -119,11 +137,18 @@ class ChatService(Service):
                 port=number,
             )
 
+    def _opened(self, port: IListeningPort) -> None:
+        self._desks.append(port)
+        address: Any = port.getHost()
+        where = getattr(address, "name", b"").decode() or f"{address.host}, port {address.port}"
+        self._log.info("operators are heard at {where}", where=where)
+
     async def _stop(self) -> None:
         factory = self.factory
         if factory is None:
             return
-        await DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
+        await self.lock_up()
+        await DeferredList([maybeDeferred(port.stopListening) for port in self._desks])
         sessions = list(factory.sessions.values())
         network = factory.host.network
         for session in sessions:
