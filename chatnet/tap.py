@@ -18,7 +18,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python import usage
 
@@ -27,10 +27,11 @@ from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
 from chatnet.admin.desk import Building
 from chatnet.admin.listening import open_desks
+from chatnet.core.addresses import Networks
 from chatnet.core.durations import parse_duration
 from chatnet.core.events import Entry, Seen, Whispered, weight
 from chatnet.core.large import LARGE
-from chatnet.core.names import EVERYBODY
+from chatnet.core.names import EVERYBODY, STAFF
 from chatnet.core.room import Room
 from chatnet.core.rules import LONGEST_RETENTION, SHORTEST_RETENTION
 from chatnet.dialects.jsonl import JsonDialect
@@ -38,10 +39,13 @@ from chatnet.dialects.styles import LIVE
 from chatnet.dialects.text import TextDialect
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.interfaces import Batch
+from chatnet.logs import opener
 from chatnet.opening import StoreOptions, open_stores
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
+from chatnet.server.meter import Pulse
 from chatnet.server.network import Network
+from chatnet.server.notify import Manager
 from chatnet.server.service import ChatService
 from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
@@ -51,6 +55,7 @@ from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
+from chatnet.wires.proxied import Proxies
 
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
@@ -83,6 +88,7 @@ class Options(StoreOptions):
         ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
         ["name", None, _DEFAULTS.name, "what the server calls itself"],
         ["motd", None, "", "a message for everyone who connects"],
+        ["log-format", None, "text", "text, or json: an object a line, for programs"],
         ["tls-cert", None, "", "PEM file with the certificate, its chain, and perhaps its key"],
         ["tls-key", None, "", "PEM file with the key, if it is not in --tls-cert's"],
     ]
@@ -93,7 +99,13 @@ class Options(StoreOptions):
         ["tls-only", None, "turn away who does not speak TLS"],
         ["allow-plaintext-passwords", None, "take passwords without TLS from afar"],
     ]
-    lists: ClassVar = {"listen": "endpoints", "origin": "URLs", "admin": "endpoints"}
+    lists: ClassVar = {
+        "listen": "endpoints",
+        "origin": "URLs",
+        "admin": "endpoints",
+        "proxy": "addresses",
+        "metrics": "addresses",
+    }
     compData = usage.Completions(multiUse=set(lists))
 
     def __init__(self) -> None:
@@ -101,6 +113,7 @@ class Options(StoreOptions):
         self.update({key: [] for key in self.lists})
         self.settings = _DEFAULTS
         self.words: list[str] = []  # of the command line
+        self.log: Callable[[], ILogObserver] | None = None  # opens twistd's, if not its own way
         self._configured: dict[str, Any] = {}  # what the file says of what goes together
 
     def opt_listen(self, endpoint: str) -> None:
@@ -117,6 +130,18 @@ class Options(StoreOptions):
     def opt_admin(self, endpoint: str) -> None:
         """Hear operators there too, like tcp:8890 (which is TLS) or unix:FILE; may be repeated."""
         self["admin"].append(endpoint)
+
+    def opt_proxy(self, address: str) -> None:
+        """A proxy, or a network of them, that may say for whom it speaks; may be repeated.
+
+        By a header of the PROXY protocol, or in HTTP by X-Forwarded-For. "unix" is whoever comes
+        through a UNIX socket.
+        """
+        self["proxy"].append(address)
+
+    def opt_metrics(self, address: str) -> None:
+        """Who may read /metrics besides this machine, like 10.0.0.7; may be repeated."""
+        self["metrics"].append(address)
 
     def parseArgs(self, *words: str) -> None:
         """Refuse what is no option."""
@@ -153,6 +178,7 @@ class Options(StoreOptions):
             if not any(self[key] for key in keys):
                 self.update({key: self._configured.get(key, self[key]) for key in keys})
         self._check_tls()
+        self._check_log()
         self.settings = replace(
             self.where(),
             name=_text(self["name"], "name"),
@@ -175,6 +201,8 @@ class Options(StoreOptions):
             tls_key=_path(self["tls-key"]),
             tls_only=bool(self["tls-only"]),
             allow_plaintext_passwords=bool(self["allow-plaintext-passwords"]),
+            proxies=_networks(self["proxy"], "proxy"),
+            metrics=_networks(self["metrics"], "metrics"),
             origins=tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
         )
 
@@ -199,6 +227,17 @@ class Options(StoreOptions):
                 raise usage.UsageError(f"give --no-tls or --{key}, not both")
         if self["tls-key"] and not self["tls-cert"]:
             raise usage.UsageError("--tls-key goes with --tls-cert")
+
+    def _check_log(self) -> None:
+        """See that twistd can write its log as it is wanted."""
+        text = _choice(self["log-format"], "log-format", ("text", "json"))
+        if text or self.parent is None:
+            return
+        if "logger" not in self.parent:
+            raise usage.UsageError("--log-format is twistd's; twist has an option of its own")
+        if self.parent["logger"] or self.parent["syslog"]:
+            raise usage.UsageError("--log-format json goes with neither --logger nor --syslog")
+        self.log = opener(self.parent)
 
     def _password(self) -> str:
         if self["password"] and self["password-file"]:
@@ -229,6 +268,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         lambda: build(settings, reactor),
         folder,
         settings.stop_seconds,
+        Manager(cast(IReactorTime, reactor), os.environ),
+        options.log,
     )
     service.desks = lambda factory: open_desks(
         Building(factory, reactor.seconds(), reactor.stop, service.lock_up, lambda: _news(options)),
@@ -279,7 +320,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     budget = Budget(clock, settings.budget)
     transcript = _transcript if settings.transcript else None
     network = Network(journal, turn, clock, transcript, settings.retention, budget)
-    network.start(journal.open_now(EVERYBODY))
+    network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
     accounts = Accounts(
         clock,
         write.accounts,
@@ -301,9 +342,14 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         tls.protocol = TLSMemoryBIOProtocol
     factory = ChatFactory(host, TextDialect, JsonDialect, tls)
     factory.certificates, factory.aside = certificates, reader
-    factory.web = ChatSite(factory).answer
+    factory.web = ChatSite(factory, certificates).answer
+    if settings.proxies:
+        factory.front = Proxies(factory, clock, settings.proxies, settings.max_clients)
+    pulse = Pulse(clock, network.meter.delays)
+    pulse.start()
 
     def close() -> None:
+        pulse.stop()
         if certificates is not None:
             certificates.stop()
         for worker in workers:
@@ -365,6 +411,15 @@ def _origin(value: str) -> str:
             f"--origin is like https://chat.example.org or http://localhost:8000, not {value}"
         )
     return re.sub("^(http:.*):80$|^(https:.*):443$", r"\1\2", origin)
+
+
+def _networks(values: list[str], name: str) -> tuple[str, ...]:
+    for value in values:
+        try:
+            Networks((value,))
+        except ValueError as error:
+            raise usage.UsageError(f"--{name} is like 10.0.0.7 or 10.0.0.0/8: {error}") from None
+    return tuple(dict.fromkeys(values))
 
 
 def _number(value: str, name: str, least: int, most: int = 2**40) -> int:

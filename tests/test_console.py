@@ -54,7 +54,20 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("ban eve tea --for 2h", "Done: tea, entry"),
     ("unban eve tea", "Done: tea, entry"),
     ("account add zoe open-sesame", "the account zoe is made"),
-    ("account show zoe", '"account": "zoe"'),
+    ("account role zoe moderator --reason trusted", "undo "),
+    ("account show zoe", '"rank": "moderator"'),
+    ("ban spam* --for 1h --reason spam --note again --dry-run", "0 connected would be hit"),
+    ("ban spam* --for 1h --reason spam --note again", "Done: act "),
+    ("bans", '"who": "spam*"'),
+    ("bans --match spammer", '"note": "again"'),
+    ("unban spam*", "Done: act "),
+    ("exempt 10.0.0.7", "Done: act "),
+    ("unexempt 10.0.0.7", "Done: act "),
+    ("purge bob * 1h --reason rude", "Done: act "),
+    ("owner ann tea", "so already"),
+    ("audit --limit 200", '"whom": "name spam*"'),
+    ("audit --match zoe", '"did": "rank"'),
+    ("undo 5", "Done: tea, entry"),
     ("config check", "All is as it was"),
     ("cert show", '"fingerprint": "'),
     ("cert reload", "It is the same as before."),
@@ -161,11 +174,12 @@ class PortTests(ConsoleCase):
 
     async def test_there_is_none_where_none_is_wanted_or_fits(self) -> None:
         server = await self.serves("--no-admin")
+        await self.joins(server, "ann")
         self.assertFalse(os.path.exists(self.socket))
         await server.stop()
         deep = "d" * 100
         server = await self.serves(data=deep)
-        self.assertIn(b"a socket's path has at most 107 bytes", server.log)
+        await server.logged("a socket's path has at most 107 bytes")
         out, err, status = await self.does("status", data=deep)
         self.assertEqual((out, status), ("", 3))
         self.assertIn("--admin unix:FILE", err)
@@ -278,7 +292,7 @@ class TerminalTests(ConsoleCase):
         await self.sees("chatnet>")
 
     async def types(self, text: str, *keys: str) -> None:
-        await self.tmux("send-keys", "-l", text)
+        await self.tmux("send-keys", "-l", "--", text)
         for key in keys:
             await self.tmux("send-keys", key)
 
@@ -323,7 +337,7 @@ class TerminalTests(ConsoleCase):
         await self.tmux("send-keys", "C-c")
         await self.sees("You see no more of what happens.")
         await self.types("account add zoe", "Enter")
-        await self.sees("Password: ")
+        await self.sees("Password:")
         await self.types("open-sesame", "Enter")
         shown = await self.sees("the account zoe is made")
         self.assertNotIn("open-sesame", shown)

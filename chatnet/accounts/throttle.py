@@ -36,6 +36,7 @@ class Throttle:
     """
 
     def __init__(self, clock: IReactorTime) -> None:
+        self.delayed = 0  # how many tries had to wait
         self._clock = clock
         self._tries: dict[str, _Tries] = {}  # the oldest first
 
@@ -71,7 +72,9 @@ class Throttle:
                 tries.next_at = start
         everywhere = self._count(f"secret {secret}", now)
         slow = SECRET_SECONDS if everywhere.count > FREE_PER_SECRET else 0.0
-        return max(start - now, slow)
+        delay = max(start - now, slow)
+        self.delayed += delay > 0
+        return delay
 
     def succeeded(self, secret: str, address: str) -> None:
         """Take back a try that was right."""

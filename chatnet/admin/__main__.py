@@ -71,10 +71,16 @@ def _console(asked: Asked) -> int:
 
 def _run(reactor: Any, work: Coroutine[Deferred[Any], Any, int], interrupted: int) -> int:
     """Return what ``work`` does, or ``interrupted``."""
-    status = interrupted
+    status, stopping = interrupted, False
+
+    def stop() -> None:
+        nonlocal stopping
+        stopping = True
 
     def ended(result: int | Failure) -> None:
         nonlocal status
+        if stopping:
+            return
         if isinstance(result, Failure):
             sys.stderr.write(f"chatnet: something broke, which is a bug: {result.value!r}\n")
             status = _BROKEN
@@ -83,6 +89,7 @@ def _run(reactor: Any, work: Coroutine[Deferred[Any], Any, int], interrupted: in
         with suppress(ReactorNotRunning):
             reactor.stop()
 
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.callWhenRunning(lambda: Deferred.fromCoroutine(work).addBoth(ended))
     reactor.run()
     return status

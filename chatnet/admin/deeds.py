@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatnet.admin import health, looks
+from chatnet.admin import health, looks, orders
 from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
@@ -174,6 +174,12 @@ def all_of_them() -> dict[str, Does]:
         "account show": looks.account_show,
         "kick": kick,
         "logout": logout,
+        "ban": orders.ban,
+        "unban": orders.unban,
+        "exempt": orders.exempt,
+        "unexempt": orders.unexempt,
+        "audit": orders.audit,
+        "undo": orders.undo,
         "account add": account_add,
         "say": say,
         "motd": motd,

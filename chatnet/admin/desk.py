@@ -10,12 +10,12 @@ from twisted.logger import Logger
 from chatnet.admin.calls import Row
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given, Kind, Verb
-from chatnet.core import commands as c
-from chatnet.core.events import Entry
-from chatnet.core.names import room_name
+from chatnet.core import commands as c, staff as rules
+from chatnet.core.events import Acted
+from chatnet.core.names import STAFF, room_name
 from chatnet.core.refusals import Malformed, NoSuchRoom, NotAllowed, TooLong
 from chatnet.interfaces import Runs
-from chatnet.server import errands
+from chatnet.server import errands, staff
 from chatnet.server.audience import Audience
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
@@ -88,7 +88,7 @@ class Desk:
             return await self.ask(operator, verb.asks(given))
         return await self._does[verb.name](self, operator, given)
 
-    async def ask(self, operator: Operator, command: c.RoomCommand | c.Telling) -> Answer:
+    async def ask(self, operator: Operator, command: staff.Order | c.Telling) -> Answer:
         """Let ``operator`` ask for ``command``, as anybody else does.
 
         Raises:
@@ -96,18 +96,17 @@ class Desk:
         """
         if isinstance(command, c.Whisper | c.Announce):
             return await self._tell(operator, command)
-        network = self.host.network
-        audience = await self.room(command.room)
-        key = audience.room.key
-        command, reply = await errands.prepare(self.host, operator, key, command)
-        await network.open(key)  # it may have been let go while we waited
-        entries: Sequence[Entry] = await network.submit(
-            operator, key, errands.aimed(self.host, command)
-        )
-        name = audience.room.name
+        entries = await staff.order(self.host, operator.actor, command)
         if not entries:
-            return Answer(getattr(reply, "text", "") or f"That is so already in {name}.")
-        return Answer(f"Done: {name}, entry {entries[-1].seq}.", [_place(name, entries)])
+            return Answer("That is so already.")
+        last = entries[-1]
+        if last.room == STAFF:
+            assert isinstance(last.event, Acted)
+            again = rules.undo(last.event, self.host.clock.seconds()) is not None
+            hint = f" undo {last.seq} takes it back." if again else ""
+            return Answer(f"Done: act {last.seq}.{hint}", [{"act": last.seq}])
+        name = self.host.network.audiences[last.room].room.name
+        return Answer(f"Done: {name}, entry {last.seq}.", [{"room": name, "entry": last.seq}])
 
     async def room(self, name: str) -> Audience:
         """Return the room called ``name``, in memory.
@@ -139,7 +138,3 @@ class Desk:
             verb=verb.name,
             given=" ".join(shown),
         )
-
-
-def _place(name: str, entries: Sequence[Entry]) -> Row:
-    return {"room": name, "entry": entries[-1].seq}

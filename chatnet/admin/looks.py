@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
+from math import isfinite
 
 from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk
@@ -12,7 +13,7 @@ from chatnet.admin.verbs import Given
 from chatnet.core import rules
 from chatnet.core.names import fold, person_name, room_name
 from chatnet.core.refusals import BadName, Malformed, NoSuchPerson, Refused
-from chatnet.core.roles import RIGHTS, Role, permits
+from chatnet.core.roles import RIGHTS, Role, outranks, permits
 from chatnet.core.room import Actor, RoomState, Sanction
 from chatnet.server import queries
 from chatnet.server.session import Session
@@ -114,7 +115,9 @@ async def account_row(desk: Desk, who: str) -> Row | None:
     if account is None or account.key != fold(who):
         return None
     here = connections_of(desk, account.name)
-    return {"account": account.name, "made": account.made, "connections": len(here)}
+    rank = desk.host.network.office.rank(account.key).name.lower()
+    made = account.made if isfinite(account.made) else 0.0
+    return {"account": account.name, "rank": rank, "made": made, "connections": len(here)}
 
 
 async def account_show(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -201,7 +204,9 @@ async def room(desk: Desk, operator: Operator, given: Given) -> Answer:
 
 
 async def bans(desk: Desk, operator: Operator, given: Given) -> Answer:
-    """Return who is banned or muted in a room."""
+    """Return who is banned from the server, or banned or muted in a room."""
+    if not given.text("room"):
+        return measures(desk, given.text("match"))
     audience = await desk.room(given.text("room"))
     state, now = audience.room.state, desk.host.clock.seconds()
     rows = [
@@ -211,6 +216,31 @@ async def bans(desk: Desk, operator: Operator, given: Given) -> Answer:
         if sanction.holds(now)
     ]
     return Answer("" if rows else f"Nobody is banned or muted in {state.name}.", rows)
+
+
+def measures(desk: Desk, match: str) -> Answer:
+    """Return who is banned from the server, and who cannot be; only what hits ``match``."""
+    office, now = desk.host.network.office, desk.host.clock.seconds()
+    every = [("banned", one) for one in office.bans.values()]
+    every += [("exempt", one) for one in office.exempt.values()]
+    if match:
+        hits = (office.bars_name(match, True, now), office.bars_address(match, now))
+        every = [(what, one) for what, one in every if one in hits]
+    rows: list[Row] = [
+        {
+            "act": one.id,
+            "who": one.what,
+            "kind": one.kind,
+            "is": what,
+            "by": one.by,
+            "until": one.until,
+            "reason": one.reason,
+            "note": one.note,
+        }
+        for what, one in every
+        if one.holds(now)
+    ]
+    return Answer("" if rows else "Nobody is banned from this server.", rows)
 
 
 def _sanction(sanction: Sanction) -> Row:
@@ -228,9 +258,11 @@ async def why(desk: Desk, operator: Operator, given: Given) -> Answer:
         raise Malformed(f"There is no rule for {word}. There is one for: {known}")
     state, now = audience.room.decided, desk.host.clock.seconds()
     role, right = rules.role_of(state, actor, now), RIGHTS[verb]
-    allowed, because = permits(verb, role, actor.registered), ""
-    if allowed:
-        because = f"it takes {_spell(right.role)}, and {actor.name} is {_spell(role)}"
+    allowed, because = permits(verb, role, actor.registered, actor.rank), ""
+    if outranks(verb, actor.rank):
+        because = f"{actor.name} is {actor.rank.name.lower()} of the server, which is enough"
+    elif allowed:
+        because = f"it takes the role {_spell(right.role)}, and {actor.name} has {_spell(role)}"
     else:
         try:
             rules.permit(state, actor, verb, now)
@@ -242,15 +274,17 @@ async def why(desk: Desk, operator: Operator, given: Given) -> Answer:
         "room": audience.room.name,
         "allowed": allowed,
         "role": role.name.lower(),
-        "takes": right.role.name.lower(),
+        "rank": actor.rank.name.lower(),
+        "takes": _spell(right.role),
+        "or": f"{right.rank.name.lower()} of the server" if right.rank else "",
         "account": "needed" if right.account else "any" if right.account is None else "without",
         "because": because,
     }
     return Answer("", [row])
 
 
-def _spell(role: Role) -> str:
-    return f"the role {role.name.lower()}"
+def _spell(role: Role | None) -> str:
+    return role.name.lower() if role is not None else "none"
 
 
 async def _actor(desk: Desk, who: str) -> Actor:
@@ -260,7 +294,8 @@ async def _actor(desk: Desk, who: str) -> Actor:
     row = await account_row(desk, who)
     if row is None:
         raise NoSuchPerson(f"Nobody called {who} is known here.")
-    return Actor(str(row["account"]), fold(str(row["account"])), True)
+    key = fold(str(row["account"]))
+    return Actor(str(row["account"]), key, True, "", desk.host.network.office.rank(key))
 
 
 async def top(desk: Desk, operator: Operator, given: Given) -> Answer:

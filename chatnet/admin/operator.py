@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from chatnet.core.names import known_name
 from chatnet.core.refusals import Refused
@@ -40,6 +41,11 @@ class Operator:
         self.ignored: set[str] = set()
         self.since = self.heard_at = host.clock.seconds()
         self._host = host
+
+    def be(self, rank: Rank) -> None:
+        """Have ``rank`` from now on."""
+        if rank is not self.actor.rank:
+            self.actor = replace(self.actor, rank=rank)
 
     async def settled(self) -> None:
         """Wait until all that was asked for before has happened, or was refused."""

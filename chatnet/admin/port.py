@@ -145,7 +145,7 @@ class Port(amp.AMP):
         return {"rank": rank.name.lower()}
 
     def _rank(self, key: str) -> Rank:
-        return Rank.USER
+        return self._desk.host.network.office.rank(key)
 
     @More.responder
     async def more(self, next: str) -> Response:
@@ -165,6 +165,8 @@ class Port(amp.AMP):
     async def _obey(self, verb: Verb, values: dict[str, Any]) -> Response:
         if self._operator is None:
             raise NotAllowed("Log in first.")
+        if self._operator.actor.key != OPERATOR:
+            self._operator.be(self._rank(self._operator.actor.key))
         given = Given({name: value for name, value in values.items() if value is not None})
         if verb.name == "watch":
             return self._answer(self._follow(not given.flag("off")), [])

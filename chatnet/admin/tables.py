@@ -42,7 +42,7 @@ def lines_of(
 
 def _is_place(row: Shown) -> bool:
     """Return whether ``row`` only repeats what the sentence says."""
-    return set(row) <= {"room", "entry", "account", "id", "connections", "seconds"}
+    return set(row) <= {"room", "entry", "act", "account", "id", "connections", "seconds"}
 
 
 def _table(rows: Sequence[Shown], columns: int) -> list[str]:

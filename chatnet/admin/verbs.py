@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from textwrap import wrap
 
 from chatnet.core import commands as c
 from chatnet.core.durations import parse_duration
@@ -17,6 +18,7 @@ from chatnet.core.refusals import Malformed
 from chatnet.core.roles import Rank
 
 Value = str | int | float | bool
+Asked = c.Moderation | c.Delete | c.Governing | c.Purge | c.Telling  # what a verb may become
 
 
 class Kind(Enum):
@@ -98,7 +100,7 @@ class Verb:
     about: str
     arguments: tuple[Argument, ...] = ()
     rank: Rank = Rank.MODERATOR  # at least
-    asks: Callable[[Given], c.RoomCommand | c.Telling] | None = None
+    asks: Callable[[Given], Asked] | None = None
     writes: bool = False
     upright: bool = False  # its answer is a row of which each value is a line
 
@@ -164,6 +166,7 @@ _ROOM = Argument("room", Kind.ROOM)
 _SOME_ROOM = Argument("room", Kind.ROOM, optional=True)
 _REASON = Argument("reason", Kind.WORD, option="reason")
 _FOR = Argument("seconds", Kind.SPAN, option="for")
+_KIND = Argument("kind", option="kind", choices=("account", "name", "address"))
 _TEXT = Argument("text", Kind.TEXT)
 _LIMIT = Argument("limit", Kind.NUMBER, option="limit")
 
@@ -182,6 +185,8 @@ LOOK = (
     Verb("why", "Look", "whether somebody may do something in a room, and which rule decides",
          (_WHO, Argument("verb"), _ROOM), upright=True),
     Verb("top", "Look", "the busiest rooms and connections since the server began", (_LIMIT,)),
+    Verb("audit", "Look", "what staff did, the last first; --by somebody, or --match a word",
+         (_LIMIT, Argument("by", Kind.PERSON, option="by"), Argument("match", option="match"))),
     Verb("watch", "Look", "follow what happens, until Ctrl-C",
          (Argument("off", Kind.FLAG, option="off"),)),
 )  # fmt: skip
@@ -194,17 +199,35 @@ PEOPLE = (
          asks=lambda g: c.Mute(g.text("room"), g.text("who"), g.seconds(), g.text("reason"))),
     Verb("unmute", "People", "let them speak again", (_WHO, _ROOM), writes=True,
          asks=lambda g: c.Unmute(g.text("room"), g.text("who"))),
-    Verb("ban", "People", "put somebody out of a room and keep them out; for good, or --for 2h",
-         (_WHO, _ROOM, _FOR, _REASON), writes=True,
-         asks=lambda g: c.Ban(g.text("room"), g.text("who"), g.seconds(), g.text("reason"))),
-    Verb("unban", "People", "let them in again", (_WHO, _ROOM), writes=True,
-         asks=lambda g: c.Unban(g.text("room"), g.text("who"))),
-    Verb("bans", "People", "who is banned or muted in a room", (_ROOM,)),
+    Verb("ban", "People", "keep an account, a name (or a pattern: spam*), an address or a network"
+         " (192.0.2.0/24) off the server, or somebody out of a room; for good, or --for 2h. WHO is"
+         " told the reason, staff alone the note. --purge 1h deletes what WHO said so long back;"
+         " --dry-run only tells who would be hit now",
+         (_WHO, _SOME_ROOM, _FOR, _REASON, Argument("note", option="note"), _KIND,
+          Argument("purge", Kind.SPAN, option="purge"),
+          Argument("dry", Kind.FLAG, option="dry-run")), writes=True),
+    Verb("unban", "People", "let them in again", (_WHO, _SOME_ROOM, _KIND, _REASON), writes=True),
+    Verb("bans", "People", "who is banned from the server, or banned or muted in a room; --match"
+         " only those that hit that name or address",
+         (_SOME_ROOM, Argument("match", Kind.PERSON, option="match"))),
+    Verb("exempt", "People", "let no ban hit an account or an address, for good or --for 2h",
+         (_WHO, _FOR, _REASON, _KIND), Rank.ADMIN, writes=True),
+    Verb("unexempt", "People", "let bans hit them again", (_WHO, _KIND, _REASON), Rank.ADMIN,
+         writes=True),
+    Verb("purge", "People", "delete what somebody said so long back, in a room or, with *, in all",
+         (_WHO, _ROOM, Argument("seconds", Kind.SPAN), _REASON), writes=True,
+         asks=lambda g: c.Purge(g.text("room"), g.text("who"), g.seconds(), g.text("reason"))),
     Verb("sessions", "People", "the connections of somebody", (_WHO,)),
+    Verb("undo", "People", "take back an act, by its number in audit",
+         (Argument("act", Kind.NUMBER),), writes=True),
     Verb("logout", "People", "close all connections of somebody, or the one of that id",
          (_WHO, _REASON), writes=True),
     Verb("account add", "People", "make an account", (Argument("name"),
          Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
+    Verb("account role", "People", "let an account be a user, moderator, admin or owner of the"
+         " server", (_WHO, Argument("rank", choices=tuple(rank.name.lower() for rank in Rank)),
+         _REASON), Rank.ADMIN, writes=True,
+         asks=lambda g: c.SetRank(g.text("who"), g.text("rank"), g.text("reason"))),
     Verb("account show", "People", "what is known of an account", (_WHO,), upright=True),
 )  # fmt: skip
 
@@ -213,6 +236,8 @@ ROOMS = (
          asks=lambda g: c.Op(g.text("room"), g.text("who"))),
     Verb("deop", "Rooms", "make a moderator an ordinary member", (_WHO, _ROOM), writes=True,
          asks=lambda g: c.Deop(g.text("room"), g.text("who"))),
+    Verb("owner", "Rooms", "let a room belong to somebody who is in it", (_WHO, _ROOM),
+         Rank.ADMIN, writes=True, asks=lambda g: c.Own(g.text("room"), g.text("who"))),
     Verb("topic", "Rooms", "say what a room is about; - removes it", (_ROOM, _TEXT), writes=True,
          asks=lambda g: c.SetTopic(g.text("room"), g.text("text").removeprefix("-")
                                    if g.text("text") == "-" else g.text("text"))),
@@ -313,4 +338,5 @@ def help_on(words: Sequence[str]) -> str:
     """
     verb, _ = find(words)
     rank = f" Takes the rank of {verb.rank.name.lower()}." if verb.rank else ""
-    return f"{verb.usage}\n  {verb.about}.{rank}"
+    about = f"{verb.about[0].upper()}{verb.about[1:]}.{rank}"
+    return "\n".join([*wrap(verb.usage, 79, subsequent_indent="    "), *wrap(about, 79)])

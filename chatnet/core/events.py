@@ -201,6 +201,34 @@ class RetentionSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Owned:
+    """``by`` let the room belong to ``who``."""
+
+    who: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """``by``, of the staff, did ``verb``: what stands in the staff's own log, and nowhere else.
+
+    ``whom`` it was done to, in the room ``where`` (empty: on the server), until when (UTC seconds
+    since the epoch; 0: for good). ``to`` is what is so now, ``was`` what was so before. ``reason``
+    may be told to whoever it hits, ``note`` to staff alone.
+    """
+
+    by: str
+    verb: str
+    whom: str = ""
+    where: str = ""
+    to: str = ""
+    was: str = ""
+    until: float = 0.0
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The person whose log it is has read it up to and including ``upto``, a seq."""
 
@@ -210,7 +238,7 @@ class Seen:
 Event = (
     Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
     | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
-    | Erased | RetentionSet | Seen
+    | Erased | RetentionSet | Owned | Acted | Seen
 )  # fmt: skip
 
 MESSAGES = (Said, Rolled, Noticed, Erased)  # what a room's history is made of

@@ -9,6 +9,7 @@ from typing import assert_never
 from chatnet.core import events as e
 from chatnet.core.log import Log
 from chatnet.core.names import fold
+from chatnet.core.office import Office
 from chatnet.core.roles import Rank
 
 MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
@@ -16,7 +17,7 @@ MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Someone who asks: as whom, and from where."""
+    """Someone who asks: as whom, from where, and of which rank."""
 
     name: str
     key: str
@@ -57,7 +58,8 @@ class RoomState:
     """What is so in a room; a pure function of its log.
 
     ``members`` and ``moderators`` are by key. An account moderates for good, a guest while it is
-    here. ``bans`` and ``mutes`` are by whom they hold against, see ``Actor.target``.
+    here. One of them is the ``owner``, a key, whenever there are any. ``bans`` and ``mutes`` are by
+    whom they hold against, see ``Actor.target``. ``office`` is what the staff's own log adds up to.
     """
 
     name: str = ""
@@ -69,6 +71,9 @@ class RoomState:
     bans: dict[str, Sanction] = field(default_factory=dict)
     mutes: dict[str, Sanction] = field(default_factory=dict)
     retention: float = 0.0  # seconds that messages are kept; 0: as long as the server keeps them
+    owner: str = ""
+    voices: dict[str, str] = field(default_factory=dict)  # like ``moderators``
+    office: Office | None = None
 
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
@@ -81,7 +86,7 @@ class RoomState:
                 self.name = name
             case e.Joined(who, registered):
                 if not self.members and not self.moderators:
-                    self.moderators[fold(who)] = who  # whoever opens a room moderates it
+                    self._promote(who)  # whoever opens a room owns it
                 self.members[fold(who)] = Member(who, registered)
             case e.Left(who) | e.Kicked(who):
                 self._remove(fold(who))
@@ -91,9 +96,11 @@ class RoomState:
                 self.members[fold(new)] = Member(new, registered)
                 if moderator is not None:
                     self.moderators[fold(new)] = new
+                    if self.owner == fold(old):
+                        self.owner = fold(new)
             case e.Banned(who, by, target, until, reason):
                 _hold(self.bans, target, Sanction(who, by, until, reason))
-                self.moderators.pop(fold(who), None)
+                self._demote(fold(who))
                 self._remove(fold(who))
             case e.Unbanned(_, _, target):
                 self.bans.pop(target, None)
@@ -102,9 +109,12 @@ class RoomState:
             case e.Unmuted(_, _, target):
                 self.mutes.pop(target, None)
             case e.Promoted(who):
-                self.moderators[fold(who)] = who
+                self._promote(who)
             case e.Demoted(who):
-                self.moderators.pop(fold(who), None)
+                self._demote(fold(who))
+            case e.Owned(who):
+                self._promote(who)
+                self.owner = fold(who)
             case e.TopicSet(_, topic):
                 self.topic = topic
             case e.Locked(_, lock):
@@ -113,6 +123,9 @@ class RoomState:
                 self.lock = ""
             case e.RetentionSet(_, seconds):
                 self.retention = seconds
+            case e.Acted():
+                self.office = self.office or Office()
+                self.office.evolve(event)
             case e.Seen(upto):
                 self.seen = max(self.seen, upto)
             case _:
@@ -121,7 +134,17 @@ class RoomState:
     def _remove(self, key: str) -> None:
         member = self.members.pop(key, None)
         if member is not None and not member.registered:
-            self.moderators.pop(key, None)
+            self._demote(key)
+
+    def _promote(self, who: str) -> None:
+        self.moderators[fold(who)] = who
+        self.owner = self.owner or fold(who)
+
+    def _demote(self, key: str) -> None:
+        """Take the room from ``key``; who has moderated it longest inherits it."""
+        self.moderators.pop(key, None)
+        if self.owner == key:
+            self.owner = next(iter(self.moderators), "")
 
     def copy(self) -> RoomState:
         """Return an equal state that changes by itself."""
@@ -135,6 +158,9 @@ class RoomState:
             dict(self.bans),
             dict(self.mutes),
             self.retention,
+            self.owner,
+            dict(self.voices),
+            self.office.copy() if self.office else None,
         )
 
 

@@ -14,13 +14,14 @@ from chatnet.core.refusals import (
     Muted,
     NeedsAccount,
     NoSuchPerson,
+    NoSuchRoom,
     NotAllowed,
     NotAMember,
     PasswordNeeded,
     Refused,
     WrongPassword,
 )
-from chatnet.core.roles import RIGHTS, Rank, Role, permits
+from chatnet.core.roles import RIGHTS, Role, outranks, permits
 from chatnet.core.room import MOST_SANCTIONS, Actor, RoomState, Sanction
 
 LONGEST_TOPIC = LONGEST_REASON = 390  # characters
@@ -34,13 +35,15 @@ _DICE = re.compile(r"(\d{0,3})d(\d{1,4})", re.ASCII | re.IGNORECASE)
 
 def role_of(state: RoomState, actor: Actor, now: float) -> Role:
     """Return what ``actor`` is to the room at ``now``, in UTC seconds since the epoch."""
-    if actor.rank >= Rank.MODERATOR:
-        return Role.MODERATOR
     if actor.key in state.moderators:
-        return Role.MODERATOR if actor.key in state.members else Role.OUTSIDER
+        if actor.key not in state.members:
+            return Role.OUTSIDER
+        return Role.OWNER if actor.key == state.owner else Role.MODERATOR
     if actor.key in state.members:
         mute = state.mutes.get(actor.target) if state.mutes else None
-        return Role.MUTED if mute and mute.holds(now) else Role.MEMBER
+        if mute and mute.holds(now):
+            return Role.MUTED
+        return Role.VOICE if actor.key in state.voices else Role.MEMBER
     ban = state.bans.get(actor.target) if state.bans else None
     return Role.BANNED if ban and ban.holds(now) else Role.OUTSIDER
 
@@ -52,8 +55,19 @@ def permit(state: RoomState, actor: Actor, verb: type[c.Command], now: float) ->
         Refused: not so; the sentence says why.
     """
     role = role_of(state, actor, now)
-    if not permits(verb, role, actor.registered):
+    if not permits(verb, role, actor.registered, actor.rank):
         raise _refusal(state, actor, verb, role, now)
+
+
+def by_rank(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -> bool:
+    """Return whether it is by rank alone that ``actor`` may do ``command``, as staff."""
+    verb = type(command)
+    if not actor.rank or not outranks(verb, actor.rank):
+        return False
+    role = role_of(state, actor, now)
+    if isinstance(command, c.Delete) and not command.own:
+        return role < Role.MODERATOR
+    return not permits(verb, role, actor.registered)
 
 
 def permit_person(actor: Actor, verb: type[c.Command]) -> None:
@@ -62,7 +76,7 @@ def permit_person(actor: Actor, verb: type[c.Command]) -> None:
     Raises:
         Refused: not so; the sentence says why.
     """
-    if not permits(verb, Role.OUTSIDER, actor.registered):
+    if not permits(verb, Role.OUTSIDER, actor.registered, actor.rank):
         raise _refusal(RoomState(), actor, verb, Role.OUTSIDER, 0)
 
 
@@ -73,7 +87,7 @@ def look(state: RoomState, actor: Actor, query: type[c.RoomQuery], now: float) -
         Refused: not so; the sentence says why.
     """
     permit(state, actor, query, now)
-    if state.lock and role_of(state, actor, now) < Role.MUTED:
+    if state.lock and not actor.rank and role_of(state, actor, now) < Role.MUTED:
         raise NotAMember(f"The room {state.name} has a password; only those in it see that.")
 
 
@@ -90,6 +104,8 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
     if isinstance(command, c.Join) and actor.key in state.members:
         return []
     permit(state, actor, type(command), now)
+    if not (state.name or state.members or isinstance(command, c.Join)):
+        raise NoSuchRoom(f"There is no room called {command.room}.")
     match command:
         case c.Roll(_, dice, faces):
             parse_dice(dice)
@@ -101,6 +117,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
         case c.SetTopic(_, topic):
             return [e.TopicSet(actor.name, _short(topic, "topic", LONGEST_TOPIC))]
         case c.Kick(_, who, reason):
+            _check_touch(state, actor, command, now)
             return [e.Kicked(_member(state, who), actor.name, _reason(reason))]
         case c.Ban() | c.Mute():
             return _sanction(state, actor, command, now)
@@ -113,6 +130,14 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
         case c.Op(_, who):
             name = _member(state, who)
             return [] if fold(name) in state.moderators else [e.Promoted(name, actor.name)]
+        case c.Own(_, who):
+            name = _member(state, who)
+            if fold(name) == state.owner:
+                return []
+            owned: list[e.Event] = [e.Owned(name, actor.name)]
+            if fold(name) in state.moderators:
+                return owned
+            return [e.Promoted(name, actor.name), *owned]
         case c.Deop(_, who):
             return _demote(state, actor, who)
         case c.Lock(_, _, lock):
@@ -123,7 +148,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             return [e.Unlocked(actor.name)]
         case c.Delete(_, message, reason, author, own):
             role = role_of(state, actor, now)
-            if not own and role < Role.MODERATOR:
+            if not own and role < Role.MODERATOR and not outranks(c.Delete, actor.rank):
                 raise _refusal(state, actor, c.Delete, role, now)
             return [e.Deleted(actor.name, message, _reason(reason), author)]
         case c.Retain(_, seconds):
@@ -172,7 +197,8 @@ def announce(actor: Actor, command: c.Announce) -> list[e.Event]:
 
 
 def _join(state: RoomState, actor: Actor, command: c.Join) -> list[e.Event]:
-    if state.lock and command.proof != state.lock and actor.key not in state.moderators:
+    knows = command.proof == state.lock or actor.key in state.moderators or actor.rank
+    if state.lock and not knows:
         if not command.password:
             raise PasswordNeeded(
                 f"The room {state.name} has a password: /join {state.name} PASSWORD"
@@ -190,7 +216,10 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     verb = "ban" if isinstance(command, c.Ban) else "mute"
     if fold(who) == actor.key:
         raise NotAllowed(f"You cannot {verb} yourself.")
-    if fold(who) in state.moderators:
+    _check_touch(state, actor, command, now)
+    if fold(who) in state.moderators and not (
+        verb == "ban" and by_rank(state, actor, command, now)
+    ):
         raise NotAllowed(f"{who} is a moderator: /deop {who} first.")
     if not command.target:
         raise NoSuchPerson(f"Nobody called {command.who} is known here.")
@@ -205,12 +234,27 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     return [e.Muted(who, actor.name, command.target, until, reason)]
 
 
+def _check_touch(
+    state: RoomState, actor: Actor, command: c.Kick | c.Ban | c.Mute, now: float
+) -> None:
+    """See that ``actor`` may do something to whom ``command`` names.
+
+    Raises:
+        NotAllowed: it is staff, or the room belongs to it.
+    """
+    key = fold(command.who)
+    if command.shielded and key != actor.key:
+        raise NotAllowed(f"{command.who} is of this server's staff, and not yours to put out.")
+    if key == state.owner and key != actor.key and not by_rank(state, actor, command, now):
+        raise NotAllowed(f"{state.name} belongs to {state.moderators[key]}.")
+
+
 def _demote(state: RoomState, actor: Actor, who: str) -> list[e.Event]:
     key = fold(who)
     if key not in state.moderators:
         raise NotAllowed(f"{who} is not a moderator here.")
-    if len(state.moderators) == 1:
-        raise NotAllowed(f"{state.moderators[key]} is the only moderator: /op USER first.")
+    if key == state.owner:
+        raise NotAllowed(f"{state.name} belongs to {state.moderators[key]}: /owner USER first.")
     return [e.Demoted(state.moderators[key], actor.name)]
 
 
@@ -244,6 +288,8 @@ def _refusal(
 ) -> Refused:
     """Return why ``role`` is not enough for ``verb``."""
     right = RIGHTS[verb]
+    if right.role is None:
+        return NotAllowed("That is for the server's staff.")
     if right.account and not actor.registered:
         return NeedsAccount("That takes an account: /newuser NAME PASSWORD, or /login")
     if right.account is False and actor.registered:
@@ -258,6 +304,9 @@ def _refusal(
             return NotAMember(f"You are not in {state.name or 'that room'}. /join it first.")
         case Role.MUTED if right.role is Role.MEMBER:
             return Muted(_sentence("You are muted in this room", state.mutes, actor, now))
+        case _ if right.role is Role.OWNER:
+            owner = state.moderators.get(state.owner, "nobody")
+            return NotAllowed(f"Only the owner of {state.name} can do that, who is {owner}.")
         case _:
             names = ", ".join(
                 state.moderators[key] for key in state.members if key in state.moderators

@@ -232,6 +232,8 @@ ALL_VERBS = (
     Verb("op", "/op USER", "make someone a moderator", "Moderators", _here(c.Op)),
     Verb("deop", "/deop USER", "make a moderator an ordinary member", "Moderators",
          _here(c.Deop)),
+    Verb("owner", "/owner USER", "let the room belong to someone who is in it; you moderate it on",
+         "Moderators", _here(c.Own)),
     Verb("lock", "/lock PASSWORD", "let only those in who know the password", "Moderators",
          _one(lambda password: c.Lock("", password))),
     Verb("unlock", "/unlock", "let everyone in again", "Moderators",

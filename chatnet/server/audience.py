@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -80,6 +80,10 @@ class Audience:
         if last is None:
             return 0
         return (self.room.log.head if last.upto is None else last.upto) - last.after
+
+    def lags(self) -> Iterator[int]:
+        """Yield by how many entries each reader is behind what is new to it."""
+        return map(self.behind, self._cursors)
 
     def caught_up(self, reader: Reader) -> bool:
         """Return whether ``reader`` has read all there is."""

@@ -85,18 +85,6 @@ async def prepare(
             return command, None
 
 
-def aimed(host: Host, command: c.RoomCommand) -> c.RoomCommand:
-    """Return ``command`` with whom it holds against, if that is someone who is here now."""
-    if isinstance(command, c.Ban | c.Mute):
-        person = host.network.people.find(fold(command.who))
-        if person is not None and person.sessions:
-            target = person.name.key
-            if not person.registered:
-                target = next(iter(person.sessions)).actor.target
-            return replace(command, target=target)
-    return command
-
-
 async def _park(host: Host, command: c.Say | c.Announce) -> str:
     """Return the large message in ``command``, which is stored in pieces now."""
     return await host.network.journal.park(f"{PIECES}{host.entropy(16).hex()}", command.body)

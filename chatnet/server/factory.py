@@ -11,8 +11,11 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from chatnet.core import staff
 from chatnet.core.commands import Command
-from chatnet.core.refusals import Plaintext, Refused, ServerFull
+from chatnet.core.events import Acted, Entry
+from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused
+from chatnet.core.room import Actor
 from chatnet.interfaces import IDialect, Runs
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
@@ -26,6 +29,14 @@ _NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, R
 _TLS_ONLY = (
     "This server speaks TLS only, on this same port. Connect with python -m chatnet.client --tls,"
     " with openssl s_client -quiet -connect HOST:PORT, or with https:// in a browser."
+)
+_NO_PROXY = (
+    "You say for whom you are, in the PROXY protocol. That is for proxies which this server's"
+    " operator named with --proxy, once, before anything else."
+)
+_UNNAMED = (
+    "Your address is that of a proxy, which has to say for whom it is: by a header of the PROXY"
+    " protocol, or in HTTP by X-Forwarded-For."
 )
 _TOO_LATE = (
     "You were silent, so you were taken for a person who waits to be greeted. HTTP and TLS speak"
@@ -54,10 +65,12 @@ class ChatFactory(ServerFactory):
         self.stopping = False
         self.certificates: Certificates | None = None  # that are shown
         self.aside: Runs | None = None  # runs what blocks
+        self.front: ServerFactory = self  # who meets those that connect
         self._text = text
         self._json = json
         self._tls = tls
         self._spare: set[OnePort] = set()
+        host.network.watchers.append(self._acted)
 
     def buildProtocol(self, addr: IAddress | None) -> OnePort:
         """Return a door for a connection from ``addr``."""
@@ -70,23 +83,51 @@ class ChatFactory(ServerFactory):
     def admit(self, door: OnePort) -> None:
         """Count ``door`` in; or, if it is not let in, set its ``refusal``."""
         try:
+            barred = self.barred(door.address)
+            if barred is not None:
+                raise barred
             self.registry.accept()
-        except ServerFull as full:
-            self._log.info("{address} is turned away: full", address=door.address)
-            door.refusal = str(full)
+        except Refused as refusal:
+            self._log.info(
+                "{address} is turned away: {why}", address=door.address, why=refusal.code
+            )
+            door.refusal = refusal
             if len(self._spare) >= SPARE:
-                door.turn_away(_words(Speech.TEXT, full))
+                door.turn_away(self._turn_away(Speech.TEXT, refusal))
             self._spare.add(door)
             return
         while not door.id or door.id in self.registry:
             door.id = self.host.entropy(4).hex()
         self.registry.add(door.id, door)
+        self.host.network.meter.connections += 1
         self._log.info(
             "connection {id} from {address} ({count} now)",
             id=door.id,
             address=door.address,
             count=len(self.registry),
         )
+
+    def barred(self, address: str) -> Banned | None:
+        """Return why those are kept out who come from ``address``; None if they are not."""
+        now = self.host.clock.seconds()
+        ban = self.host.network.office.bars_address(address, now)
+        return staff.refusal(ban, now) if ban is not None else None
+
+    def _acted(self, entry: Entry) -> None:
+        """Part with those whom a ban hits that stands in ``entry``."""
+        if not isinstance(entry.event, Acted) or entry.event.verb != "ban" or entry.event.where:
+            return
+        office, now = self.host.network.office, self.host.clock.seconds()
+        for door in self.registry:
+            session = self.sessions.get(door.id)
+            who = session.actor if session else Actor("", "", address=door.address)
+            ban = staff.barred(office, who, now)
+            if ban is None:
+                continue
+            if session is not None:
+                session.part(str(staff.refusal(ban, now)), "refused")
+            else:
+                door.turn_away(_words(door.speaks or Speech.TEXT, staff.refusal(ban, now)))
 
     def depart(self, door: OnePort) -> None:
         """Count ``door`` out."""
@@ -109,14 +150,22 @@ class ChatFactory(ServerFactory):
                 return _NO_TLS
             return self._tls.protocol(self._tls, door.within())
         if door.refusal:
-            return _words(speech, ServerFull(door.refusal))
+            return self._turn_away(speech, door.refusal)
         if speech is Speech.HTTP:
             return self.web(door) if self.web else _words(speech, Refused("No web page here."))
+        if speech is Speech.PROXY:
+            return self._turn_away(speech, NotAllowed(_NO_PROXY))
+        if door.unnamed:
+            return self._turn_away(speech, NotAllowed(_UNNAMED))
         if self.host.settings.tls_only and not door.encrypted:
-            return _words(speech, Plaintext(_TLS_ONLY))
+            return self._turn_away(speech, Plaintext(_TLS_ONLY))
         wire = LineWire(self.host.clock, budget=self.host.network.budget)
         wire.session = self.converse(door, wire, self.dialect(speech))
         return wire
+
+    def _turn_away(self, speech: Speech, refusal: Refused) -> bytes:
+        self.host.network.meter.refusals[refusal.code] += 1
+        return _words(speech, refusal)
 
     def dialect(self, speech: Speech) -> IDialect:
         """Return what a program speaks with if it speaks JSON, or else a person."""
@@ -133,8 +182,7 @@ class ChatFactory(ServerFactory):
         self, door: OnePort, wire: Wire, dialect: IDialect, wishes: Sequence[Command] = ()
     ) -> Session:
         """Return a session in ``dialect`` for the client at ``door``, who wants ``wishes``."""
-        trusted = door.encrypted or door.local
-        session = Session(wire, dialect, self.host, door.id, door.address, trusted, wishes)
+        session = Session(wire, dialect, self.host, door.id, door.address, door.private, wishes)
         self.sessions[door.id] = session
         return session
 
@@ -159,12 +207,13 @@ def _words(speech: Speech, refusal: Refused) -> bytes:
             return _NO_TLS
         case Speech.JSON:
             return json.dumps({"error": refusal.code, "text": text}).encode() + b"\n"
-        case Speech.TEXT:
+        case Speech.TEXT | Speech.PROXY:
             return f"{text}\r\n".encode()
         case Speech.HTTP:
             body = f"{text}\n".encode()
+            status = "403 Forbidden" if isinstance(refusal, Banned) else "503 Service Unavailable"
             head = (
-                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n"
                 f"Content-Length: {len(body)}\r\nRetry-After: 60\r\nConnection: close\r\n\r\n"
             )
             return head.encode() + body

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from chatnet.core import commands as c, events as e, rules
-from chatnet.core.names import EVERYBODY, Name, fold
+from chatnet.core import commands as c, events as e, rules, staff
+from chatnet.core.names import EVERYBODY, STAFF, Name, fold
+from chatnet.core.office import Office
 from chatnet.core.refusals import Refused, Unavailable
 from chatnet.core.replies import Done, Typing
-from chatnet.core.room import Room
+from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IJournal
 from chatnet.server.answers import Answers, Origins
 from chatnet.server.audience import Audience
 from chatnet.server.chronicle import Chronicle, Transcript
 from chatnet.server.cursors import Cursor
+from chatnet.server.meter import Meter
 from chatnet.server.people import People, Person
 from chatnet.server.rooms import RETRY_SECONDS, Rooms, ghosts
 from chatnet.server.seating import Seating
@@ -47,6 +50,7 @@ class Network:
         budget: Budget | None = None,
     ) -> None:
         self.people = People()
+        self.meter = Meter()
         self.budget = budget or Budget(clock, Settings().budget)
         self.rooms = Rooms(journal, clock, self.budget, retention)
         self.seating = Seating(self.people, turn, self.rooms.reap_later)
@@ -58,6 +62,7 @@ class Network:
         self.settle = journal.settle
         self._clock = clock
         self._chronicle = Chronicle(transcript)
+        self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
         self._vacated: dict[Person, list[Deferred[None]]] = {}
         self._turn = turn
         journal.subscribe(self._deliver, self.rooms.rewind)
@@ -86,11 +91,13 @@ class Network:
         if cid is not None and cid in _answers(session):
             return self._again(session, cid)
         try:
-            events = rules.decide(
-                audience.room.decided, session.actor, command, self._clock.seconds()
-            )
+            events, act = self._decide(audience.room, session.actor, command)
         except Refused as refusal:
             return self.refuse(refusal)
+        if act is not None:
+            done = self._append(session, audience, events, cid)
+            self.note([act]).addErrback(lambda _: None)  # it falls with what it is about
+            return done
         if seat is not None:
             self.seating.wish(session, seat)
             done = self._append(session, audience, events, cid)
@@ -100,6 +107,57 @@ class Network:
             done = self._append(session, audience, (), cid)
             return done.addBoth(self.seating.left, session, seat)
         return self._append(session, audience, events, cid)
+
+    def _decide(
+        self, room: Room, actor: Actor, command: c.RoomCommand
+    ) -> tuple[list[e.Event], e.Acted | None]:
+        """Return what happens when ``actor`` asks for ``command``, and what is noted of it.
+
+        Raises:
+            Refused: the rules do not allow it.
+        """
+        now = self._clock.seconds()
+        events = rules.decide(room.decided, actor, command, now)
+        if actor.rank and rules.by_rank(room.decided, actor, command, now):
+            return events, staff.noted(room.decided, actor, command, events)
+        return events, None
+
+    def order(self, actor: Actor, key: str, command: c.RoomCommand) -> Deferred[Sequence[e.Entry]]:
+        """Ask for ``command`` in the open room ``key`` for ``actor``, who has no session.
+
+        Fires with its entries, once they are durable and delivered here.
+
+        Errbacks:
+            Refused: the rules say no, or the store does.
+        """
+        try:
+            events, act = self._decide(self.audiences[key].room, actor, command)
+        except Refused as refusal:
+            return self.refuse(refusal)
+        done = self.write(key, events)
+        if act is not None:
+            self.note([act]).addErrback(lambda _: None)
+        return done
+
+    def note(self, acts: Sequence[e.Acted]) -> Deferred[Sequence[e.Entry]]:
+        """Put ``acts``, which the rules allow, into the staff's log; fires as ``write``."""
+        return self.write(STAFF, acts)
+
+    def write(self, key: str, events: Sequence[e.Event]) -> Deferred[Sequence[e.Entry]]:
+        """Put ``events``, which the rules allow, into the open log ``key``.
+
+        Fires with their entries once they are durable and delivered here.
+
+        Errbacks:
+            Unavailable: they are not known to be stored.
+        """
+        self.audiences[key].room.expect(events)
+        return self.journal.append(key, events, "")
+
+    @property
+    def office(self) -> Office:
+        """Who is staff, and who is kept out, when all that was decided has happened."""
+        return self.audiences[STAFF].room.decided.office or Office()
 
     async def speak(self, key: str, by: str, body: str) -> e.Entry:
         """Let the server itself say ``body`` in the room ``key``, as ``by``; rules do not bind it.
@@ -298,6 +356,7 @@ class Network:
     def _deliver(self, entries: Sequence[e.Entry]) -> None:
         audience = self.audiences[entries[0].room]
         room = audience.room
+        self.meter.deliver(entries, room.log.head)
         room.log.extend(entries)
         audience.used_at = entries[0].at
         listed = False  # whether something happened that is asked for while nobody is there
@@ -325,6 +384,21 @@ class Network:
             audience.unkept = 0
             self.journal.keep(room.key, head, room.state)
         self._turn.ring(audience)
+        if room.key == STAFF:
+            for entry in entries:
+                self._acted(entry)
+
+    def _acted(self, entry: e.Entry) -> None:
+        """Let a rank be had by those who are here, and all who watch know of it."""
+        event = entry.event
+        if isinstance(event, e.Acted) and event.verb == "rank":
+            person = self.people.find(fold(event.whom))
+            if person is not None and person.registered:
+                for session in person.sessions:
+                    rank = self.office.rank(person.name.key)
+                    session.actor = replace(session.actor, rank=rank)
+        for watcher in list(self.watchers):
+            watcher(entry)
 
 
 def _answered(entries: Sequence[e.Entry], answers: Answers, room: Room, cid: str) -> Done:

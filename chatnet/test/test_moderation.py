@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core import commands as c
 from chatnet.core.refusals import Refused
-from chatnet.core.roles import RIGHTS, Role, permits
+from chatnet.core.roles import RIGHTS, Rank, Role, outranks, permits
 from chatnet.core.room import Actor, Member, RoomState, Sanction
 from chatnet.core.rules import permit, role_of
 from chatnet.test.rig import Client, Rig
@@ -22,51 +23,58 @@ def union(*kinds: object) -> set[type]:
     return found
 
 
-TABLE: dict[type[c.Command], tuple[str, str]] = {
-    # verb: who may, from the least role on; with an account, without one
-    c.Hello: ("banned", "both"),
-    c.Ping: ("banned", "both"),
-    c.Password: ("banned", "both"),
-    c.Quit: ("banned", "both"),
-    c.Ignore: ("banned", "both"),
-    c.Unignore: ("banned", "both"),
-    c.Whisper: ("banned", "both"),
-    c.Whois: ("banned", "both"),
-    c.ListRooms: ("banned", "both"),
-    c.Nick: ("banned", "guest"),
-    c.Login: ("banned", "guest"),
-    c.Register: ("banned", "guest"),
-    c.ChangePassword: ("banned", "account"),
-    c.Logout: ("banned", "account"),
-    c.Announce: ("banned", "account"),
-    c.Join: ("outsider", "both"),
-    c.ListMembers: ("outsider", "both"),
-    c.ShowTopic: ("outsider", "both"),
-    c.Leave: ("muted", "both"),
-    c.History: ("muted", "both"),
-    c.Find: ("muted", "both"),
-    c.Delete: ("muted", "both"),  # of one's own; see test_deletion
-    c.Say: ("member", "both"),
-    c.Typing: ("member", "both"),
-    c.Roll: ("member", "both"),
-    c.SetTopic: ("moderator", "both"),
-    c.Kick: ("moderator", "both"),
-    c.Ban: ("moderator", "both"),
-    c.Unban: ("moderator", "both"),
-    c.ListBans: ("moderator", "both"),
-    c.Mute: ("moderator", "both"),
-    c.Unmute: ("moderator", "both"),
-    c.Op: ("moderator", "both"),
-    c.Deop: ("moderator", "both"),
-    c.Lock: ("moderator", "both"),
-    c.Unlock: ("moderator", "both"),
-    c.Retain: ("moderator", "both"),
+TABLE: dict[type[c.Command], tuple[str, str, str]] = {
+    # verb: who may, from the least role on; with an account, without one; staff, from which rank on
+    c.Hello: ("banned", "both", "nobody"),
+    c.Ping: ("banned", "both", "nobody"),
+    c.Password: ("banned", "both", "nobody"),
+    c.Quit: ("banned", "both", "nobody"),
+    c.Ignore: ("banned", "both", "nobody"),
+    c.Unignore: ("banned", "both", "nobody"),
+    c.Whisper: ("banned", "both", "nobody"),
+    c.Whois: ("banned", "both", "nobody"),
+    c.ListRooms: ("banned", "both", "nobody"),
+    c.Nick: ("banned", "guest", "nobody"),
+    c.Login: ("banned", "guest", "nobody"),
+    c.Register: ("banned", "guest", "nobody"),
+    c.ChangePassword: ("banned", "account", "nobody"),
+    c.Logout: ("banned", "account", "nobody"),
+    c.Announce: ("banned", "account", "admin"),
+    c.Join: ("outsider", "both", "moderator"),
+    c.ListMembers: ("outsider", "both", "moderator"),
+    c.ShowTopic: ("outsider", "both", "moderator"),
+    c.Leave: ("muted", "both", "nobody"),
+    c.History: ("muted", "both", "nobody"),
+    c.Find: ("muted", "both", "nobody"),
+    c.Delete: ("muted", "both", "moderator"),  # of one's own; see test_deletion
+    c.Say: ("member", "both", "nobody"),
+    c.Typing: ("member", "both", "nobody"),
+    c.Roll: ("member", "both", "nobody"),
+    c.SetTopic: ("moderator", "both", "moderator"),
+    c.Kick: ("moderator", "both", "moderator"),
+    c.Ban: ("moderator", "both", "moderator"),
+    c.Unban: ("moderator", "both", "moderator"),
+    c.ListBans: ("moderator", "both", "moderator"),
+    c.Mute: ("moderator", "both", "moderator"),
+    c.Unmute: ("moderator", "both", "moderator"),
+    c.Op: ("moderator", "both", "admin"),
+    c.Deop: ("moderator", "both", "admin"),
+    c.Lock: ("moderator", "both", "admin"),
+    c.Unlock: ("moderator", "both", "admin"),
+    c.Retain: ("moderator", "both", "admin"),
+    c.Own: ("owner", "both", "admin"),
+    c.SetRank: ("nobody", "both", "admin"),
+    c.ServerBan: ("nobody", "both", "moderator"),
+    c.ServerUnban: ("nobody", "both", "moderator"),
+    c.Exempt: ("nobody", "both", "admin"),
+    c.Unexempt: ("nobody", "both", "admin"),
+    c.Purge: ("nobody", "both", "moderator"),
 }
 
 
 def state_for(actor: Actor, role: Role) -> RoomState:
     """Return a room in which ``actor`` has ``role``."""
-    state = RoomState("tea", members={"zed": Member("zed")}, moderators={"zed": "zed"})
+    state = RoomState("tea", members={"zed": Member("zed")}, moderators={"zed": "zed"}, owner="zed")
     sanction = {actor.target: Sanction(actor.name, "zed", 0, "")}
     match role:
         case Role.BANNED:
@@ -76,9 +84,13 @@ def state_for(actor: Actor, role: Role) -> RoomState:
             state.mutes = sanction
         case Role.MEMBER:
             state.members[actor.key] = Member(actor.name, actor.registered)
-        case Role.MODERATOR:
+        case Role.VOICE:
+            state.members[actor.key] = Member(actor.name, actor.registered)
+            state.voices[actor.key] = actor.name
+        case Role.MODERATOR | Role.OWNER:
             state.members[actor.key] = Member(actor.name, actor.registered)
             state.moderators[actor.key] = actor.name
+            state.owner = actor.key if role is Role.OWNER else "zed"
     return state
 
 
@@ -87,31 +99,34 @@ class PermissionTests(SynchronousTestCase):
         self.assertEqual(set(RIGHTS), union(c.Command))
         self.assertEqual(set(TABLE), union(c.Command))
 
-    def test_every_verb_for_every_role_with_and_without_an_account(self) -> None:
-        for verb, (least, accounts) in TABLE.items():
-            for role in Role:
-                for registered in (False, True):
-                    expected = role >= Role[least.upper()] and (
-                        accounts == "both" or registered == (accounts == "account")
-                    )
-                    self.assertEqual(
-                        permits(verb, role, registered), expected, (verb, role, registered)
-                    )
+    def test_every_verb_for_every_role_and_rank_with_and_without_an_account(self) -> None:
+        for verb, role, rank, registered in product(TABLE, Role, Rank, (False, True)):
+            least, accounts, staff = TABLE[verb]
+            by_role = least != "nobody" and role >= Role[least.upper()]
+            by_role &= accounts == "both" or registered == (accounts == "account")
+            by_rank = staff != "nobody" and rank >= Rank[staff.upper()]
+            self.assertEqual(
+                permits(verb, role, registered, rank),
+                by_role or by_rank,
+                (verb, role, rank, registered),
+            )
 
-    def test_the_rules_ask_the_table_about_the_role_that_the_room_gives(self) -> None:
+    def test_the_rules_ask_the_table_about_the_role_and_the_rank(self) -> None:
+        for verb, role, rank, registered in product(TABLE, Role, Rank, (False, True)):
+            actor = Actor("ann", "ann", registered, "192.0.2.1", rank)
+            state = state_for(actor, role)
+            self.assertEqual(role_of(state, actor, 0), role)
+            allowed = True
+            try:
+                permit(state, actor, verb, 0)
+            except Refused as refusal:
+                allowed = False
+                self.assertTrue(str(refusal).strip())
+            self.assertEqual(allowed, permits(verb, role, registered, rank))
+
+    def test_a_user_is_no_staff(self) -> None:
         for verb in TABLE:
-            for role in Role:
-                for registered in (False, True):
-                    actor = Actor("ann", "ann", registered, "192.0.2.1")
-                    state = state_for(actor, role)
-                    self.assertEqual(role_of(state, actor, 0), role)
-                    allowed = True
-                    try:
-                        permit(state, actor, verb, 0)
-                    except Refused as refusal:
-                        allowed = False
-                        self.assertTrue(str(refusal).strip())
-                    self.assertEqual(allowed, permits(verb, role, registered))
+            self.assertFalse(outranks(verb, Rank.USER), verb)
 
     def test_a_ban_and_a_mute_end_when_their_time_is_over(self) -> None:
         actor = Actor("ann", "ann", True)
@@ -297,7 +312,7 @@ class RoleTests(ModerationTestCase):
                 "bob is a moderator already.",
                 "ann took bob's moderation away.",
                 "bob is not a moderator here.",
-                "ann is the only moderator: /op USER first.",
+                "tea belongs to ann: /owner USER first.",
             ],
         )
 
