@@ -99,6 +99,8 @@ def encode_state(state: RoomState) -> str:
         "retention": state.retention,
         "owner": state.owner,
         "voices": state.voices,
+        "invited": state.invited,
+        "settings": state.settings,
         "office": state.office.told() if state.office else None,
     }
     return _dumps({key: value for key, value in plain.items() if value})
@@ -120,4 +122,6 @@ def decode_state(text: str) -> RoomState:
         plain.get("owner", next(iter(plain.get("moderators", ())), "")),
         plain.get("voices", {}),
         Office.of(plain["office"]) if "office" in plain else None,
+        plain.get("invited", {}),
+        plain.get("settings", {}),
     )

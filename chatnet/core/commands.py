@@ -224,6 +224,43 @@ class Own:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """Let ``who`` speak in ``room`` also where others may not, or not so often."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devoice:
+    """Let ``who`` speak in ``room`` as others do."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Let ``who`` into ``room``, also if that is by invitation only.
+
+    ``target`` is whom it holds for, see ``Actor.target``; the server fills it in.
+    """
+
+    room: str
+    who: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Let ``setting``, one of ``rules.SETTINGS``, be ``value`` in ``room``; 0 turns it off."""
+
+    room: str
+    setting: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """Let only those into ``room`` who know ``password``; the server makes ``lock`` of it."""
 
@@ -410,7 +447,22 @@ class Find:
 
 
 Moderation = (
-    Kick | Ban | Unban | Mute | Unmute | Op | Deop | Own | Lock | Unlock | SetTopic | Retain
+    Kick
+    | Ban
+    | Unban
+    | Mute
+    | Unmute
+    | Op
+    | Deop
+    | Own
+    | Voice
+    | Devoice
+    | Invite
+    | Configure
+    | Lock
+    | Unlock
+    | SetTopic
+    | Retain
 )
 RoomCommand = (
     Say | Roll | Join | Leave | Delete | Moderation  # decided by the rules; changes a room's log

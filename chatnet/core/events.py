@@ -209,6 +209,40 @@ class Owned:
 
 
 @dataclass(frozen=True, slots=True)
+class Voiced:
+    """``by`` gave ``who`` a voice: it speaks also where others may not, or not so often."""
+
+    who: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devoiced:
+    """``by`` took the voice of ``who``."""
+
+    who: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """``by`` lets ``who`` in; ``target`` is whom that holds for, as in ``Banned``."""
+
+    who: str
+    by: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """``by`` let ``setting``, one of ``rules.SETTINGS``, be ``value``; 0: it is off."""
+
+    by: str
+    setting: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Acted:
     """``by``, of the staff, did ``verb``: what stands in the staff's own log, and nowhere else.
 
@@ -238,7 +272,7 @@ class Seen:
 Event = (
     Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
     | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
-    | Erased | RetentionSet | Owned | Acted | Seen
+    | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | Acted | Seen
 )  # fmt: skip
 
 MESSAGES = (Said, Rolled, Noticed, Erased)  # what a room's history is made of

@@ -89,6 +89,10 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Lock: _ROOMS,
     c.Unlock: _ROOMS,
     c.Retain: _ROOMS,
+    c.Voice: _PEACE,
+    c.Devoice: _PEACE,
+    c.Invite: _ROOMS,
+    c.Configure: _ROOMS,  # to close it: its owner only, see rules.decide
     c.Own: Right(Role.OWNER, rank=Rank.ADMIN),
     c.SetRank: _ADMINS,  # whose, and up to which: see staff.decide
     c.ServerBan: _MODERATORS,

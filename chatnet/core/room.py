@@ -74,6 +74,8 @@ class RoomState:
     owner: str = ""
     voices: dict[str, str] = field(default_factory=dict)  # like ``moderators``
     office: Office | None = None
+    invited: dict[str, str] = field(default_factory=dict)  # names, by whom it holds for
+    settings: dict[str, float] = field(default_factory=dict)  # those that are on
 
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
@@ -88,8 +90,11 @@ class RoomState:
                 if not self.members and not self.moderators:
                     self._promote(who)  # whoever opens a room owns it
                 self.members[fold(who)] = Member(who, registered)
-            case e.Left(who) | e.Kicked(who):
+            case e.Left(who):
                 self._remove(fold(who))
+            case e.Kicked(who):
+                self._remove(fold(who))
+                self._uninvite(fold(who))
             case e.Renamed(old, new, registered):
                 moderator = self.moderators.pop(fold(old), None)
                 self.members.pop(fold(old), None)
@@ -98,10 +103,14 @@ class RoomState:
                     self.moderators[fold(new)] = new
                     if self.owner == fold(old):
                         self.owner = fold(new)
+                if self.voices.pop(fold(old), None) is not None:
+                    self.voices[fold(new)] = new
             case e.Banned(who, by, target, until, reason):
                 _hold(self.bans, target, Sanction(who, by, until, reason))
                 self._demote(fold(who))
                 self._remove(fold(who))
+                self.voices.pop(fold(who), None)
+                self._uninvite(fold(who))
             case e.Unbanned(_, _, target):
                 self.bans.pop(target, None)
             case e.Muted(who, by, target, until, reason):
@@ -112,6 +121,16 @@ class RoomState:
                 self._promote(who)
             case e.Demoted(who):
                 self._demote(fold(who))
+            case e.Voiced(who):
+                self.voices[fold(who)] = who
+            case e.Devoiced(who):
+                self.voices.pop(fold(who), None)
+            case e.Invited(who, _, target):
+                self.invited[target] = who
+            case e.Configured(_, setting, value):
+                self.settings.pop(setting, None)
+                if value:
+                    self.settings[setting] = value
             case e.Owned(who):
                 self._promote(who)
                 self.owner = fold(who)
@@ -135,6 +154,11 @@ class RoomState:
         member = self.members.pop(key, None)
         if member is not None and not member.registered:
             self._demote(key)
+            self.voices.pop(key, None)
+
+    def _uninvite(self, key: str) -> None:
+        if self.invited:
+            self.invited = {to: who for to, who in self.invited.items() if fold(who) != key}
 
     def _promote(self, who: str) -> None:
         self.moderators[fold(who)] = who
@@ -161,6 +185,8 @@ class RoomState:
             self.owner,
             dict(self.voices),
             self.office.copy() if self.office else None,
+            dict(self.invited),
+            dict(self.settings),
         )
 
 
@@ -184,10 +210,11 @@ class Room:
     They are equal whenever nothing is on its way to the log. Keys that begin with ``@`` are
     people's own logs, and ``*`` is everybody's. ``named`` is at which seq who is in the room came
     to be called so, by key, as far as that is known here: what was said under a name since then
-    was said by nobody else.
+    was said by nobody else. ``spoke`` is when its members spoke last, while they may not do so at
+    any time: in UTC seconds since the epoch, by key.
     """
 
-    __slots__ = ("decided", "key", "log", "named", "state")
+    __slots__ = ("decided", "key", "log", "named", "spoke", "state")
 
     def __init__(self, key: str, log: Log | None = None, state: RoomState | None = None) -> None:
         self.key = key
@@ -195,6 +222,7 @@ class Room:
         self.state = state or RoomState()
         self.decided = self.state.copy()
         self.named: dict[str, int] = {}
+        self.spoke: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -226,6 +254,8 @@ class Room:
                 self.named.pop(fold(who), None)
             case e.Renamed(old, new):
                 before = self.named.pop(fold(old), entry.seq)
+                if fold(old) in self.spoke:
+                    self.spoke[fold(new)] = self.spoke.pop(fold(old))
                 self.named[fold(new)] = before if fold(old) == fold(new) else entry.seq
             case e.Deleted(_, message):
                 self.log.erase(message)

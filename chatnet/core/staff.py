@@ -161,13 +161,14 @@ def noted(
     staff, or nothing happens.
     """
     verb = _VERBS.get(type(command))
-    event = next(reversed(events), None)
+    event = None if not events else events[0] if isinstance(command, c.Configure) else events[-1]
     if verb is None or event is None:
         return None
     whom = str(getattr(event, "who", "") or getattr(event, "author", ""))
     before = {
         c.SetTopic: state.topic,
         c.Retain: f"{state.retention:g}",
+        c.Configure: f"{state.settings.get(getattr(command, 'setting', ''), 0.0):g}",
         c.Own: state.moderators.get(state.owner, ""),
     }
     to = ""
@@ -176,6 +177,8 @@ def noted(
             to = topic
         case e.RetentionSet(_, seconds):
             to = f"{seconds:g}"
+        case e.Configured(_, setting, value):
+            whom, to = setting, f"{value:g}"
         case e.Deleted(_, message):
             to = f"#{message}"
         case _:
@@ -206,11 +209,12 @@ def _until_before(state: RoomState, event: e.Event) -> str:
 _VERBS: dict[type[c.Command], str] = {
     c.Kick: "kick", c.Ban: "ban", c.Unban: "unban", c.Mute: "mute", c.Unmute: "unmute",
     c.Op: "op", c.Deop: "deop", c.Own: "owner", c.Lock: "lock", c.Unlock: "unlock",
+    c.Voice: "voice", c.Devoice: "devoice", c.Invite: "invite", c.Configure: "set",
     c.SetTopic: "topic", c.Retain: "retain", c.Delete: "delete",
 }  # fmt: skip
 
 
-def undo(act: e.Acted, now: float) -> c.RoomCommand | c.Governing | None:
+def undo(act: e.Acted, now: float) -> c.Moderation | c.Governing | None:
     """Return the command that takes ``act`` back at ``now``; None if it cannot be.
 
     Who was put out is not brought back, and what was deleted is gone.
@@ -236,7 +240,7 @@ def _undo(act: e.Acted, now: float) -> c.Governing | None:
             return None
 
 
-def _undo_in_room(act: e.Acted, now: float) -> c.RoomCommand | None:
+def _undo_in_room(act: e.Acted, now: float) -> c.Moderation | None:
     room, whom = act.where, act.whom
     match act.verb:
         case "ban":
@@ -255,6 +259,12 @@ def _undo_in_room(act: e.Acted, now: float) -> c.RoomCommand | None:
             return c.Op(room, whom)
         case "owner":
             return c.Own(room, act.was) if act.was else None
+        case "voice":
+            return c.Devoice(room, whom)
+        case "devoice":
+            return c.Voice(room, whom)
+        case "set":
+            return c.Configure(room, whom, float(act.was))
         case "lock":
             return c.Unlock(room)
         case "topic":

@@ -50,6 +50,7 @@ VERBS: dict[str, type[c.Command]] = {
     "announce": c.Announce, "who": c.ListMembers, "rooms": c.ListRooms, "bans": c.ListBans,
     "showtopic": c.ShowTopic, "whois": c.Whois, "history": c.History, "search": c.Find,
     "delete": c.Delete, "retain": c.Retain, "owner": c.Own,
+    "voice": c.Voice, "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
     "rank": c.SetRank, "serverban": c.ServerBan, "serverunban": c.ServerUnban,
     "exempt": c.Exempt, "unexempt": c.Unexempt, "purge": c.Purge,
 }  # fmt: skip

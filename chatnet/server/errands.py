@@ -61,7 +61,7 @@ async def prepare(
             return command, Out(key, audience.room.name)
         case c.Op(_, who) if fold(who) in state.moderators and fold(who) in state.members:
             return command, Noted(f"{who} is a moderator already.")
-        case c.Ban() | c.Mute():
+        case c.Ban() | c.Mute() | c.Invite():
             rules.permit(state, session.actor, type(command), host.clock.seconds())
             return replace(command, target=await queries.account_key(host, command.who)), None
         case c.Retain(_, seconds):

@@ -14,6 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from chatnet.core import staff
 from chatnet.core.commands import Command
 from chatnet.core.events import Acted, Entry
+from chatnet.core.names import fold
 from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused
 from chatnet.core.room import Actor
 from chatnet.interfaces import IDialect, Runs
@@ -114,9 +115,18 @@ class ChatFactory(ServerFactory):
         return staff.refusal(ban, now) if ban is not None else None
 
     def _acted(self, entry: Entry) -> None:
-        """Part with those whom a ban hits that stands in ``entry``."""
-        if not isinstance(entry.event, Acted) or entry.event.verb != "ban" or entry.event.where:
-            return
+        """Let those know whom it concerns what stands in ``entry``."""
+        event = entry.event
+        assert isinstance(event, Acted), event
+        if event.verb == "rank":
+            for session in self.sessions.values():
+                if session.actor.registered and session.actor.key == fold(event.whom):
+                    session.tell(f"You are {event.to} of this server now, says {event.by}.")
+        if event.verb == "ban" and not event.where:
+            self._put_out()
+
+    def _put_out(self) -> None:
+        """Part with those whom a ban hits."""
         office, now = self.host.network.office, self.host.clock.seconds()
         for door in self.registry:
             session = self.sessions.get(door.id)

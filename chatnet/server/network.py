@@ -27,6 +27,7 @@ from chatnet.server.rooms import RETRY_SECONDS, Rooms, ghosts
 from chatnet.server.seating import Seating
 from chatnet.server.seats import Participant, Seat, inbox_of
 from chatnet.server.turn import Turn
+from chatnet.server.visitors import Visitors
 from chatnet.settings import Settings
 from chatnet.wires.budget import Budget
 
@@ -34,6 +35,7 @@ SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, be
 # states of a room: what is read again when it is opened
 
 
+MOST_SPOKE = 10_000  # of whom it is known when they spoke, in a room where that counts
 MOST_SIGNALLED = 50  # connections in a room, up to which it is told who is writing
 
 
@@ -62,6 +64,7 @@ class Network:
         self.settle = journal.settle
         self._clock = clock
         self._chronicle = Chronicle(transcript)
+        self.visitors = Visitors(clock.seconds)
         self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
         self._vacated: dict[Person, list[Deferred[None]]] = {}
         self._turn = turn
@@ -117,7 +120,14 @@ class Network:
             Refused: the rules do not allow it.
         """
         now = self._clock.seconds()
+        if "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll):
+            rules.check_pace(room.decided, actor, room.spoke.get(actor.key, 0.0), now)
         events = rules.decide(room.decided, actor, command, now)
+        if "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll):
+            room.spoke.pop(actor.key, None)
+            room.spoke[actor.key] = now
+            if len(room.spoke) > MOST_SPOKE:
+                del room.spoke[next(iter(room.spoke))]
         if actor.rank and rules.by_rank(room.decided, actor, command, now):
             return events, staff.noted(room.decided, actor, command, events)
         return events, None
@@ -296,7 +306,9 @@ class Network:
     def exit(self, session: Participant) -> None:
         """Let ``session``, which is gone, leave every room; then its name is free again."""
         person = session.person
-        person.sessions.pop(session, None)
+        if session in person.sessions:
+            del person.sessions[session]
+            self.visitors.leaves(session.actor)
         if self.rooms.closing:
             return
         self.leave_all(session)
@@ -370,6 +382,8 @@ class Network:
                     self.seating.departed(audience, fold(who), entry.seq, True)
                 case e.Renamed(old, new):
                     self.seating.renamed(audience, fold(old), fold(new), entry.seq)
+                case e.Invited(who, by):
+                    self._invited(room, fold(who), by)
                 case e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet():
                     listed = True
             room.evolve(entry)
@@ -387,6 +401,11 @@ class Network:
         if room.key == STAFF:
             for entry in entries:
                 self._acted(entry)
+
+    def _invited(self, room: Room, who: str, by: str) -> None:
+        person = self.people.find(who)
+        for session in person.sessions if person is not None else ():
+            session.tell(f"{by} invites you to {room.name}: /join {room.name}")
 
     def _acted(self, entry: e.Entry) -> None:
         """Let a rank be had by those who are here, and all who watch know of it."""

@@ -82,7 +82,8 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.slowly(_join(session, command, cid), cid)
         case (
             c.Roll() | c.Leave() | c.SetTopic() | c.Kick() | c.Ban() | c.Unban() | c.Mute()
-            | c.Unmute() | c.Op() | c.Deop() | c.Own() | c.Lock() | c.Unlock()
+            | c.Unmute() | c.Op() | c.Deop() | c.Own() | c.Voice() | c.Devoice()
+            | c.Invite() | c.Configure() | c.Lock() | c.Unlock()
             | c.Delete() | c.Retain()
         ):  # fmt: skip
             session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatnet.core import commands as c, events as e, rules, staff
-from chatnet.core.names import fold, known_name, room_name
+from chatnet.core.names import STAFF, fold, known_name, room_name
 from chatnet.core.refusals import (
     BadPassword,
     Malformed,
     NoSuchMessage,
     NoSuchRoom,
+    NotAllowed,
 )
 from chatnet.core.room import Actor
 from chatnet.core.search import Search
@@ -92,6 +93,43 @@ def hit_now(host: Host, actor: Actor, command: c.ServerBan) -> list[Actor]:
     return staff.hit(office, event, now, everyone(host))
 
 
+def hit_lately(host: Host, actor: Actor, command: c.ServerBan) -> list[Actor]:
+    """Return whom ``command`` would have kept out who left in the last days.
+
+    Raises:
+        Refused: the rules do not allow it.
+    """
+    office, now = host.network.office, host.clock.seconds()
+    (event,) = staff.decide(office, actor, command, now, everyone(host))
+    return staff.hit(office, event, now, host.network.visitors.lately())
+
+
+async def act(host: Host, id: int) -> e.Entry:
+    """Return the entry of the staff's log that has this ``id``, its seq.
+
+    Raises:
+        NoSuchMessage: there is none.
+    """
+    entries = await host.network.journal.read(STAFF, id - 1, id) if id > 0 else ()
+    if not entries:
+        raise NoSuchMessage(f"There is no act {id}.")
+    return entries[0]
+
+
+async def undoing(host: Host, id: int) -> Order:
+    """Return the command that takes back what the act ``id`` did.
+
+    Raises:
+        Refused: there is no such act, or it cannot be taken back.
+    """
+    event = (await act(host, id)).event
+    assert isinstance(event, e.Acted), event
+    command = staff.undo(event, host.clock.seconds())
+    if command is None:
+        raise NotAllowed(f"Act {id} ({event.verb}) cannot be taken back, or is over.")
+    return command
+
+
 def check_in(host: Host, name: str, registered: bool) -> None:
     """See that nobody called ``name`` is kept off the server.
 
@@ -106,11 +144,12 @@ def check_in(host: Host, name: str, registered: bool) -> None:
 
 def aimed(host: Host, actor: Actor, command: c.RoomCommand) -> c.RoomCommand:
     """Return ``command`` with whom it holds against, if that is someone who is here now."""
-    if not isinstance(command, c.Ban | c.Mute | c.Kick):
+    if not isinstance(command, c.Ban | c.Mute | c.Kick | c.Invite):
         return command
     who = fold(command.who)
-    rank = host.network.office.rank(who)
-    command = replace(command, shielded=bool(rank) and rank >= actor.rank)
+    if not isinstance(command, c.Invite):
+        rank = host.network.office.rank(who)
+        command = replace(command, shielded=bool(rank) and rank >= actor.rank)
     person = host.network.people.find(who)
     if isinstance(command, c.Kick) or person is None or not person.sessions:
         return command
@@ -122,7 +161,7 @@ def aimed(host: Host, actor: Actor, command: c.RoomCommand) -> c.RoomCommand:
 
 async def _prepare(host: Host, key: str, command: c.Moderation | c.Delete) -> c.RoomCommand:
     match command:
-        case c.Ban() | c.Mute():
+        case c.Ban() | c.Mute() | c.Invite():
             return replace(command, target=await queries.account_key(host, command.who))
         case c.Lock(_, password):
             if not 1 <= len(password) <= rules.LONGEST_LOCK:

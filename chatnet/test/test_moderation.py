@@ -62,6 +62,10 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.Lock: ("moderator", "both", "admin"),
     c.Unlock: ("moderator", "both", "admin"),
     c.Retain: ("moderator", "both", "admin"),
+    c.Voice: ("moderator", "both", "moderator"),
+    c.Devoice: ("moderator", "both", "moderator"),
+    c.Invite: ("moderator", "both", "admin"),
+    c.Configure: ("moderator", "both", "admin"),
     c.Own: ("owner", "both", "admin"),
     c.SetRank: ("nobody", "both", "admin"),
     c.ServerBan: ("nobody", "both", "moderator"),
@@ -379,3 +383,131 @@ class LockTests(ModerationTestCase):
         self.rig.clock.advance(1)
         self.rig.settle()
         self.assertEqual(len(cat.hears()), 1)
+
+
+class OwnerTests(ModerationTestCase):
+    def test_a_room_belongs_to_who_opened_it_until_it_is_given_away(self) -> None:
+        self.after("/op bob")
+        self.assertEqual(
+            self.after(
+                "/kick ann", "/ban ann", "/mute ann", "/deop ann", "/owner bob", by=self.bob
+            ),
+            [
+                "ann made bob a moderator.",
+                "tea belongs to ann.",
+                "tea belongs to ann.",
+                "tea belongs to ann.",
+                "tea belongs to ann: /owner USER first.",
+                "Only the owner of tea can do that, who is ann.",
+            ],
+        )
+        self.assertEqual(self.after("/owner bob"), ["ann let the room belong to bob."])
+        self.bob.hears()
+        self.assertEqual(self.after("/deop ann", by=self.bob), ["bob took ann's moderation away."])
+
+    def test_who_gets_a_room_moderates_it(self) -> None:
+        self.assertEqual(
+            self.after("/owner bob"),
+            ["ann made bob a moderator.", "ann let the room belong to bob."],
+        )
+
+    def test_who_moderated_it_longest_inherits_it(self) -> None:
+        cat = self.rig.member("cat")
+        self.after("/op bob", "/op cat")
+        for leaves, owner in ((self.ann, "bob"), (self.bob, "cat"), (cat, "")):
+            leaves.types("/leave")
+            self.assertEqual(self.rig.room("tea").state.owner, owner)
+
+    def test_an_owner_may_change_the_name(self) -> None:
+        self.ann.types("/nick anna")
+        self.assertEqual(self.rig.room("tea").state.owner, "anna")
+
+
+class SettingTests(ModerationTestCase):
+    def test_who_has_a_voice_speaks_where_others_may_not(self) -> None:
+        self.assertEqual(self.after("/set announce-only on"), ["ann set announce-only."])
+        self.bob.hears()
+        self.bob.types("hey", "/roll")
+        self.assertEqual(len(self.bob.hears()), 2)
+        self.assertEqual(
+            self.after("I am heard", "/voice bob", "/voice bob"), ["ann gave bob a voice."]
+        )
+        self.bob.types("hey")
+        self.assertEqual(self.ann.hears(), ["bob: hey"])
+        self.after("/devoice bob", "/devoice bob")
+        self.bob.types("hey")
+        self.assertEqual(self.ann.hears(), [])
+        self.assertEqual(self.after("/set announce-only off"), ["ann turned announce-only off."])
+        self.bob.types("hey")
+        self.assertEqual(self.ann.hears(), ["bob: hey"])
+
+    def test_where_it_is_slow_one_waits_and_is_told_how_long(self) -> None:
+        self.assertEqual(self.after("/set slow 10s"), ["ann set slow to 10 seconds."])
+        self.bob.hears()
+        self.bob.asks("one", "two")
+        self.rig.settle()
+        told = ["In tea, one speaks every 10 seconds. Say it again in 10 seconds."]
+        self.assertEqual(self.bob.hears(), told)
+        self.rig.clock.advance(4)
+        self.bob.types("/nick rob", "three")
+        self.assertIn("again in 6 seconds", self.bob.hears()[-1])
+        self.rig.clock.advance(6)
+        self.bob.types("four")
+        self.after("five", "six")
+        self.assertEqual(self.bob.hears(), ["ann: five", "ann: six"])
+        self.assertEqual(len(self.rig.store.kept("tea")), 9)
+
+    def test_one_enters_by_invitation(self) -> None:
+        self.assertEqual(self.after("/set invite-only on"), ["ann set invite-only."])
+        cat = self.rig.arrives("/nick cat", "/join tea", address="192.0.2.3")
+        self.assertEqual(cat.hears()[-1], "One enters tea by invitation only. Ask one of: ann.")
+        self.assertEqual(self.after("/invite cat", "/invite nobody")[0], "ann invited cat.")
+        self.assertEqual(cat.hears(), ["ann invites you to tea: /join tea"])
+        cat.types("/join tea")
+        self.assertIn("Welcome to room tea!", cat.hears())
+        self.after("/kick cat")
+        cat.hears()
+        cat.types("/join tea")
+        self.assertIn("by invitation only", cat.hears()[-1])
+
+    def test_an_account_is_invited_wherever_it_is(self) -> None:
+        self.rig.account("tom").hangs_up()
+        self.rig.settle()
+        self.after("/set invite-only on", "/invite tom")
+        tom = self.rig.arrives("/login tom secret", "/join tea", address="192.0.2.9")
+        self.assertIn("Welcome to room tea!", tom.hears())
+
+    def test_some_rooms_are_for_accounts(self) -> None:
+        self.after("/set members-only on")
+        cat = self.rig.arrives("/join tea", "/newuser cat secret", "/join tea")
+        heard = cat.hears()
+        self.assertIn("The room tea is for those with an account", "".join(heard))
+        self.assertIn("Welcome to room tea!", heard)
+
+    def test_a_room_that_is_closed_is_empty_and_its_owner_opens_it_again(self) -> None:
+        self.ann.types("/newuser ann abcd", "/op bob")
+        self.bob.hears()
+        self.bob.types("/set closed on")
+        self.assertIn("Only the owner of tea", self.bob.hears()[-1])
+        self.ann.types("/set closed on")
+        self.assertEqual(self.rig.room("tea").state.members, {})
+        self.assertIn("bob was kicked by ann: the room is closed", self.bob.hears())
+        cat = self.rig.arrives("/join tea")
+        self.assertEqual(cat.hears()[-1], "The room tea is closed.")
+        self.ann.types("/join tea", "/set closed off")
+        cat.types("/join tea")
+        self.assertIn("Welcome to room tea!", cat.hears())
+
+    def test_what_makes_no_sense_is_refused(self) -> None:
+        for line in ("/set", "/set slow", "/set slow on", "/set loud on", "/set slow 7h"):
+            self.assertEqual(len(self.after(line)), 1, line)
+        self.assertEqual(self.rig.room("tea").state.settings, {})
+        self.assertEqual(self.after("/set slow off"), [])
+        self.assertIn("Only a moderator", self.after("/set slow 9s", by=self.bob)[-1])
+
+    def test_they_outlive_the_server(self) -> None:
+        self.ann.types("/newuser ann abcd")
+        self.after("/set slow 9s", "/voice bob")
+        self.rig.restart()
+        self.rig.arrives("/join tea")
+        self.assertEqual(self.rig.room("tea").state.settings, {"slow": 9})

@@ -12,7 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.core import commands as c, events as e
 from chatnet.core.names import STAFF
 from chatnet.core.office import Office, is_like, spell
-from chatnet.core.refusals import Malformed, NoSuchPerson, NoSuchRoom, NotAllowed, Refused
+from chatnet.core.refusals import (
+    Malformed,
+    NoSuchMessage,
+    NoSuchPerson,
+    NoSuchRoom,
+    NotAllowed,
+    Refused,
+)
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
 from chatnet.core.staff import OPERATOR_ACTOR, barred, decide, hit, undo
@@ -234,6 +241,7 @@ class StaffTests(StaffTestCase):
     def test_a_rank_is_had_at_once_and_at_the_next_login_and_outlives_the_server(self) -> None:
         self.orders(c.SetRank("ANN", "moderator", "she is kind"))
         self.assertIs(self.ann.session.actor.rank, Rank.MODERATOR)
+        self.assertIn("You are moderator of this server now, says operator.", self.ann.hears())
         self.rig.restart()
         ann = self.rig.arrives("/login ann secret")
         self.assertIs(ann.session.actor.rank, Rank.MODERATOR)
@@ -241,6 +249,20 @@ class StaffTests(StaffTestCase):
             self.acts(),
             [e.Acted("operator", "rank", "ann", "", "moderator", "user", 0, "she is kind")],
         )
+
+    def test_what_staff_sets_in_a_room_is_taken_back(self) -> None:
+        self.orders(c.Configure("tea", "slow", 30))
+        self.orders(c.Configure("tea", "closed", 1))
+        self.assertEqual(
+            self.acts(),
+            [
+                e.Acted("operator", "set", "slow", "tea", "30", "0"),
+                e.Acted("operator", "set", "closed", "tea", "1", "0"),
+            ],
+        )
+        for id in (1, 2):
+            self.orders(self.wait(staff.undoing(self.rig.host, id)))
+        self.assertEqual(self.rig.room("tea").state.settings, {})
 
     def test_only_an_account_has_one(self) -> None:
         self.assertIsInstance(self.refuses(c.SetRank("bob", "admin")), NoSuchPerson)
@@ -298,12 +320,15 @@ class StaffTests(StaffTestCase):
 
     def test_it_is_undone_by_the_command_that_undo_gives(self) -> None:
         self.orders(c.Ban("tea", "bob"))
-        act = self.acts()[-1]
-        assert isinstance(act, e.Acted)
-        back = undo(act, self.rig.clock.seconds())
-        assert isinstance(back, c.Unban)
-        self.orders(back)
+        self.orders(self.wait(staff.undoing(self.rig.host, 1)))
         self.assertEqual(self.rig.room("tea").state.bans, {})
+        for id in (0, 3):
+            done = Deferred.fromCoroutine(staff.undoing(self.rig.host, id))
+            self.rig.settle()
+            self.failureResultOf(done, NoSuchMessage)
+        self.orders(c.SetTopic("tea", "x"))
+        self.orders(self.wait(staff.undoing(self.rig.host, 3)))
+        self.assertEqual(self.rig.room("tea").state.topic, "")
 
 
 class ServerBanTests(StaffTestCase):
@@ -364,6 +389,16 @@ class ServerBanTests(StaffTestCase):
         hit = staff.hit_now(self.rig.host, OPERATOR_ACTOR, command)
         self.assertEqual([one.address for one in hit if one.key == "bob"], ["192.0.2.7"])
         self.assertEqual(self.acts(), [])
+
+    def test_so_is_who_would_have_been_in_the_last_seven_days(self) -> None:
+        self.bob.hangs_up()
+        self.rig.settle()
+        command = c.ServerBan("address", "192.0.2.7")
+        for days, names in ((6, ["bob"]), (1.1, [])):
+            self.rig.clock.advance(days * 86400)
+            hit = staff.hit_lately(self.rig.host, OPERATOR_ACTOR, command)
+            self.assertEqual([one.name for one in hit], names)
+            self.assertEqual(staff.hit_now(self.rig.host, OPERATOR_ACTOR, command), [])
 
     def test_staff_bans_in_json_and_by_a_name_for_the_command_once(self) -> None:
         self.orders(c.SetRank("ann", "moderator"))

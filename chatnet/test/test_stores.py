@@ -119,6 +119,8 @@ class StoreContract(Contract):
             "ann",
             {"bob": "bob"},
             Office(),
+            {"eve": "Eve"},
+            {"slow": 10.0},
         )
         assert state.office is not None
         state.office.evolve(Acted("operator", "rank", "Ann", to="admin"))
