@@ -41,6 +41,10 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("unmute bob tea", "Done: tea, entry"),
     ("op bob tea", "Done: tea, entry"),
     ("deop bob tea", "Done: tea, entry"),
+    ("voice bob tea", "Done: tea, entry"),
+    ("devoice bob tea", "Done: tea, entry"),
+    ("invite bob tea", "Done: tea, entry"),
+    ("set tea slow 10s", "Done: tea, entry"),
     ("topic tea all about tea", "Done: tea, entry"),
     ("lock tea sesame", "Done: tea, entry"),
     ("unlock tea", "Done: tea, entry"),
@@ -56,7 +60,7 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("account add zoe open-sesame", "the account zoe is made"),
     ("account role zoe moderator --reason trusted", "undo "),
     ("account show zoe", '"rank": "moderator"'),
-    ("ban spam* --for 1h --reason spam --note again --dry-run", "0 connected would be hit"),
+    ("ban spam* --for 1h --reason spam --note again --dry-run", "0 who are here would be hit"),
     ("ban spam* --for 1h --reason spam --note again", "Done: act "),
     ("bans", '"who": "spam*"'),
     ("bans --match spammer", '"note": "again"'),
@@ -67,7 +71,7 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("owner ann tea", "so already"),
     ("audit --limit 200", '"whom": "name spam*"'),
     ("audit --match zoe", '"did": "rank"'),
-    ("undo 5", "Done: tea, entry"),
+    ("undo 9", "Done: tea, entry"),
     ("config check", "All is as it was"),
     ("cert show", '"fingerprint": "'),
     ("cert reload", "It is the same as before."),
@@ -205,10 +209,21 @@ class TlsTests(ConsoleCase):
     async def test_over_tls_an_operator_needs_an_account_of_the_staff(self) -> None:
         server, port = await self.serves_operators()
         await self.registers(server, "ann", "open-sesame")
+        await self.registers(server, "mia", "open-sesame")
         with self.assertRaises(WrongPassword):
             await self.asks(self.calls(self.where(port, "ann", "wrong")), "status")
         with self.assertRaisesRegex(NotAllowed, "not one of this server's staff"):
             await self.asks(self.calls(self.where(port, "ann", "open-sesame")), "status")
+        await self.asks(self.calls(), "account role mia moderator")
+        mia = self.calls(self.where(port, "mia", "open-sesame"))
+        bob = await self.joins(server, "bob")
+        await self.asks(mia, "kick bob --reason rude")
+        await bob.until("bob was kicked by mia: rude")
+        with self.assertRaisesRegex(NotAllowed, "stop takes the rank of owner"):
+            await self.asks(mia, "stop")
+        await self.asks(self.calls(), "account role mia user")
+        with self.assertRaisesRegex(NotAllowed, "takes the rank of moderator"):
+            await self.asks(mia, "status")
 
     async def test_plain_text_is_refused(self) -> None:
         _, port = await self.serves_operators()

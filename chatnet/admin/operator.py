@@ -81,5 +81,8 @@ class Operator:
     def part(self, reason: str, code: str) -> None:
         """Have no wire to close."""
 
+    def tell(self, text: str) -> None:
+        """Be told nothing but answers."""
+
     def replaced(self) -> None:
         """Make way for nobody."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import cast
 
 from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import Asked, Given
-from chatnet.core import commands as c, staff as rules
+from chatnet.admin.verbs import Given
+from chatnet.core import commands as c
 from chatnet.core.addresses import network_of
 from chatnet.core.events import Acted, Entry
 from chatnet.core.names import STAFF, fold
 from chatnet.core.office import spell
-from chatnet.core.refusals import Malformed, NoSuchMessage, NotAllowed
+from chatnet.core.refusals import Malformed
 from chatnet.server import queries, staff
 
 ACTS = 50  # that audit shows
@@ -42,9 +41,13 @@ async def ban(desk: Desk, operator: Operator, given: Given) -> Answer:
 
 
 def _dry(desk: Desk, operator: Operator, command: c.ServerBan) -> Answer:
-    hit = staff.hit_now(desk.host, operator.actor, command)
-    rows: list[Row] = [{"name": one.name, "address": one.address} for one in hit]
-    return Answer(f"{len(hit)} connected would be hit; nothing was done.", rows)
+    now = staff.hit_now(desk.host, operator.actor, command)
+    lately = staff.hit_lately(desk.host, operator.actor, command)
+    rows: list[Row] = [
+        {"name": one.name, "address": one.address, "here": one in now} for one in (*now, *lately)
+    ]
+    words = f"{len(now)} who are here would be hit, and {len(lately)} who were here lately"
+    return Answer(f"{words}; nothing was done.", rows)
 
 
 async def unban(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -99,7 +102,8 @@ async def audit(desk: Desk, operator: Operator, given: Given) -> Answer:
         row = _act(entry, act)
         if by and fold(act.by) != by:
             continue
-        if match and fold(match) not in fold(" ".join(map(str, row.values()))):
+        words = " ".join(value for value in row.values() if isinstance(value, str))
+        if match and fold(match) not in words.casefold():
             continue
         rows.append(row)
         if len(rows) >= most:
@@ -144,13 +148,4 @@ def _act(entry: Entry, act: Acted) -> Row:
 
 async def undo(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Take back what staff did."""
-    number = given.number("act")
-    await desk.host.network.open(STAFF)
-    entries = await desk.host.network.journal.read(STAFF, number - 1, number)
-    act = entries[0].event if number > 0 and entries else None
-    if not isinstance(act, Acted):
-        raise NoSuchMessage(f"There is no act {number}. audit lists them.")
-    command = rules.undo(act, desk.host.clock.seconds())
-    if command is None:
-        raise NotAllowed(f"Act {number}, {act.verb}, cannot be taken back.")
-    return await desk.ask(operator, cast(Asked, command))
+    return await desk.ask(operator, await staff.undoing(desk.host, given.number("act")))

@@ -74,6 +74,18 @@ class Given:
         """Return the length of time ``name``."""
         return float(self.values.get(name, 0.0))
 
+    def switch(self, name: str) -> float:
+        """Return ``name`` as a number: on is 1, off is 0, anything else a length of time.
+
+        Raises:
+            Malformed: it is none of these.
+        """
+        word = self.text(name).lower()
+        seconds = {"on": 1, "off": 0, "0": 0}.get(word, parse_duration(word))
+        if seconds is None:
+            raise Malformed(f"{name} is on, off, or like 10s, not {word}")
+        return float(seconds)
+
     def flag(self, name: str) -> bool:
         """Return whether ``name`` was said."""
         return bool(self.values.get(name, False))
@@ -202,7 +214,7 @@ PEOPLE = (
     Verb("ban", "People", "keep an account, a name (or a pattern: spam*), an address or a network"
          " (192.0.2.0/24) off the server, or somebody out of a room; for good, or --for 2h. WHO is"
          " told the reason, staff alone the note. --purge 1h deletes what WHO said so long back;"
-         " --dry-run only tells who would be hit now",
+         " --dry-run only tells who would be hit, of those who are here and who were lately",
          (_WHO, _SOME_ROOM, _FOR, _REASON, Argument("note", option="note"), _KIND,
           Argument("purge", Kind.SPAN, option="purge"),
           Argument("dry", Kind.FLAG, option="dry-run")), writes=True),
@@ -232,22 +244,33 @@ PEOPLE = (
 )  # fmt: skip
 
 ROOMS = (
-    Verb("op", "Rooms", "make somebody a moderator of a room", (_WHO, _ROOM), writes=True,
-         asks=lambda g: c.Op(g.text("room"), g.text("who"))),
-    Verb("deop", "Rooms", "make a moderator an ordinary member", (_WHO, _ROOM), writes=True,
-         asks=lambda g: c.Deop(g.text("room"), g.text("who"))),
+    Verb("op", "Rooms", "make somebody a moderator of a room", (_WHO, _ROOM),
+         Rank.ADMIN, writes=True, asks=lambda g: c.Op(g.text("room"), g.text("who"))),
+    Verb("deop", "Rooms", "make a moderator an ordinary member", (_WHO, _ROOM),
+         Rank.ADMIN, writes=True, asks=lambda g: c.Deop(g.text("room"), g.text("who"))),
     Verb("owner", "Rooms", "let a room belong to somebody who is in it", (_WHO, _ROOM),
          Rank.ADMIN, writes=True, asks=lambda g: c.Own(g.text("room"), g.text("who"))),
+    Verb("voice", "Rooms", "let somebody speak also where others may not, or not so often",
+         (_WHO, _ROOM), writes=True, asks=lambda g: c.Voice(g.text("room"), g.text("who"))),
+    Verb("devoice", "Rooms", "let them speak as others do", (_WHO, _ROOM), writes=True,
+         asks=lambda g: c.Devoice(g.text("room"), g.text("who"))),
+    Verb("invite", "Rooms", "let somebody in, also where one enters by invitation only",
+         (_WHO, _ROOM), Rank.ADMIN, writes=True,
+         asks=lambda g: c.Invite(g.text("room"), g.text("who"))),
+    Verb("set", "Rooms", "change a room: invite-only, members-only, announce-only or closed is on"
+         " or off, slow is a span between messages, or off",
+         (_ROOM, Argument("setting"), Argument("value")), Rank.ADMIN, writes=True,
+         asks=lambda g: c.Configure(g.text("room"), g.text("setting"), g.switch("value"))),
     Verb("topic", "Rooms", "say what a room is about; - removes it", (_ROOM, _TEXT), writes=True,
          asks=lambda g: c.SetTopic(g.text("room"), g.text("text").removeprefix("-")
                                    if g.text("text") == "-" else g.text("text"))),
     Verb("lock", "Rooms", "let only those in who know a password",
-         (_ROOM, Argument("password", Kind.SECRET, optional=True)), writes=True,
+         (_ROOM, Argument("password", Kind.SECRET, optional=True)), rank=Rank.ADMIN, writes=True,
          asks=lambda g: c.Lock(g.text("room"), g.text("password"))),
-    Verb("unlock", "Rooms", "let everyone in again", (_ROOM,), writes=True,
+    Verb("unlock", "Rooms", "let everyone in again", (_ROOM,), rank=Rank.ADMIN, writes=True,
          asks=lambda g: c.Unlock(g.text("room"))),
     Verb("retain", "Rooms", "let messages be kept no longer than that; 0: as long as the server"
-         " keeps them", (_ROOM, Argument("seconds", Kind.SPAN)), writes=True,
+         " keeps them", (_ROOM, Argument("seconds", Kind.SPAN)), rank=Rank.ADMIN, writes=True,
          asks=lambda g: c.Retain(g.text("room"), g.seconds())),
     Verb("delete", "Rooms", "erase a message; /history and watch show its number",
          (Argument("message", Kind.MESSAGE), _REASON), writes=True,
@@ -258,7 +281,7 @@ TALKING = (
     Verb("say", "Talking", "say something in a room", (_ROOM, _TEXT), writes=True),
     Verb("tell", "Talking", "tell somebody alone, now or at the next login", (_WHO, _TEXT),
          writes=True, asks=lambda g: c.Whisper(g.text("who"), g.text("text"))),
-    Verb("shout", "Talking", "tell everyone on the server", (_TEXT,), writes=True,
+    Verb("shout", "Talking", "tell everyone on the server", (_TEXT,), rank=Rank.ADMIN, writes=True,
          asks=lambda g: c.Announce(g.text("text"))),
     Verb("motd", "Talking", "show what everyone is told who connects", upright=True),
 )  # fmt: skip

@@ -132,6 +132,7 @@ class PortCase(SynchronousTestCase):
         )
         self.desk = Desk(building, all_of_them())
         self.happened: list[str] = []
+        self.pumps: dict[amp.AMP, IOPump] = {}
 
     def calls_at(self, trusted: bool = True, tls: bool = False) -> amp.AMP:
         """Return an operator's end of a connection."""
@@ -144,6 +145,7 @@ class PortCase(SynchronousTestCase):
         if tls:
             alsoProvides(far, ISSLTransport)
         self.pump: IOPump = connect(port, far, line, near)
+        self.pumps[line] = self.pump
         return line
 
     def settle(self) -> None:
@@ -420,3 +422,68 @@ class LookTests(PortCase):
     def setUpAgain(self) -> None:  # noqa: N802
         building = Building(self.rig.factory, 0.0, list, list, list)
         self.desk = Desk(building, all_of_them())
+
+
+class StaffTests(PortCase):
+    def test_a_ban_is_tried_out_noted_and_taken_back(self) -> None:
+        line = self.calls_at()
+        bob = self.rig.member("bob", address="198.51.100.7")
+        (row,) = self.rows(line, "ban 198.51.100.0/24 --dry-run")
+        self.assertEqual((row["name"], row["here"]), ("bob", True))
+        self.assertEqual(bob.hears(), [])
+        said = self.answer(line, "ban 198.51.100.0/24 --for 2h --reason flood --note bots")["said"]
+        self.assertEqual(said, "Done: act 1. undo 1 takes it back.")
+        self.assertIn("You are banned from this server", bob.hears()[-1])
+        (ban,) = self.rows(line, "bans --match 198.51.100.9")
+        self.assertEqual((ban["kind"], ban["reason"], ban["note"]), ("address", "flood", "bots"))
+        self.assertEqual(self.rows(line, "bans --match 192.0.2.1"), [])
+        self.assertIn("undo 2 takes it back", self.answer(line, "undo 1")["said"])
+        self.assertEqual(self.rows(line, "bans"), [])
+        self.assertEqual(texts(self.rows(line, "audit"), "did"), ["unban", "ban"])
+        self.assertIsInstance(self.refusal(line, "undo 9"), refusals.NoSuchMessage)
+
+    def test_what_is_banned_is_seen_from_how_it_is_written(self) -> None:
+        line = self.calls_at()
+        self.rig.account("ann")
+        for what, kind in (
+            ("ann", "account"),
+            ("zoe", "name"),
+            ("spam*", "name"),
+            ("203.0.113.9", "address"),
+            ("2001:db8::/48", "address"),
+        ):
+            self.answer(line, f"ban {what}")
+            self.assertEqual(self.rows(line, "bans")[-1]["kind"], kind, what)
+            self.answer(line, f"unban {what}")
+        self.assertEqual(self.rows(line, "bans"), [])
+
+    def test_no_ban_keeps_the_operator_out(self) -> None:
+        line = self.calls_at()
+        for words in ("ban operator", "ban oper*", "ban 127.0.0.1", "ban ::1"):
+            self.assertIsInstance(self.refusal(line, words), NotAllowed, words)
+        self.answer(line, "status")
+
+    def test_acts_are_found_by_who_did_them_and_in_pages(self) -> None:
+        line = self.calls_at()
+        self.rig.member("eve")
+        for number in range(300):
+            self.answer(line, f"topic tea number {number}")
+        rows = self.rows(line, "audit --limit 1000")
+        self.assertEqual(texts(rows, "to"), [f"number {n}" for n in reversed(range(300))])
+        self.assertEqual(len(self.rows(line, "audit --by operator --limit 3")), 3)
+        self.assertEqual(self.rows(line, "audit --by mia"), [])
+        self.assertEqual(len(self.rows(line, "audit --match 299")), 1)
+
+    def test_a_rank_that_is_lost_is_lost_at_once(self) -> None:
+        self.rig.account("mia")
+        self.answer(self.calls_at(), "account role mia moderator")
+        line = self.calls_at(trusted=False, tls=True)
+        answer = self.asks(line, Login, {"name": "mia", "password": "secret"})
+        self.assertEqual(answer["rank"], "moderator")
+        self.answer(line, "status")
+        self.answer(self.calls_at(), "account role mia user")
+        self.pump = self.pump_of(line)
+        self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
+
+    def pump_of(self, line: amp.AMP) -> IOPump:
+        return self.pumps[line]
