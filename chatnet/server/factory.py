@@ -17,10 +17,11 @@ from chatnet.core.events import Acted, Entry
 from chatnet.core.names import fold
 from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused
 from chatnet.core.room import Actor
-from chatnet.interfaces import IDialect
+from chatnet.interfaces import IDialect, Runs
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
 from chatnet.server.session import Session, Wire
+from chatnet.wires.certificates import Certificates
 from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort, Speech
 
@@ -63,6 +64,8 @@ class ChatFactory(ServerFactory):
         self.host = host
         self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
         self.stopping = False
+        self.certificates: Certificates | None = None  # that are shown
+        self.aside: Runs | None = None  # runs what blocks
         self.front: ServerFactory = self  # who meets those that connect
         self._text = text
         self._json = json
