@@ -341,6 +341,8 @@ class ServerBanTests(StaffTestCase):
         self.bob.hears()
         other = self.rig.member("cat", address="198.51.100.1")
         waiting = self.rig.connects("192.0.2.8")
+        browser = self.rig.connects("192.0.2.8")
+        browser.asks("GET / HTTP/1.1", "Host: localhost")
         (entry,) = self.orders(c.ServerBan("address", "192.0.2.0/24", 7200, "spam.", "thrice"))
         sentence = (
             "You are banned from this server for another 2 hours: spam. If you think that is a"
@@ -350,11 +352,15 @@ class ServerBanTests(StaffTestCase):
         self.assertTrue(self.told(self.bob).endswith(sentence))
         self.assertTrue(self.bob.transport.disconnecting)
         self.assertEqual(self.told(waiting), sentence)
+        self.assertTrue(browser.transport.aborted)
         self.assertFalse(other.transport.disconnecting)
         again = self.rig.connects("192.0.2.9")
         again.asks('{"do": "hello"}')
         self.assertEqual(again.receives()[-1]["error"], "banned")
-        self.assertEqual(len(self.rig.factory.registry), 4)
+        page = self.rig.connects("192.0.2.9")
+        page.asks("GET / HTTP/1.1", "Host: localhost", "")
+        self.assertIn("HTTP/1.1 403 Forbidden", self.told(page))
+        self.assertEqual(len(self.rig.factory.registry), 5)
         self.rig.clock.advance(7200)
         self.assertIn("Welcome", self.told(self.rig.arrives("/join tea", address="192.0.2.9")))
 
@@ -418,7 +424,10 @@ class PurgeTests(StaffTestCase):
         self.bob.types(*[f"spam {n}" for n in range(staff.PIECE + 5)])
         self.ann.types("/join tea", "not spam")
         self.bob.types("/join milk", "more spam")
-        (entry,) = self.orders(c.Purge("*", "BOB", 600, "spam"))
+        command = c.Purge("*", "BOB", 600, "spam")
+        count = self.wait(staff.purgeable(self.rig.host, OPERATOR_ACTOR, command))
+        self.assertEqual(count, staff.PIECE + 6)
+        (entry,) = self.orders(command)
         assert isinstance(entry.event, e.Acted)
         self.assertEqual((entry.event.to, entry.event.was), (str(staff.PIECE + 6), "600"))
         left = [
