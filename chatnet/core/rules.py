@@ -72,9 +72,24 @@ def by_rank(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) 
     if not actor.rank or not outranks(verb, actor.rank):
         return False
     role = role_of(state, actor, now)
-    if isinstance(command, c.Delete) and not command.own:
-        return role < Role.MODERATOR
-    return not permits(verb, role, actor.registered)
+    return not permits(verb, role, actor.registered) or role < _least(state, actor, command)
+
+
+def _least(state: RoomState, actor: Actor, command: c.RoomCommand) -> int:
+    """Return the least role for ``command``, where the table says not all.
+
+    It is more than any role if none is enough.
+    """
+    match command:
+        case c.Kick(_, who) | c.Ban(_, who) | c.Mute(_, who) if fold(who) != actor.key:
+            fellow = isinstance(command, c.Ban) and fold(who) in state.moderators
+            return Role.OWNER + 1 if fellow or fold(who) == state.owner else Role.BANNED
+        case c.Configure(_, "closed"):
+            return Role.OWNER
+        case c.Delete(own=False):
+            return Role.MODERATOR
+        case _:
+            return Role.BANNED
 
 
 def permit_person(actor: Actor, verb: type[c.Command]) -> None:
@@ -126,7 +141,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
         case c.SetTopic(_, topic):
             return [e.TopicSet(actor.name, _short(topic, "topic", LONGEST_TOPIC))]
         case c.Kick(_, who, reason):
-            _check_touch(state, actor, command, now)
+            _check_touch(state, actor, command)
             return [e.Kicked(_member(state, who), actor.name, _reason(reason))]
         case c.Ban() | c.Mute():
             return _sanction(state, actor, command, now)
@@ -166,9 +181,9 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             if not state.lock:
                 raise NotAllowed(f"The room {state.name} has no password.")
             return [e.Unlocked(actor.name)]
-        case c.Delete(_, message, reason, author, own):
+        case c.Delete(_, message, reason, author):
             role = role_of(state, actor, now)
-            if not own and role < Role.MODERATOR and not outranks(c.Delete, actor.rank):
+            if role < _least(state, actor, command) and not outranks(c.Delete, actor.rank):
                 raise _refusal(state, actor, c.Delete, role, now)
             return [e.Deleted(actor.name, message, _reason(reason), author)]
         case c.Retain(_, seconds):
@@ -312,10 +327,8 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     verb = "ban" if isinstance(command, c.Ban) else "mute"
     if fold(who) == actor.key:
         raise NotAllowed(f"You cannot {verb} yourself.")
-    _check_touch(state, actor, command, now)
-    if fold(who) in state.moderators and not (
-        verb == "ban" and by_rank(state, actor, command, now)
-    ):
+    _check_touch(state, actor, command)
+    if fold(who) in state.moderators and not (verb == "ban" and outranks(c.Ban, actor.rank)):
         raise NotAllowed(f"{who} is a moderator: /deop {who} first.")
     if not command.target:
         raise NoSuchPerson(f"Nobody called {command.who} is known here.")
@@ -330,9 +343,7 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     return [e.Muted(who, actor.name, command.target, until, reason)]
 
 
-def _check_touch(
-    state: RoomState, actor: Actor, command: c.Kick | c.Ban | c.Mute, now: float
-) -> None:
+def _check_touch(state: RoomState, actor: Actor, command: c.Kick | c.Ban | c.Mute) -> None:
     """See that ``actor`` may do something to whom ``command`` names.
 
     Raises:
@@ -341,7 +352,8 @@ def _check_touch(
     key = fold(command.who)
     if command.shielded and key != actor.key:
         raise NotAllowed(f"{command.who} is of this server's staff, and not yours to put out.")
-    if key == state.owner and key != actor.key and not by_rank(state, actor, command, now):
+    allowed = key == actor.key or outranks(type(command), actor.rank)
+    if key == state.owner and not allowed:
         raise NotAllowed(f"{state.name} belongs to {state.moderators[key]}.")
 
 

@@ -264,6 +264,18 @@ class StaffTests(StaffTestCase):
             self.orders(self.wait(staff.undoing(self.rig.host, id)))
         self.assertEqual(self.rig.room("tea").state.settings, {})
 
+    def test_what_was_done_is_kept_also_where_what_was_said_is_not(self) -> None:
+        self.rig = Rig(retention=3600.0)
+        self.rig.account("ann")
+        self.bob = self.rig.member("bob")
+        self.bob.types("hello")
+        self.orders(c.SetRank("ann", "moderator"))
+        for _ in range(30):
+            self.rig.clock.advance(600)
+            self.rig.settle()
+        self.assertNotIn(e.Said("bob", "hello"), [x.event for x in self.rig.store.kept("tea")])
+        self.assertEqual(len(self.acts()), 1)
+
     def test_only_an_account_has_one(self) -> None:
         self.assertIsInstance(self.refuses(c.SetRank("bob", "admin")), NoSuchPerson)
 
@@ -280,6 +292,16 @@ class StaffTests(StaffTestCase):
         self.orders(c.SetRank("ann", "moderator"))
         self.ann.types("/join milk", "/topic white")
         self.assertEqual(len(self.acts()), 1)
+
+    def test_what_takes_more_than_being_a_moderator_of_the_room_is_one(self) -> None:
+        self.orders(c.SetRank("ann", "admin"))
+        self.ann.types("/join tea")
+        self.bob.types("/op ann")
+        self.ann.types("/topic ours", "/set closed off", "/kick bob now")
+        self.assertEqual(self.acts()[1:], [e.Acted("ann", "kick", "bob", "tea", reason="now")])
+        self.ann.types("/set closed on", "/set closed off")
+        self.assertEqual(self.rig.room("tea").state.owner, "ann")
+        self.assertEqual(len(self.acts()), 2)
 
     def test_a_moderator_does_not_give_rooms_away(self) -> None:
         self.orders(c.SetRank("ann", "moderator"))
