@@ -52,6 +52,7 @@ class Office:
     bans: dict[str, Measure] = field(default_factory=dict)
     exempt: dict[str, Measure] = field(default_factory=dict)
     _widths: frozenset[tuple[int, int]] = frozenset()  # IP version and bits of the networks above
+    _patterns: tuple[Measure, ...] = ()  # the bans of names
 
     def evolve(self, event: Acted) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
@@ -80,7 +81,20 @@ class Office:
 
     def copy(self) -> Office:
         """Return an equal one that changes by itself."""
-        return Office(self.acts, dict(self.ranks), dict(self.bans), dict(self.exempt), self._widths)
+        return Office(
+            self.acts,
+            dict(self.ranks),
+            dict(self.bans),
+            dict(self.exempt),
+            self._widths,
+            self._patterns,
+        )
+
+    def with_only(self, event: Acted) -> Office:
+        """Return one of the same ranks and exemptions, in which only the ban in ``event`` holds."""
+        office = Office(self.acts, self.ranks, {}, self.exempt)
+        office.evolve(event)
+        return office
 
     def told(self) -> dict[str, Any]:
         """Return it in lists and dictionaries; ``of`` takes them."""
@@ -129,11 +143,7 @@ class Office:
         if barred is not None or (registered and self.rank(fold(name))) or name.startswith(GUEST):
             return barred
         return next(
-            (
-                ban
-                for ban in self.bans.values()
-                if ban.kind == "name" and ban.holds(now) and is_like(name, ban.what)
-            ),
+            (ban for ban in self._patterns if ban.holds(now) and is_like(name, ban.what)),
             None,
         )
 
@@ -151,7 +161,8 @@ class Office:
         return tuple(f"address {spell_network(net)}" for net in nets if net is not None)
 
     def _look(self) -> None:
-        """See of which widths the networks are that are banned, or exempt."""
+        """See which patterns are banned, and of which widths networks are, or are exempt."""
+        self._patterns = tuple(ban for ban in self.bans.values() if ban.kind == "name")
         nets = [
             network_of(measure.what)
             for held in (self.bans, self.exempt)

@@ -111,7 +111,10 @@ def _ban(
         raise NotAllowed(f"{what} is {_article(office.rank(what))}, and not yours to ban.")
     _room_for(office.bans, place, now)
     event = e.Acted(actor.name, "ban", place, until=until, reason=command.reason, note=command.note)
-    for one in hit(office, event, now, [actor, *present]):
+    only = office.with_only(event)
+    for one in [actor, *(one for one in present if one.rank)]:
+        if barred(only, one, now) is None:
+            continue
         if one.key == actor.key:
             raise NotAllowed("That would keep yourself out.")
         if one.rank >= actor.rank:
@@ -121,12 +124,11 @@ def _ban(
 
 def hit(office: Office, event: e.Acted, now: float, people: Iterable[Actor]) -> list[Actor]:
     """Return those of ``people`` whom the ban in ``event`` keeps out, and no other ban does."""
-    after = office.copy()
-    after.evolve(event)
+    only = office.with_only(event)
     return [
         one
         for one in people
-        if barred(after, one, now) is not None and barred(office, one, now) is None
+        if barred(only, one, now) is not None and barred(office, one, now) is None
     ]
 
 

@@ -123,10 +123,10 @@ class ChatFactory(ServerFactory):
                 if session.actor.registered and session.actor.key == fold(event.whom):
                     session.tell(f"You are {event.to} of this server now, says {event.by}.")
         if event.verb == "ban" and not event.where:
-            self._put_out()
+            self.host.turn.ring(self)
 
-    def _put_out(self) -> None:
-        """Part with those whom a ban hits."""
+    def drain(self) -> None:
+        """Part with those whom a ban hits: once, however many were laid in this turn."""
         office, now = self.host.network.office, self.host.clock.seconds()
         for door in self.registry:
             session = self.sessions.get(door.id)

@@ -7,11 +7,13 @@ from typing import get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core import commands as c
+from chatnet.core import commands as c, events as e
+from chatnet.core.codec import decode_state, encode_state
 from chatnet.core.refusals import Refused
 from chatnet.core.roles import RIGHTS, Rank, Role, outranks, permits
 from chatnet.core.room import Actor, Member, RoomState, Sanction
 from chatnet.core.rules import permit, role_of
+from chatnet.test.properties import given, st
 from chatnet.test.rig import Client, Rig
 
 
@@ -383,6 +385,32 @@ class LockTests(ModerationTestCase):
         self.rig.clock.advance(1)
         self.rig.settle()
         self.assertEqual(len(cat.hears()), 1)
+
+
+who = st.sampled_from(["ann", "bob", "cat", "dan"])
+what_moves_a_room = st.one_of(
+    st.builds(e.Joined, who, st.booleans()),
+    st.builds(e.Left, who),
+    st.builds(e.Kicked, who, who, st.just("")),
+    st.builds(e.Banned, who, who, who, st.just(0.0), st.just("")),
+    st.builds(e.Renamed, who, who, st.booleans()),
+    st.builds(e.Promoted, who, who),
+    st.builds(e.Demoted, who, who),
+    st.builds(e.Owned, who, who),
+)
+
+
+class OwnershipTests(SynchronousTestCase):
+    @given(st.lists(what_moves_a_room, max_size=30))
+    def test_a_room_with_moderators_has_an_owner_among_them_whatever_happens(
+        self, events: list[e.Event]
+    ) -> None:
+        state = RoomState("tea")
+        for event in events:
+            state.evolve(event)
+            self.assertEqual(bool(state.owner), bool(state.moderators))
+            self.assertIn(state.owner, [*state.moderators, ""])
+        self.assertEqual(decode_state(encode_state(state)), state)
 
 
 class OwnerTests(ModerationTestCase):
