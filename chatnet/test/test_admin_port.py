@@ -131,6 +131,7 @@ class PortCase(SynchronousTestCase):
             list,
         )
         self.desk = Desk(building, all_of_them())
+        self.rig.network.desk = self.desk.converse
         self.happened: list[str] = []
         self.pumps: dict[amp.AMP, IOPump] = {}
 
@@ -484,6 +485,51 @@ class StaffTests(PortCase):
         self.answer(self.calls_at(), "account role mia user")
         self.pump = self.pump_of(line)
         self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
+
+    def test_a_password_is_replaced_by_who_is_above_its_owner(self) -> None:
+        line = self.calls_at()
+        for name in ("ann", "mia", "zed"):
+            self.rig.account(name).hangs_up()
+        self.answer(line, "account role mia admin")
+        self.answer(line, "account role zed admin")
+        self.assertIsInstance(self.refusal(line, "account passwd ann x"), refusals.BadPassword)
+        admin = self.calls_at(trusted=False, tls=True)
+        self.asks(admin, Login, {"name": "mia", "password": "secret"})
+        self.assertIn("not below yours", str(self.refusal(admin, "account passwd zed sesame")))
+        self.answer(admin, "account passwd ann sesame")
+        ann = self.rig.arrives("/login ann secret", "/login ann sesame")
+        self.assertIn("You are logged in as ann.", ann.hears())
+        self.pump = self.pump_of(line)
+        self.assertEqual(self.rows(line, "audit")[0]["did"], "passwd")
+
+    def test_the_same_verbs_serve_staff_in_the_chat(self) -> None:
+        mia = self.rig.account("mia")
+        mia.types("/admin who")
+        self.assertEqual(mia.hears(), ["That is for the server's staff, and you are a user."])
+        self.answer(self.calls_at(), "account role mia moderator")
+        mia.types("/admin who --sort lag")
+        *_, header, row = mia.hears()
+        self.assertEqual((header.split()[0], row.split()[0]), ("NAME", "mia"))
+        bob = self.rig.member("bob")
+        mia.types("/admin kick bob --reason 'too loud'", "/admin kick")
+        self.assertIn("bob was kicked by mia: too loud", bob.hears())
+        done, wrong = mia.hears()
+        self.assertEqual(done, "Done: bob is out of tea.")
+        self.assertEqual(wrong, "Use it like this: kick WHO [ROOM] [--reason REASON]")
+        mia.types("/admin stop", "/admin account add zoe", "/admin watch")
+        mia.types("/admin help kick", "/admin '")
+        self.assertEqual(
+            [line.partition(":")[0] for line in mia.hears()],
+            [
+                "stop takes the rank of owner.",
+                "account add is for the console",
+                "watch is for the console",
+                "kick WHO [ROOM] [--reason REASON]",
+                "Put somebody out of a room; without ROOM, of every room. Takes the rank of",
+                "moderator.",
+                "Quotes come in pairs.",
+            ],
+        )
 
     def pump_of(self, line: amp.AMP) -> IOPump:
         return self.pumps[line]
