@@ -27,7 +27,7 @@ from chatnet.admin.tables import Shown, lines_of, width
 from chatnet.admin.verbs import ALL_VERBS, VERBS, Given, help_on, help_text, understand
 from chatnet.core import refusals
 from chatnet.core.refusals import Malformed, NotAllowed
-from chatnet.core.roles import Rank
+from chatnet.core.roles import RIGHTS, Rank
 from chatnet.test.rig import Rig
 
 
@@ -78,6 +78,13 @@ class VerbTests(SynchronousTestCase):
         self.assertEqual(set(COMMANDS), set(VERBS))
         done = {verb.name for verb in ALL_VERBS if verb.asks is not None} | set(all_of_them())
         self.assertEqual(set(VERBS) - done, {"watch"})
+
+    def test_a_verb_takes_the_rank_that_its_command_takes(self) -> None:
+        values: Shown = {"message": "tea/1", "value": "on", "rank": "user", "seconds": 60.0}
+        for verb in ALL_VERBS:
+            if verb.asks is not None and verb.name != "tell":  # which anybody may
+                command = verb.asks(Given(values))
+                self.assertEqual(RIGHTS[type(command)].rank, verb.rank, verb.name)
 
     def test_each_way_to_say_no_has_its_own_code_on_the_wire(self) -> None:
         kinds = [k for k in vars(refusals).values() if isinstance(k, type)]
