@@ -488,10 +488,16 @@ class StaffTests(PortCase):
         line = self.calls_at(trusted=False, tls=True)
         answer = self.asks(line, Login, {"name": "mia", "password": "secret"})
         self.assertEqual(answer["rank"], "moderator")
-        self.answer(line, "status")
+        self.answer(line, "watch")
         self.answer(self.calls_at(), "account role mia user")
         self.pump = self.pump_of(line)
-        self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
+        self.settle()
+        self.happened.clear()
+        self.rig.member("eve")
+        self.settle()
+        self.assertEqual(self.happened, [])
+        for words in ("status", "watch"):
+            self.assertIsInstance(self.refusal(line, words), NotAllowed, words)
 
     def test_a_password_is_replaced_by_who_is_above_its_owner(self) -> None:
         line = self.calls_at()
