@@ -359,6 +359,13 @@ class IAccounts(Interface):
             As for ``register`` and ``login``.
         """
 
+    def reset(key: str, new: str) -> Deferred[None]:
+        """Replace the password of the account ``key``, which there is, for one who has lost it.
+
+        Errbacks:
+            BadPassword: it is too short or too long.
+        """
+
     def hash(password: str) -> Deferred[str]:
         """Return a verifier for ``password``, such as a room's."""
 

@@ -78,6 +78,9 @@ class Accounts:
     def change(self, name: Name, old: str, new: str, address: str) -> Deferred[None]:
         return self._counted(self._change(name, old, new, address))
 
+    def reset(self, key: str, new: str) -> Deferred[None]:
+        return self._counted(self._reset(key, new))
+
     def hash(self, password: str) -> Deferred[str]:
         return self._counted(self._hash(password))
 
@@ -130,6 +133,10 @@ class Accounts:
         self._check_length(new)
         await self._login(name, old, address)
         await self._replace(name.key, new)
+
+    async def _reset(self, key: str, new: str) -> None:
+        self._check_length(new)
+        await self._replace(key, new)
 
     async def _replace(self, key: str, password: str) -> None:
         verifier = await self._hash(password)

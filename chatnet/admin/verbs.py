@@ -235,6 +235,8 @@ PEOPLE = (
          (_WHO, _REASON), writes=True),
     Verb("account add", "People", "make an account", (Argument("name"),
          Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
+    Verb("account passwd", "People", "give an account another password", (_WHO,
+         Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
     Verb("account role", "People", "let an account be a user, moderator, admin or owner of the"
          " server", (_WHO, Argument("rank", choices=tuple(rank.name.lower() for rank in Rank)),
          _REASON), Rank.ADMIN, writes=True,

@@ -72,6 +72,13 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
+class Operate:
+    """Do what the verb of the operator's console says that ``words`` begin with; staff only."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ignore:
     """See nothing of what ``name`` says, or, with an empty name, ask who is ignored."""
 
@@ -474,7 +481,7 @@ RoomQuery = ListMembers | ListBans | ShowTopic | History
 Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
 SessionCommand = (
     Hello | Password | Nick | Register | Login | ChangePassword | Logout | Quit
-    | Ping | Ignore | Unignore | Typing
+    | Ping | Ignore | Unignore | Typing | Operate
 )  # fmt: skip
 Command = RoomCommand | StaffCommand | Telling | Query | Find | SessionCommand
 

@@ -253,6 +253,9 @@ ALL_VERBS = (
          " between messages), closed (its owner)", "Moderators", _set),
     Verb("owner", "/owner USER", "let the room belong to someone who is in it; you moderate it on",
          "Moderators", _here(c.Own)),
+    Verb("admin", "/admin VERB", "do what a verb of the operator's console says, like"
+         " /admin who --sort lag; /admin help lists them. For the server's staff", "Moderators",
+         _text(c.Operate)),
     Verb("lock", "/lock PASSWORD", "let only those in who know the password", "Moderators",
          _one(lambda password: c.Lock("", password))),
     Verb("unlock", "/unlock", "let everyone in again", "Moderators",

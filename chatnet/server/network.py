@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +64,8 @@ class Network:
         self._clock = clock
         self._chronicle = Chronicle(transcript)
         self.visitors = Visitors(clock.seconds)
+        # What answers a line of an operator's, who is connected by that id.
+        self.desk: Callable[[Actor, str, str], Awaitable[str]] | None = None
         self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
         self._vacated: dict[Person, list[Deferred[None]]] = {}
         self._turn = turn

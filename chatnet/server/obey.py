@@ -8,6 +8,7 @@ from chatnet.core import commands as c, events as e, rules, staff as office
 from chatnet.core.large import LARGE
 from chatnet.core.names import LONGEST, STAFF, fold
 from chatnet.core.refusals import (
+    Closed,
     Malformed,
     NotAllowed,
     NotAMember,
@@ -89,6 +90,8 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)
         case c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt():
             session.slowly(_govern(session, command, cid), cid)
+        case c.Operate(words):
+            session.slowly(_operate(session, words, cid), cid)
         case c.Purge():
             session.slowly(_purge(session, command, cid), cid)
         case _:
@@ -204,6 +207,15 @@ async def _govern(session: Session, command: c.Governing, cid: str | None) -> No
             network.office, session.actor, prepared, host.clock.seconds(), staff.everyone(host)
         )
     session.answer_to(network.tell(session, [STAFF], acts, cid), cid, 0, Noted("Done."))
+
+
+async def _operate(session: Session, words: str, cid: str | None) -> None:
+    office.permit(session.actor, c.Operate)
+    desk = session.host.network.desk
+    if desk is None:
+        raise Closed("Operators are not heard here.")
+    await session.settled()
+    session.say(Noted(await desk(session.actor, session.id, words)), cid)
 
 
 async def _purge(session: Session, command: c.Purge, cid: str | None) -> None:
