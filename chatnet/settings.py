@@ -35,4 +35,5 @@ class Settings:
     password_seconds: float = 60.0  # to say the server's password
     stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops
     retention: float = 0.0  # for which what is said is kept; 0: for good
+    limits: tuple[tuple[str, str], ...] = ()  # changes to chatnet.core.limits.TABLE
     journal: str = ""  # where messages are kept; empty: in the store

@@ -24,6 +24,7 @@ from chatnet.accounts.throttle import Throttle
 from chatnet.core.durations import parse_duration
 from chatnet.core.events import Entry, Seen, Whispered, weight
 from chatnet.core.large import LARGE
+from chatnet.core.limits import Limits, parse_change
 from chatnet.core.names import EVERYBODY
 from chatnet.core.room import Room
 from chatnet.core.rules import LONGEST_RETENTION, SHORTEST_RETENTION
@@ -33,6 +34,7 @@ from chatnet.dialects.text import TextDialect
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.interfaces import Batch
 from chatnet.opening import StoreOptions, open_stores
+from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
 from chatnet.server.network import Network
@@ -85,7 +87,7 @@ class Options(StoreOptions):
         ["tls-only", None, "turn away who does not speak TLS"],
         ["allow-plaintext-passwords", None, "take passwords without TLS from afar"],
     ]
-    lists: ClassVar = {"listen": "endpoints", "origin": "URLs"}
+    lists: ClassVar = {"listen": "endpoints", "origin": "URLs", "limit": "limits"}
     compData = usage.Completions(multiUse=set(lists))
 
     def __init__(self) -> None:
@@ -104,6 +106,13 @@ class Options(StoreOptions):
     def opt_origin(self, url: str) -> None:
         """Another site whose pages may connect, like https://chat.example.org; may be repeated."""
         self["origin"].append(url)
+
+    def opt_limit(self, change: str) -> None:
+        """A limit on what one may do, like messages=20+5/s or connections=none; may be repeated.
+
+        none alone turns all of them off. docs/operating.md lists them.
+        """
+        self["limit"].append(change)
 
     def parseArgs(self, *words: str) -> None:
         """Refuse what is no option."""
@@ -160,6 +169,7 @@ class Options(StoreOptions):
             tls_key=_path(self["tls-key"]),
             tls_only=bool(self["tls-only"]),
             allow_plaintext_passwords=bool(self["allow-plaintext-passwords"]),
+            limits=tuple(_limit(change) for change in self["limit"]),
             origins=tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
         )
 
@@ -246,7 +256,8 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         settings.registration,
         settings.password_length,
     )
-    host = Host(settings, network, accounts, turn, clock, os.urandom, Throttle(clock))
+    defence = Defence(clock, Limits(settings.limits))
+    host = Host(settings, network, accounts, turn, clock, os.urandom, Throttle(clock), defence)
     workers = list(dict.fromkeys((writer, reader, hasher)))
     certificates = _certificates(settings) if settings.tls else None
     tls = None
@@ -260,6 +271,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     def close() -> None:
         if certificates is not None:
             certificates.stop()
+        defence.levels.stop()
         for worker in workers:
             worker.stop()
         for stores in dict.fromkeys((write, read)):
@@ -319,6 +331,13 @@ def _origin(value: str) -> str:
             f"--origin is like https://chat.example.org or http://localhost:8000, not {value}"
         )
     return re.sub("^(http:.*):80$|^(https:.*):443$", r"\1\2", origin)
+
+
+def _limit(value: str) -> tuple[str, str]:
+    try:
+        return parse_change(value)
+    except ValueError as error:
+        raise usage.UsageError(f"--limit: {error}") from None
 
 
 def _number(value: str, name: str, least: int, most: int = 2**40) -> int:

@@ -283,7 +283,12 @@ class LiveTestCase(TestCase):
     # -- servers -------------------------------------------------------------------
 
     async def serves(self, *options: str, data: str = "data", listen: bool = True) -> Server:
-        """Return a server that listens on a free port of this machine."""
+        """Return a server that listens on a free port of this machine.
+
+        It knows no limits, unless ``options`` say which: most tests are about something else, and
+        all of them come from one address.
+        """
+        options = options if "--limit" in options else ("--limit", "none", *options)
         where = ("--port", "0", "--interface", "127.0.0.1") if listen else ()
         server = self.launches("--data", str(self.folder / data), *where, *options)
         await server.logged("connect with:")

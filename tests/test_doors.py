@@ -698,6 +698,7 @@ class PlaintextPasswordTests(LiveTestCase):
     async def _from_afar(self, *options: str) -> Server:
         server = self.launches(
             *("--data", str(self.folder / "data"), "--port", "0", "--interface", self.address),
+            *("--limit", "none"),
             *options,
         )
         await server.logged("connect with:")

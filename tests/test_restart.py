@@ -333,7 +333,9 @@ class KillTests(LiveTestCase):
 class FullDiskTests(LiveTestCase):
     async def test_what_cannot_be_stored_is_not_shown_and_its_sender_is_told(self) -> None:
         options = ("--data", str(self.folder / "data"), "--port", "0", "--interface", "127.0.0.1")
-        server = self.launches(*options, shell="ulimit -f 1200")  # blocks of 512 bytes, per file
+        server = self.launches(
+            "--limit", "none", *options, shell="ulimit -f 1200"
+        )  # blocks of 512 bytes, per file
         server.suffers = True
         await server.logged("connect with:")
         ann, bob = await self.joins(server, "ann"), await self.joins(server, "bob")

@@ -131,6 +131,12 @@ class ServerFull(Refused):
     code = "server-full"
 
 
+class TooManyConnections(Refused):
+    """Too many come, or are here, from one address."""
+
+    code = "too-many-connections"
+
+
 class Unavailable(Refused):
     """The store did not confirm it; to try again under the same ``cid`` is safe."""
 

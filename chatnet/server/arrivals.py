@@ -120,14 +120,24 @@ async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
 
 
 async def _register(host: Host, session: Session, name: Name, password: str) -> Reply:
+    address = session.actor.address
+    host.defence.register(address)
+    try:
+        account = await _make(host, session, name, password)
+    except BaseException:
+        host.defence.unregister(address)
+        raise
+    return await _log_in(host, session, account)
+
+
+async def _make(host: Host, session: Session, name: Name, password: str) -> Account:
     people, person = host.network.people, session.person
     people.claim(name, person)  # nobody else takes it while the account is made
     try:
-        account = await host.accounts.register(name, password, session.actor.address)
+        return await host.accounts.register(name, password, session.actor.address)
     except BaseException:
         people.release(name, person, keeping=person.name)
         raise
-    return await _log_in(host, session, account)
 
 
 async def _log_in(host: Host, session: Session, account: Account) -> Reply:

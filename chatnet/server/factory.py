@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatnet.core.commands import Command
-from chatnet.core.refusals import Plaintext, Refused, ServerFull
+from chatnet.core.refusals import Plaintext, Refused, ServerFull, TooManyConnections
 from chatnet.interfaces import IDialect
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
@@ -20,6 +20,7 @@ from chatnet.server.session import Session, Wire
 from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort, Speech
 
+PAGE_PATIENCE = 10.0  # times as long as others, that who opened the page may take to begin
 SPARE = 64  # connections more than there is room for, that are told so as they speak
 _NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, RFC 8446 section 6
 _TLS_ONLY = (
@@ -66,13 +67,16 @@ class ChatFactory(ServerFactory):
 
     def admit(self, door: OnePort) -> None:
         """Count ``door`` in; or, if it is not let in, set its ``refusal``."""
+        defence = self.host.defence
         try:
             self.registry.accept()
-        except ServerFull as full:
-            self._log.info("{address} is turned away: full", address=door.address)
-            door.refusal = str(full)
-            if len(self._spare) >= SPARE:
-                door.turn_away(_words(Speech.TEXT, full))
+            defence.arrive(door.address)
+        except Refused as refusal:
+            if isinstance(refusal, ServerFull):
+                self._log.info("{address} is turned away: full", address=door.address)
+            door.refusal = refusal
+            if len(self._spare) >= SPARE or not defence.is_patient(door.address):
+                door.turn_away(_words(Speech.TEXT, refusal))
             self._spare.add(door)
             return
         while not door.id or door.id in self.registry:
@@ -92,6 +96,8 @@ class ChatFactory(ServerFactory):
             return
         self.registry.remove(door.id)
         session = self.sessions.pop(door.id, None)
+        only_pages = session is None and door.speaks is Speech.HTTP
+        self.host.defence.depart(door.address, only_pages)
         self._log.info(
             "connection {id} is gone: {name} ({count} now)",
             id=door.id,
@@ -106,7 +112,7 @@ class ChatFactory(ServerFactory):
                 return _NO_TLS
             return self._tls.protocol(self._tls, door.within())
         if door.refusal:
-            return _words(speech, ServerFull(door.refusal))
+            return _words(speech, door.refusal)
         if speech is Speech.HTTP:
             return self.web(door) if self.web else _words(speech, Refused("No web page here."))
         if self.host.settings.tls_only and not door.encrypted:
@@ -131,7 +137,10 @@ class ChatFactory(ServerFactory):
     ) -> Session:
         """Return a session in ``dialect`` for the client at ``door``, who wants ``wishes``."""
         trusted = door.encrypted or door.local
-        session = Session(wire, dialect, self.host, door.id, door.address, trusted, wishes)
+        patience = PAGE_PATIENCE if door.speaks is Speech.HTTP else 1.0
+        session = Session(
+            wire, dialect, self.host, door.id, door.address, trusted, wishes, patience
+        )
         self.sessions[door.id] = session
         return session
 
@@ -160,8 +169,10 @@ def _words(speech: Speech, refusal: Refused) -> bytes:
             return f"{text}\r\n".encode()
         case Speech.HTTP:
             body = f"{text}\n".encode()
+            crowded = isinstance(refusal, TooManyConnections)
+            status = "429 Too Many Requests" if crowded else "503 Service Unavailable"
             head = (
-                "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n"
                 f"Content-Length: {len(body)}\r\nRetry-After: 60\r\nConnection: close\r\n\r\n"
             )
             return head.encode() + body

@@ -15,11 +15,13 @@ from twisted.python.failure import Failure
 from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
 from chatnet.core.events import Entry
+from chatnet.core.limits import Limits
 from chatnet.core.names import EVERYBODY, Name
 from chatnet.core.room import Room
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.text import TextDialect
 from chatnet.interfaces import Batch
+from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
 from chatnet.server.network import Network
@@ -152,7 +154,8 @@ class Rig:
 
     def __init__(self, store: FailingStore | None = None, **settings: Any) -> None:
         self.store = store or FailingStore()
-        self.settings = Settings(**{"allow_plaintext_passwords": True} | settings)
+        usual: dict[str, Any] = {"allow_plaintext_passwords": True, "limits": (("all", "none"),)}
+        self.settings = Settings(**usual | settings)
         self.restart()
 
     def restart(self) -> None:
@@ -183,7 +186,14 @@ class Rig:
         )
         throttle = Throttle(self.clock)
         host = Host(
-            self.settings, self.network, accounts, self.turn, self.clock, self.entropy, throttle
+            self.settings,
+            self.network,
+            accounts,
+            self.turn,
+            self.clock,
+            self.entropy,
+            throttle,
+            Defence(self.clock, Limits(self.settings.limits)),
         )
         self.host = host
         self.factory = ChatFactory(host, TextDialect, JsonDialect)

@@ -7,6 +7,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.core.refusals import Refused
 from chatnet.test.properties import given, st
 from chatnet.test.rig import Rig, Wire
 from chatnet.wires.oneport import (
@@ -65,7 +66,7 @@ class Hotel:
         self.mistakes = 0
 
     def admit(self, door: OnePort) -> None:
-        door.refusal = self.full
+        door.refusal = Refused(self.full) if self.full else None
 
     def depart(self, door: OnePort) -> None:
         self.departed += 1
@@ -73,7 +74,7 @@ class Hotel:
     def receive(self, door: OnePort, speech: Speech) -> IProtocol | bytes:
         self.speeches.append(speech)
         self.inner = Inner()
-        return door.refusal.encode() or self.inner
+        return str(door.refusal).encode() if door.refusal else self.inner
 
     def mistaken(self, door: OnePort) -> None:
         self.mistakes += 1

@@ -21,6 +21,7 @@ EVERYTHING = """
     --max-message 0 --password-length 6-9 --replay all --registration closed
     --name N --motd M --transcript --stall-seconds 7
     --tls-cert /c --tls-key /k --tls-only --allow-plaintext-passwords --budget 9 --origin http://a
+    --limit messages=20+5/s --limit connections=none
 """
 
 
@@ -58,6 +59,7 @@ class OptionsTests(SynchronousTestCase):
                 allow_plaintext_passwords=True,
                 origins=("http://a",),
                 budget=9,
+                limits=(("messages", "20+5/s"), ("connections", "none")),
             ),
         )
         self.assertFalse(parse("--no-tls").tls)
@@ -86,6 +88,8 @@ class OptionsTests(SynchronousTestCase):
             ),
             ("--retention 5s", "--retention is like 12h, 30d or 52w (60s or more) or none, not 5s"),
             ("--registration maybe", "--registration is open or closed, not maybe"),
+            ("--limit words=5", "--limit: there is no limit words; there are connections,"),
+            ("--limit messages=x", "--limit: messages is a number in a time, like 32/10m"),
             ("--store oracle://ann:secret@db/x", "or memory:, not oracle:. See"),
             ("--store mysql+pymysql:x", "--store is like mysql+pymysql://USER@HOST/DATABASE"),
             ("--store-password-file x", "is for a --store on a database server"),

@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet.core.addresses import party_of
+from chatnet.core.refusals import Refused
 
 GREET_SECONDS = 2.0  # of silence, after which a client is taken for a person who waits
 HANDSHAKE_SECONDS = 20.0  # to say so much that it is known who speaks
@@ -93,7 +94,7 @@ class OnePort(Protocol):
         self.id: str = outer.id if outer else ""  # given when it is let in
         self.address = address
         self.outer = outer
-        self.refusal: str = outer.refusal if outer else ""  # why it is not let in
+        self.refusal: Refused | None = outer.refusal if outer else None  # why it is not let in
         self.inside: OnePort | None = None  # the one within TLS
         self.speech: Speech | None = None
         self.inner: IProtocol | None = None
