@@ -245,6 +245,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     transcript = _transcript if settings.transcript else None
     network = Network(journal, turn, clock, transcript, settings.retention, budget)
     network.start(journal.open_now(EVERYBODY))
+    limits = Limits(settings.limits)
     accounts = Accounts(
         clock,
         write.accounts,
@@ -255,9 +256,10 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         os.urandom,
         settings.registration,
         settings.password_length,
+        limits,
     )
-    defence = Defence(clock, Limits(settings.limits))
-    host = Host(settings, network, accounts, turn, clock, os.urandom, Throttle(clock), defence)
+    throttle, defence = Throttle(clock, limits), Defence(clock, limits)
+    host = Host(settings, network, accounts, turn, clock, os.urandom, throttle, defence)
     workers = list(dict.fromkeys((writer, reader, hasher)))
     certificates = _certificates(settings) if settings.tls else None
     tls = None

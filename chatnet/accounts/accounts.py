@@ -16,6 +16,7 @@ from zope.interface import implementer
 from chatnet.accounts.passwords import derive, matches, outdated
 from chatnet.accounts.realm import AccountRealm, IMemberAvatar, MemberAvatar, PasswordChecker
 from chatnet.accounts.throttle import Throttle
+from chatnet.core.limits import Limits
 from chatnet.core.names import Name
 from chatnet.core.refusals import (
     BadPassword,
@@ -49,6 +50,7 @@ class Accounts:
         entropy: Callable[[int], bytes],
         registration: bool = True,
         password_length: tuple[int, int] = (4, 128),
+        limits: Limits | None = None,
     ) -> None:
         self.registration = registration
         self.password_length = password_length
@@ -56,7 +58,7 @@ class Accounts:
         self._store, self._writer = store, writer
         self._reads, self._reader = reads, reader
         self._hasher, self._entropy = hasher, entropy
-        self._throttle = Throttle(clock)
+        self._throttle = Throttle(clock, limits)
         self._at_once = 0
         self._portal = Portal(
             AccountRealm(reads, reader), [PasswordChecker(reads, reader, hasher, entropy)]

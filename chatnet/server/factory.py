@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import ServerFactory
@@ -21,6 +21,7 @@ from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort, Speech
 
 PAGE_PATIENCE = 10.0  # times as long as others, that who opened the page may take to begin
+ACCEPTED = 10  # connections in one turn of the reactor, and 20 more: others want to be heard
 SPARE = 64  # connections more than there is room for, that are told so as they speak
 _NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, RFC 8446 section 6
 _TLS_ONLY = (
@@ -52,6 +53,7 @@ class ChatFactory(ServerFactory):
         self.host = host
         self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
         self.stopping = False
+        self.ports: list[Any] = []  # that it is listened on
         self._text = text
         self._json = json
         self._tls = tls
@@ -59,6 +61,9 @@ class ChatFactory(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> OnePort:
         """Return a door for a connection from ``addr``."""
+        # Twisted would take more and more in one turn of the reactor while more wait.
+        for port in self.ports:
+            port.numberAccepts = ACCEPTED
         door = OnePort(self, self.host.clock, getattr(addr, "host", ""))
         door.factory = self
         return door

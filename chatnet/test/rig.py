@@ -39,6 +39,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+# Most tests are about something else than how much one may do; passwords are guessed as slowly.
+OTHERS = (("all", "none"), ("logins", "5/15m"), ("logins-address", "20/1h"))
+
+
 class ByHand:
     """Runs a call when told to, as a thread would sooner or later."""
 
@@ -154,7 +158,7 @@ class Rig:
 
     def __init__(self, store: FailingStore | None = None, **settings: Any) -> None:
         self.store = store or FailingStore()
-        usual: dict[str, Any] = {"allow_plaintext_passwords": True, "limits": (("all", "none"),)}
+        usual: dict[str, Any] = {"allow_plaintext_passwords": True, "limits": OTHERS}
         self.settings = Settings(**usual | settings)
         self.restart()
 
@@ -173,6 +177,7 @@ class Rig:
         )
         self.network.start(self.journal.open_now(EVERYBODY))
         self._entropy = 0
+        limits = Limits(self.settings.limits)
         accounts = Accounts(
             self.clock,
             self.store,
@@ -183,8 +188,9 @@ class Rig:
             self.entropy,
             self.settings.registration,
             self.settings.password_length,
+            limits,
         )
-        throttle = Throttle(self.clock)
+        throttle = Throttle(self.clock, limits)
         host = Host(
             self.settings,
             self.network,
@@ -193,7 +199,7 @@ class Rig:
             self.clock,
             self.entropy,
             throttle,
-            Defence(self.clock, Limits(self.settings.limits)),
+            Defence(self.clock, limits),
         )
         self.host = host
         self.factory = ChatFactory(host, TextDialect, JsonDialect)
