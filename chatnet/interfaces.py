@@ -80,6 +80,9 @@ class IDialect(Interface):
 class IJournal(Interface):
     """The ordering point: gives events their places, and shows them once they are durable."""
 
+    commits = Attribute("How long its commits took: a L{Tally}.")
+    failures = Attribute("How many of them failed.")
+
     def subscribe(
         deliver: Callable[[Sequence[Entry]], None], rewind: Callable[[Iterable[str]], None]
     ) -> None:
@@ -327,6 +330,7 @@ class IAccounts(Interface):
 
     registration = Attribute("Whether accounts can be made.")
     password_length = Attribute("The fewest and the most characters of a password.")
+    delayed = Attribute("How many tries at passwords had to wait.")
 
     def find(name: Name) -> Deferred[Account | None]:
         """Return the account whose name is ``name``, or looks like it."""

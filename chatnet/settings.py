@@ -30,6 +30,8 @@ class Settings:
     tls_only: bool = False
     allow_plaintext_passwords: bool = False  # from other machines, without TLS
     origins: tuple[str, ...] = ()  # other sites whose pages may connect
+    proxies: tuple[str, ...] = ()  # addresses and networks that may say for whom they speak
+    metrics: tuple[str, ...] = ()  # and those, besides this machine, that may read /metrics
     budget: int = 256 * 1024 * 1024  # for large messages on their way, of everyone together
     store_password: str = field(default="", repr=False)  # for a URL without one
     password_seconds: float = 60.0  # to say the server's password

@@ -14,13 +14,14 @@ from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python import usage
 
 from chatnet import __version__
 from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
+from chatnet.core.addresses import Networks
 from chatnet.core.durations import parse_duration
 from chatnet.core.events import Entry, Seen, Whispered, weight
 from chatnet.core.large import LARGE
@@ -33,11 +34,14 @@ from chatnet.dialects.styles import LIVE
 from chatnet.dialects.text import TextDialect
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.interfaces import Batch
+from chatnet.logs import opener
 from chatnet.opening import StoreOptions, open_stores
 from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
+from chatnet.server.meter import Pulse
 from chatnet.server.network import Network
+from chatnet.server.notify import Manager
 from chatnet.server.service import ChatService
 from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
@@ -47,6 +51,7 @@ from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
+from chatnet.wires.proxied import Proxies
 
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
@@ -78,6 +83,7 @@ class Options(StoreOptions):
         ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
         ["name", None, _DEFAULTS.name, "what the server calls itself"],
         ["motd", None, "", "a message for everyone who connects"],
+        ["log-format", None, "text", "text, or json: an object a line, for programs"],
         ["tls-cert", None, "", "PEM file with the certificate, its chain, and perhaps its key"],
         ["tls-key", None, "", "PEM file with the key, if it is not in --tls-cert's"],
     ]
@@ -87,13 +93,20 @@ class Options(StoreOptions):
         ["tls-only", None, "turn away who does not speak TLS"],
         ["allow-plaintext-passwords", None, "take passwords without TLS from afar"],
     ]
-    lists: ClassVar = {"listen": "endpoints", "origin": "URLs", "limit": "limits"}
+    lists: ClassVar = {
+        "listen": "endpoints",
+        "origin": "URLs",
+        "limit": "limits",
+        "proxy": "addresses",
+        "metrics": "addresses",
+    }
     compData = usage.Completions(multiUse=set(lists))
 
     def __init__(self) -> None:
         super().__init__()
         self.update({key: [] for key in self.lists})
         self.settings = _DEFAULTS
+        self.log: Callable[[], ILogObserver] | None = None  # opens twistd's, if not its own way
         self._configured: dict[str, Any] = {}  # what the file says of what goes together
 
     def opt_listen(self, endpoint: str) -> None:
@@ -113,6 +126,18 @@ class Options(StoreOptions):
         none alone turns all of them off. docs/operating.md lists them.
         """
         self["limit"].append(change)
+
+    def opt_proxy(self, address: str) -> None:
+        """A proxy, or a network of them, that may say for whom it speaks; may be repeated.
+
+        By a header of the PROXY protocol, or in HTTP by X-Forwarded-For. "unix" is whoever comes
+        through a UNIX socket.
+        """
+        self["proxy"].append(address)
+
+    def opt_metrics(self, address: str) -> None:
+        """Who may read /metrics besides this machine, like 10.0.0.7; may be repeated."""
+        self["metrics"].append(address)
 
     def parseArgs(self, *words: str) -> None:
         """Refuse what is no option."""
@@ -149,6 +174,7 @@ class Options(StoreOptions):
             if not any(self[key] for key in keys):
                 self.update({key: self._configured.get(key, self[key]) for key in keys})
         self._check_tls()
+        self._check_log()
         self.settings = replace(
             self.where(),
             name=_text(self["name"], "name"),
@@ -170,6 +196,8 @@ class Options(StoreOptions):
             tls_only=bool(self["tls-only"]),
             allow_plaintext_passwords=bool(self["allow-plaintext-passwords"]),
             limits=tuple(_limit(change) for change in self["limit"]),
+            proxies=_networks(self["proxy"], "proxy"),
+            metrics=_networks(self["metrics"], "metrics"),
             origins=tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
         )
 
@@ -186,6 +214,17 @@ class Options(StoreOptions):
                 raise usage.UsageError(f"give --no-tls or --{key}, not both")
         if self["tls-key"] and not self["tls-cert"]:
             raise usage.UsageError("--tls-key goes with --tls-cert")
+
+    def _check_log(self) -> None:
+        """See that twistd can write its log as it is wanted."""
+        text = _choice(self["log-format"], "log-format", ("text", "json"))
+        if text or self.parent is None:
+            return
+        if "logger" not in self.parent:
+            raise usage.UsageError("--log-format is twistd's; twist has an option of its own")
+        if self.parent["logger"] or self.parent["syslog"]:
+            raise usage.UsageError("--log-format json goes with neither --logger nor --syslog")
+        self.log = opener(self.parent)
 
     def _password(self) -> str:
         if self["password"] and self["password-file"]:
@@ -223,6 +262,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         lambda: build(settings, reactor),
         folder,
         settings.stop_seconds,
+        Manager(cast(IReactorTime, reactor), os.environ),
+        options.log,
     )
 
 
@@ -258,7 +299,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         settings.password_length,
         limits,
     )
-    throttle, defence = Throttle(clock, limits), Defence(clock, limits)
+    throttle, defence = Throttle(clock, limits), Defence(clock, limits, settings.proxies)
     host = Host(settings, network, accounts, turn, clock, os.urandom, throttle, defence)
     workers = list(dict.fromkeys((writer, reader, hasher)))
     certificates = _certificates(settings) if settings.tls else None
@@ -268,9 +309,14 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         tls = TLSMemoryBIOFactory(certificates, False, Factory(), clock)
         tls.protocol = TLSMemoryBIOProtocol
     factory = ChatFactory(host, TextDialect, JsonDialect, tls)
-    factory.web = ChatSite(factory).answer
+    factory.web = ChatSite(factory, certificates).answer
+    if settings.proxies:
+        factory.front = Proxies(factory, clock, settings.proxies, settings.max_clients)
+    pulse = Pulse(clock, network.meter.delays)
+    pulse.start()
 
     def close() -> None:
+        pulse.stop()
         if certificates is not None:
             certificates.stop()
         defence.levels.stop()
@@ -340,6 +386,15 @@ def _limit(value: str) -> tuple[str, str]:
         return parse_change(value)
     except ValueError as error:
         raise usage.UsageError(f"--limit: {error}") from None
+
+
+def _networks(values: list[str], name: str) -> tuple[str, ...]:
+    for value in values:
+        try:
+            Networks((value,))
+        except ValueError as error:
+            raise usage.UsageError(f"--{name} is like 10.0.0.7 or 10.0.0.0/8: {error}") from None
+    return tuple(dict.fromkeys(values))
 
 
 def _number(value: str, name: str, least: int, most: int = 2**40) -> int:

@@ -64,6 +64,10 @@ class Accounts:
             AccountRealm(reads, reader), [PasswordChecker(reads, reader, hasher, entropy)]
         )
 
+    @property
+    def delayed(self) -> int:
+        return self._throttle.delayed
+
     def find(self, name: Name) -> Deferred[Account | None]:
         return self._reader.run(self._reads.find, sorted(name.claims))
 

@@ -38,6 +38,7 @@ class Throttle:
     """
 
     def __init__(self, clock: IReactorTime, limits: Limits | None = None) -> None:
+        self.delayed = 0  # how many tries had to wait
         self._clock = clock
         self._limits = limits or Limits()
         self._tries: dict[str, _Tries] = {}  # the oldest first
@@ -76,7 +77,9 @@ class Throttle:
             return max(start - now, 0.0)
         everywhere = self._count(f"secret {secret}", FREE_PER_SECRET, now)
         slow = SECRET_SECONDS if everywhere.count > FREE_PER_SECRET.most else 0.0
-        return max(start - now, slow)
+        delay = max(start - now, slow)
+        self.delayed += delay > 0
+        return delay
 
     def succeeded(self, secret: str, address: str) -> None:
         """Take back a try that was right."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _NEAR = tuple(
@@ -30,12 +31,60 @@ def is_near(address: str) -> bool:
     return ip is None or any(ip in net for net in _NEAR if net.version == ip.version)
 
 
+class Networks:
+    """Addresses that an operator named: single ones, networks like ``10.0.0.0/8``, or ``unix``.
+
+    That is whoever comes through a UNIX socket, and has no address.
+    """
+
+    def __init__(self, written: Iterable[str]) -> None:
+        """Take them as they were written.
+
+        Raises:
+            ValueError: one is none of these; the sentence says which, and why.
+        """
+        written = list(written)
+        self._unix = "unix" in written
+        self._nets = tuple(ip_network(one) for one in written if one != "unix")
+
+    def __bool__(self) -> bool:
+        return self._unix or bool(self._nets)
+
+    def __contains__(self, address: object) -> bool:
+        if not address:
+            return self._unix
+        try:
+            ip = _unmapped(ip_address(str(address)))
+        except ValueError:
+            return False
+        return any(ip in net for net in self._nets if net.version == ip.version)
+
+
+def bare_address(written: str) -> str:
+    """Return the address in ``written``, which may have a port behind it; empty if there is none.
+
+    IPv6 with a port is in brackets.
+    """
+    host = written
+    if written.startswith("["):
+        host = written[1:].partition("]")[0]
+    elif written.count(":") == 1:
+        host = written.partition(":")[0]
+    try:
+        return str(_unmapped(ip_address(host)))
+    except ValueError:
+        return ""
+
+
+def _unmapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that ``ip`` stands for, if it does; or else ``ip``."""
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
+
+
 def _elsewhere(address: str) -> IPv4Address | IPv6Address | None:
     """Return ``address``; None if it is this machine's."""
     try:
-        ip = ip_address(address)
+        ip = _unmapped(ip_address(address))
     except ValueError:  # a UNIX socket
         return None
-    if isinstance(ip, IPv6Address):
-        ip = ip.ipv4_mapped or ip
     return None if ip.is_loopback else ip

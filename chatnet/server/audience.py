@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -73,6 +73,13 @@ class Audience:
         """Return the seq behind which ``reader`` reads what is new, now or later."""
         last = self._last(reader)
         return last.after if last else self.room.log.head
+
+    def lags(self) -> Iterator[int]:
+        """Yield by how many entries each reader is behind what is new to it."""
+        for cursor in self._cursors.values():
+            while cursor.then is not None:
+                cursor = cursor.then
+            yield (self.room.log.head if cursor.upto is None else cursor.upto) - cursor.after
 
     def caught_up(self, reader: Reader) -> bool:
         """Return whether ``reader`` has read all there is."""

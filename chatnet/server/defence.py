@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatnet.core.addresses import party_of
+from chatnet.core.addresses import Networks, party_of
 from chatnet.core.durations import spell_duration
 from chatnet.core.limits import Bucket, Limits
 from chatnet.core.refusals import Muted, Refused, TooManyConnections, TooManyTries
@@ -60,8 +61,10 @@ class Defence:
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, limits: Limits) -> None:
+    def __init__(self, clock: IReactorTime, limits: Limits, proxies: Iterable[str] = ()) -> None:
+        """Let ``proxies``, networks, come as often as they like: they come for others."""
         self.limits = limits
+        self._proxies = Networks(proxies)
         self.levels = Levels(clock, limits)
         self._clock = clock
         self._places: dict[str, Place] = {}
@@ -69,8 +72,8 @@ class Defence:
 
     # -- connections ---------------------------------------------------------------
 
-    def arrive(self, address: str) -> bool:
-        """Count a connection from ``address``. It departs, if this does not raise.
+    def arrive(self, address: str) -> str:
+        """Count a connection from ``address``, and return as whose, which ``depart`` wants to know.
 
         Raises:
             Refused: it is not let in; it does not count.
@@ -78,9 +81,17 @@ class Defence:
         now = self._clock.seconds()
         self.levels.arrived(now)
         self.levels.refuse(NOBODY_NEW)
-        party = party_of(address)
-        if not party:
-            return True
+        return self.come(address)
+
+    def come(self, address: str) -> str:
+        """Count somebody at ``address``, as ``arrive`` does: perhaps on a proxy's connection.
+
+        Raises:
+            Refused: it is not let in; it does not count.
+        """
+        now, party = self._clock.seconds(), party_of(address)
+        if not party or address in self._proxies:
+            return ""
         self._sweep(now)
         place, limits = self._place(party), self.limits
         if place.here >= limits.connections.most:
@@ -102,16 +113,16 @@ class Defence:
         place.arrivals.take(limits.arrivals, 1, now)
         place.here += 1
         place.refused = 0
-        return True
+        return party
 
     def is_patient(self, address: str) -> bool:
         """Return whether a refusal is worth waiting for how ``address`` speaks."""
         place = self._places.get(party_of(address))
         return place is None or place.refused <= PATIENCE
 
-    def depart(self, address: str, only_pages: bool) -> None:
-        """Count out a connection from ``address``, on which perhaps only pages were fetched."""
-        place = self._places.get(party_of(address))
+    def depart(self, party: str, only_pages: bool) -> None:
+        """Count out a connection of ``party``, on which perhaps only pages were fetched."""
+        place = self._places.get(party)
         if place is not None:
             place.here -= 1
             if only_pages:

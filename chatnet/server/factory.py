@@ -12,7 +12,13 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatnet.core.commands import Command
-from chatnet.core.refusals import Plaintext, Refused, ServerFull, TooManyConnections
+from chatnet.core.refusals import (
+    NotAllowed,
+    Plaintext,
+    Refused,
+    ServerFull,
+    TooManyConnections,
+)
 from chatnet.interfaces import IDialect
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
@@ -27,6 +33,14 @@ _NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, R
 _TLS_ONLY = (
     "This server speaks TLS only, on this same port. Connect with python -m chatnet.client --tls,"
     " with openssl s_client -quiet -connect HOST:PORT, or with https:// in a browser."
+)
+_NO_PROXY = (
+    "You say for whom you are, in the PROXY protocol. That is for proxies which this server's"
+    " operator named with --proxy, once, before anything else."
+)
+_UNNAMED = (
+    "Your address is that of a proxy, which has to say for whom it is: by a header of the PROXY"
+    " protocol, or in HTTP by X-Forwarded-For."
 )
 _TOO_LATE = (
     "You were silent, so you were taken for a person who waits to be greeted. HTTP and TLS speak"
@@ -54,6 +68,7 @@ class ChatFactory(ServerFactory):
         self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
         self.stopping = False
         self.ports: list[Any] = []  # that it is listened on
+        self.front: ServerFactory = self  # who meets those that connect
         self._text = text
         self._json = json
         self._tls = tls
@@ -75,18 +90,19 @@ class ChatFactory(ServerFactory):
         defence = self.host.defence
         try:
             self.registry.accept()
-            defence.arrive(door.address)
+            door.party = defence.arrive(door.address)
         except Refused as refusal:
             if isinstance(refusal, ServerFull):
                 self._log.info("{address} is turned away: full", address=door.address)
             door.refusal = refusal
             if len(self._spare) >= SPARE or not defence.is_patient(door.address):
-                door.turn_away(_words(Speech.TEXT, refusal))
+                door.turn_away(self._turn_away(Speech.TEXT, refusal))
             self._spare.add(door)
             return
         while not door.id or door.id in self.registry:
             door.id = self.host.entropy(4).hex()
         self.registry.add(door.id, door)
+        self.host.network.meter.connections += 1
         self._log.info(
             "connection {id} from {address} ({count} now)",
             id=door.id,
@@ -102,7 +118,7 @@ class ChatFactory(ServerFactory):
         self.registry.remove(door.id)
         session = self.sessions.pop(door.id, None)
         only_pages = session is None and door.speaks is Speech.HTTP
-        self.host.defence.depart(door.address, only_pages)
+        self.host.defence.depart(door.party, only_pages)
         self._log.info(
             "connection {id} is gone: {name} ({count} now)",
             id=door.id,
@@ -117,14 +133,32 @@ class ChatFactory(ServerFactory):
                 return _NO_TLS
             return self._tls.protocol(self._tls, door.within())
         if door.refusal:
-            return _words(speech, door.refusal)
+            return self._turn_away(speech, door.refusal)
         if speech is Speech.HTTP:
             return self.web(door) if self.web else _words(speech, Refused("No web page here."))
+        if speech is Speech.PROXY:
+            return self._turn_away(speech, NotAllowed(_NO_PROXY))
+        if door.unnamed:
+            return self._turn_away(speech, NotAllowed(_UNNAMED))
         if self.host.settings.tls_only and not door.encrypted:
-            return _words(speech, Plaintext(_TLS_ONLY))
+            return self._turn_away(speech, Plaintext(_TLS_ONLY))
         wire = LineWire(self.host.clock, budget=self.host.network.budget)
         wire.session = self.converse(door, wire, self.dialect(speech))
         return wire
+
+    def _turn_away(self, speech: Speech, refusal: Refused) -> bytes:
+        self.host.network.meter.refusals[refusal.code] += 1
+        return _words(speech, refusal)
+
+    def introduce(self, door: OnePort, address: str) -> None:
+        """Let the client at ``door``, a proxy's, be the one at ``address``.
+
+        Raises:
+            Refused: that one is not let in.
+        """
+        party = self.host.defence.come(address)
+        self.host.defence.depart(door.party, True)
+        door.party, door.address = party, address
 
     def dialect(self, speech: Speech) -> IDialect:
         """Return what a program speaks with if it speaks JSON, or else a person."""
@@ -141,10 +175,9 @@ class ChatFactory(ServerFactory):
         self, door: OnePort, wire: Wire, dialect: IDialect, wishes: Sequence[Command] = ()
     ) -> Session:
         """Return a session in ``dialect`` for the client at ``door``, who wants ``wishes``."""
-        trusted = door.encrypted or door.local
         patience = PAGE_PATIENCE if door.speaks is Speech.HTTP else 1.0
         session = Session(
-            wire, dialect, self.host, door.id, door.address, trusted, wishes, patience
+            wire, dialect, self.host, door.id, door.address, door.private, wishes, patience
         )
         self.sessions[door.id] = session
         return session
@@ -170,7 +203,7 @@ def _words(speech: Speech, refusal: Refused) -> bytes:
             return _NO_TLS
         case Speech.JSON:
             return json.dumps({"error": refusal.code, "text": text}).encode() + b"\n"
-        case Speech.TEXT:
+        case Speech.TEXT | Speech.PROXY:
             return f"{text}\r\n".encode()
         case Speech.HTTP:
             body = f"{text}\n".encode()

@@ -19,6 +19,7 @@ from chatnet.server.answers import Answers, Origins
 from chatnet.server.audience import Audience
 from chatnet.server.chronicle import Chronicle, Transcript
 from chatnet.server.cursors import Cursor
+from chatnet.server.meter import Meter
 from chatnet.server.people import People, Person
 from chatnet.server.rooms import RETRY_SECONDS, Rooms, ghosts
 from chatnet.server.seating import Seating
@@ -47,6 +48,7 @@ class Network:
         budget: Budget | None = None,
     ) -> None:
         self.people = People()
+        self.meter = Meter()
         self.budget = budget or Budget(clock, Settings().budget)
         self.rooms = Rooms(journal, clock, self.budget, retention)
         self.seating = Seating(self.people, turn, self.rooms.reap_later)
@@ -298,6 +300,7 @@ class Network:
     def _deliver(self, entries: Sequence[e.Entry]) -> None:
         audience = self.audiences[entries[0].room]
         room = audience.room
+        self.meter.deliver(entries, room.log.head)
         room.log.extend(entries)
         audience.used_at = entries[0].at
         listed = False  # whether something happened that is asked for while nobody is there

@@ -45,7 +45,7 @@ class People:
         return len(set(self._by_key.values()))
 
     def __iter__(self) -> Iterator[Person]:
-        return iter(set(self._by_key.values()))
+        return iter(dict.fromkeys(self._by_key.values()))
 
     def find(self, key: str) -> Person | None:
         """Return who is called ``key``."""

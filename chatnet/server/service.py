@@ -14,12 +14,14 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from chatnet import __version__
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.server.factory import ChatFactory
+from chatnet.server.notify import Manager
 
 SWITCH_SECONDS = 0.001
 _POLL_SECONDS = 0.05
@@ -38,18 +40,30 @@ class ChatService(Service):
         build: Callable[[], tuple[ChatFactory, Callable[[], None]]],
         folder: DataFolder | None,
         stop_seconds: float,
+        manager: Manager | None = None,
+        log: Callable[[], ILogObserver] | None = None,
     ) -> None:
         """Listen on ``endpoints``, each with how the operator wrote it.
 
-        ``build`` opens the store and returns the factory and how to close what it opened.
+        ``build`` opens the store and returns the factory and how to close what it opened. ``log``
+        opens the log of the application that this is in, unless that is done as always.
         """
         self._clock = clock
         self._endpoints = endpoints
         self._build = build
         self._folder = folder
         self._stop_seconds = stop_seconds
+        self._open_log = log
+        self._manager = manager or Manager(clock, {})
         self._ports: list[IListeningPort] = []
+        self._places: list[str] = []  # where they are, in words
         self.factory: ChatFactory | None = None
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Belong to ``parent``; if that is an application, it logs where this one says."""
+        super().setServiceParent(parent)
+        if self._open_log is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._open_log())
 
     def privilegedStartService(self) -> None:
         """Open the store, then listen: nobody is accepted before the reactor runs.
@@ -72,12 +86,16 @@ class ChatService(Service):
             self._folder.acquire()
         self.factory, self._close = self._build()
         for written, endpoint in self._endpoints:
-            self._listen(written, endpoint, self.factory)
+            self._listen(written, endpoint, self.factory.front)
+        self._clock.callLater(0, self._ready)  # when the reactor turns
         gc.freeze()  # what is here now stays
         # Entries form no cycles, and dead connections few: looking for them seldom is enough.
         gc.set_threshold(50_000, 20, 10)
         # A thread that stores a large message lets the reactor go on after a millisecond.
         sys.setswitchinterval(SWITCH_SECONDS)
+
+    def _ready(self) -> None:
+        self._manager.ready(f"listens on {'; '.join(self._places)}")
 
     def startService(self) -> None:
         """Do what is still to be done: ``twist``, unlike ``twistd``, calls nothing else."""
@@ -109,11 +127,9 @@ class ChatService(Service):
         address: Any = port.getHost()
         number = getattr(address, "port", None)
         where = getattr(address, "name", b"").decode() if number is None else address.host
-        self._log.info(
-            "chatnet {version} listens on {where}",
-            version=__version__,
-            where=where if number is None else f"{where}, port {number}",
-        )
+        place = where if number is None else f"{where}, port {number}"
+        self._places.append(place)
+        self._log.info("chatnet {version} listens on {where}", version=__version__, where=place)
         if number is not None:
             self._log.info(
                 "connect with:  nc HOST {port}   or:  python -m chatnet.client --host HOST"
@@ -125,6 +141,7 @@ class ChatService(Service):
         factory = self.factory
         if factory is None:
             return
+        self._manager.stopping()
         await DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
         sessions = list(factory.sessions.values())
         network = factory.host.network
@@ -142,6 +159,7 @@ class ChatService(Service):
         self._close()
         if self._folder is not None:
             self._folder.release()
+        self._manager.stop()
         self._log.info("all is stored; goodbye")
 
     async def _settled(self) -> None:

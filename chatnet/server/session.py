@@ -308,6 +308,7 @@ class Session:
         """Close, and say why, if there is anything to say; see ``Bye`` for ``code``."""
         if not (self.ended or self._parted):
             self._parted = True
+            self._network.meter.partings[code] += 1
             self.mark_seen()
             self.hush()
             if reason:
@@ -509,6 +510,7 @@ class Session:
             self._wire.hold("turn")
 
     def _next_turn(self) -> None:
+        self._network.meter.turns += self._units >= TURN_UNITS
         self._units = 0
         self._wire.release("turn")
 
@@ -554,6 +556,8 @@ class Session:
         self._network.settle().addBoth(lambda _: self.say(reply, cid))
 
     def say(self, reply: Reply, cid: str | None) -> None:
+        if isinstance(reply, Sorry):
+            self._network.meter.refusals[reply.refusal.code] += 1
         said = self.printed(reply, cid)
         if said:
             self._replies.append(said)

@@ -25,6 +25,7 @@ from chatnet.core.refusals import Unavailable
 from chatnet.core.replies import Done
 from chatnet.core.room import Room, RoomState, retention
 from chatnet.core.search import Search
+from chatnet.core.tally import Tally
 from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
 from chatnet.stores.pieces import PAGE, commit, emptied, forget, page
 
@@ -63,6 +64,8 @@ class Journal:
         reader: Runs | None = None,
         reads: IStore | None = None,
     ) -> None:
+        self.commits = Tally()
+        self.failures = 0
         self._clock = clock
         self._writer, self._store = writer, store
         self._reader, self._reads = reader or writer, reads or store
@@ -232,6 +235,7 @@ class Journal:
             runs = self._number(batch)
             await self._write(batch, runs.values(), pieces)
         except Exception as error:
+            self.failures += 1
             self._complain("could not commit {count} appends: {error}", error, len(batch))
             if not await self._turned_out(runs):
                 self._fall(batch, pieces)
@@ -290,7 +294,9 @@ class Journal:
         if stored or answers or states or discards:
             try:
                 whole = Batch(stored, answers, states, discards)
+                began = self._clock.seconds()
                 await self._writer.run(commit, self._store, whole)
+                self.commits.note(self._clock.seconds() - began)
             except Exception:
                 self._states = kept | self._states
                 self._discards |= set(discards)

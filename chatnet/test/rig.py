@@ -199,7 +199,7 @@ class Rig:
             self.clock,
             self.entropy,
             throttle,
-            Defence(self.clock, limits),
+            Defence(self.clock, limits, self.settings.proxies),
         )
         self.host = host
         self.factory = ChatFactory(host, TextDialect, JsonDialect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import traceback
 from collections.abc import Callable
@@ -52,6 +53,7 @@ class Simulation:
         """Do everything, and return what was found to be wrong."""
         observer = cast(ILogObserver, self._logged)
         globalLogPublisher.addObserver(observer)
+        gc.disable()  # what is only held in a circle lasts as long in every run of a seed
         try:
             self._act()
             self._rest()
@@ -59,6 +61,7 @@ class Simulation:
         except Exception:
             self.faults.append(traceback.format_exc())
         finally:
+            gc.enable()
             globalLogPublisher.removeObserver(observer)
         for follower in self._followers:
             self.faults += follower.faults

@@ -297,6 +297,11 @@ class PlaceTests(SynchronousTestCase):
         self.clock.advance(19)
         self.defence.arrive("192.0.2.1")
 
+    def test_proxies_that_were_named_come_for_others(self) -> None:
+        self.defence = Defence(self.clock, Limits(), ("192.0.2.0/24",))
+        for _ in range(100):
+            self.assertEqual(self.defence.arrive("192.0.2.1"), "")
+
     def test_one_network_of_ipv6_is_one_address(self) -> None:
         for n in range(16):
             self.defence.arrive(f"2001:db8::{n}")
@@ -456,6 +461,20 @@ class FloodedServerTests(SynchronousTestCase):
         for client in (person, program, browser):
             client.hangs_up()
         self.assertEqual(len(self.rig.factory._spare), 0)
+
+    def test_whom_a_proxy_speaks_for_is_counted_and_not_the_proxy(self) -> None:
+        rig = Rig(proxies=("192.0.2.9",), limits=(("connections", "2"),))
+        head = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        head += "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        for client, status in (("5", 101), ("5", 101), ("5", 429), ("6", 101)):
+            proxied = rig.connects("192.0.2.9")
+            proxied.asks(f"{head}X-Forwarded-For: 198.51.100.{client}", "")
+            rig.settle()
+            self.assertIn(f"HTTP/1.1 {status} ".encode(), proxied.transport.value())
+        places = rig.host.defence._places
+        self.assertEqual(
+            {p: place.here for p, place in places.items()}, {"198.51.100.5": 2, "198.51.100.6": 1}
+        )
 
     def test_accounts_that_come_to_nothing_do_not_count(self) -> None:
         new = self.rig.arrives(address="192.0.2.7")

@@ -104,7 +104,7 @@ class DetectionTests(SynchronousTestCase):
         if known is not None:
             self.assertIs(detect(first + more), known)
         else:
-            self.assertLess(len(first), 8)
+            self.assertLess(len(first), 13)
 
 
 class OnePortTests(SynchronousTestCase):

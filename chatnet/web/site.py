@@ -19,8 +19,10 @@ from chatnet import __version__
 from chatnet.core.commands import PROTOCOL
 from chatnet.core.names import EVERYBODY
 from chatnet.server.factory import ChatFactory
+from chatnet.web.metrics import Metrics
 from chatnet.web.request import ChatRequest, request_of
 from chatnet.web.socket import SPEECHES, SocketResource
+from chatnet.wires.certificates import Certificates
 from chatnet.wires.oneport import OnePort
 
 IDLE_SECONDS = 15.0  # between two requests, after which a connection is closed
@@ -36,7 +38,7 @@ _TYPES = {
 class ChatSite:
     """Answers those who speak HTTP."""
 
-    def __init__(self, factory: ChatFactory) -> None:
+    def __init__(self, factory: ChatFactory, certificates: Certificates | None = None) -> None:
         """Show what ``factory`` has to offer; through WebSockets, all of it."""
         clock = factory.host.clock
         root = _Folder()
@@ -49,6 +51,7 @@ class ChatSite:
         root.putChild(b"ws", SocketResource(factory))
         root.putChild(b"about", About(factory))
         root.putChild(b"healthz", Health(factory, clock))
+        root.putChild(b"metrics", Metrics(factory, certificates))
         self._site = _QuietSite(root, clock)
         self._upstairs = _QuietSite(ToTls(), clock)
         self._tls_only = factory.host.settings.tls_only

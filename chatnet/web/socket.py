@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import h11
+from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 from wsproto.connection import ConnectionType
@@ -15,8 +16,10 @@ from wsproto.utilities import RemoteProtocolError
 
 from chatnet.core.addresses import is_near
 from chatnet.core.commands import Join
+from chatnet.core.refusals import Refused
 from chatnet.dialects.framed import Framed
 from chatnet.server.factory import ChatFactory
+from chatnet.web.asker import Askers, Contradiction
 from chatnet.web.request import ChatRequest, request_of
 from chatnet.wires.oneport import Speech
 from chatnet.wires.websocket import WebSocketWire
@@ -39,12 +42,14 @@ class SocketResource(Resource):
     """Opens WebSockets: ``/ws``, ``/ws/ROOM`` and ``/ws?room=ROOM``."""
 
     isLeaf = True
+    _log = Logger()
 
     def __init__(self, factory: ChatFactory) -> None:
         """Let those in who speak as to ``factory`` in lines."""
         super().__init__()
         self._factory = factory
         self._origins = Origins(factory.host.settings.origins)
+        self._askers = Askers(factory.host.settings.proxies)
 
     def render_GET(self, request: ChatRequest) -> bytes | int:
         """Open a WebSocket; or say what is wrong with the wish to."""
@@ -52,6 +57,7 @@ class SocketResource(Resource):
         try:
             self._open(asked)
         except NotOpened as error:
+            self._factory.host.network.meter.refusals[f"http-{error.status}"] += 1
             if error.status == 426:
                 asked.setHeader(b"upgrade", b"websocket")
             return asked.refuse(error.status, str(error))
@@ -63,6 +69,11 @@ class SocketResource(Resource):
         if request.content is not None and request.content.read(1):
             raise NotOpened(400, "A WebSocket is opened without a body.")
         self._origins.check(request)
+        door = request.door
+        try:
+            asker = self._askers.of(request)
+        except Contradiction as error:
+            raise NotOpened(400, str(error)) from None
         wishes = _wishes(request)
         handshake, opening = _handshake(request)
         protocol = _protocol(opening)
@@ -72,9 +83,18 @@ class SocketResource(Resource):
         host = self._factory.host
         wire = WebSocketWire(host.clock, frames, budget=host.network.budget)
         dialect = Framed(self._factory.dialect(SPEECHES[protocol or JSON]))
-        wire.session = self._factory.converse(request.door, wire, dialect, wishes)
-        request.door.transport.write(answer)  # type: ignore[union-attr]
-        request.door.become(wire)
+        if door.unnamed and not asker.vouched:
+            raise NotOpened(400, "Your proxy has to say for whom it asks, by X-Forwarded-For.")
+        if asker.vouched:
+            try:
+                self._factory.introduce(door, asker.address)
+            except Refused as refusal:
+                raise NotOpened(429, str(refusal)) from None
+            door.overheard = asker.overheard
+            self._log.info("connection {id} is for {address}", id=door.id, address=door.address)
+        wire.session = self._factory.converse(door, wire, dialect, wishes)
+        door.transport.write(answer)  # type: ignore[union-attr]
+        door.become(wire)
 
 
 class Origins:

@@ -36,6 +36,8 @@ _METHODS = tuple(
         b"PRI",
     )
 )  # fmt: skip
+_PROXY = (b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")  # version 1
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # of version 2
 
 
 class Speech(Enum):
@@ -45,13 +47,16 @@ class Speech(Enum):
     HTTP = "http"
     JSON = "json"
     TEXT = "text"
+    PROXY = "proxy"  # it says for whom it is, which only those may who are asked before
 
 
 def detect(first: bytes) -> Speech | None:
     """Return how a client speaks whose first bytes are ``first``; None if it takes more of them.
 
     TLS begins with a handshake record (RFC 8446 section 5.1), HTTP with a method (RFC 9110
-    section 9), JSON with an object; anything else is a person, or a program that plays one.
+    section 9), JSON with an object; anything else is a person, or a program that plays one. The
+    PROXY protocol's version 2 is known only if its first bytes come together: they begin as a
+    person does who presses Return.
     """
     if first[:1] == b"{":
         return Speech.JSON
@@ -59,7 +64,9 @@ def detect(first: bytes) -> Speech | None:
         return Speech.TLS
     if first.startswith(_METHODS):
         return Speech.HTTP
-    if first in (b"", b"\x16") or any(method.startswith(first) for method in _METHODS):
+    if first.startswith((*_PROXY, SIGNATURE)):
+        return Speech.PROXY
+    if first in (b"", b"\x16") or any(word.startswith(first) for word in (*_METHODS, *_PROXY)):
         return None
     return Speech.TEXT
 
@@ -92,7 +99,11 @@ class OnePort(Protocol):
         self, house: House, clock: IReactorTime, address: str, outer: OnePort | None = None
     ) -> None:
         self.id: str = outer.id if outer else ""  # given when it is let in
-        self.address = address
+        self.address = address  # the client's, which another one may be connected for
+        self.peer: str = outer.peer if outer else address  # of who is connected
+        self.party = ""  # whose it is, where connections are counted
+        self.unnamed: bool = outer.unnamed if outer else False  # a proxy that names no client
+        self.overheard = False  # a proxy says that others can read what the client says to it
         self.outer = outer
         self.refusal: Refused | None = outer.refusal if outer else None  # why it is not let in
         self.inside: OnePort | None = None  # the one within TLS
@@ -119,9 +130,9 @@ class OnePort(Protocol):
         return bool(getattr(self.transport, "disconnecting", False))
 
     @property
-    def local(self) -> bool:
-        """Whether the client is on this machine."""
-        return not party_of(self.address)
+    def private(self) -> bool:
+        """Whether nobody between the client and here can read what is said, as far as is known."""
+        return (self.encrypted or not party_of(self.peer)) and not self.overheard
 
     def within(self) -> OnePort:
         """Return the one that listens within TLS."""

@@ -1,0 +1,76 @@
+"""The log for programs: one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any, TextIO, cast
+
+from twisted.logger import FileLogObserver, ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.python.failure import Failure
+from twisted.python.logfile import LogFile
+
+# What Twisted's older way of logging adds, and says better elsewhere.
+_TWICE = frozenset(("format", "isError", "message", "printed", "system", "time"))
+
+
+def as_json(event: LogEvent) -> str:
+    """Return ``event`` as a line: when, how bad, who says it, what; and the values in it.
+
+    Values that are neither text nor numbers stand in the text alone, if they do.
+    """
+    said: dict[str, object] = {
+        "time": datetime.fromtimestamp(event["log_time"], UTC)
+        .isoformat(timespec="microseconds")
+        .replace("+00:00", "Z"),
+        "level": event.get("log_level", LogLevel.info).name,
+        "namespace": event.get("log_namespace", ""),
+        "text": formatEvent(event),
+    }
+    failure = event.get("log_failure")
+    if isinstance(failure, Failure):
+        said["error"] = f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
+        said["traceback"] = failure.getTraceback()
+    for key, value in event.items():
+        plain = value is None or isinstance(value, str | int) or _is_number(value)
+        if plain and not key.startswith("log_") and key not in _TWICE and key not in said:
+            said[key] = value
+    return json.dumps(said) + "\n"
+
+
+def _is_number(value: object) -> bool:
+    """Return whether JSON has a number for ``value``."""
+    return isinstance(value, float) and isfinite(value)
+
+
+def json_observer(out: TextIO) -> ILogObserver:
+    """Return what writes every event to ``out``."""
+    return cast(ILogObserver, FileLogObserver(out, as_json))
+
+
+def opener(twistd: Mapping[str, Any]) -> Callable[[], ILogObserver]:
+    """Return how to open the log where ``twistd``, its options, would have its own.
+
+    A file is rotated as twistd's, also by SIGUSR1; a daemon's is ``twistd.log`` if it has no name.
+    """
+
+    def opened() -> ILogObserver:
+        name = twistd["logfile"] or ("" if twistd["nodaemon"] else "twistd.log")
+        if name in ("", "-"):
+            return json_observer(sys.stdout)
+        file = LogFile.fromFullPath(name)
+        if not signal.getsignal(signal.SIGUSR1):
+            signal.signal(signal.SIGUSR1, lambda *_: _rotate(file))
+        return json_observer(cast(TextIO, file))
+
+    return opened
+
+
+def _rotate(file: LogFile) -> None:
+    from twisted.internet import reactor  # noqa: TID251 -- a signal brings no arguments
+
+    cast(Any, reactor).callFromThread(file.rotate)
