@@ -345,26 +345,8 @@ class RefusalTests(LiveTestCase):
     """Whatever is wrong: one line on standard error, exit status 1, no traceback."""
 
     async def test_numbers_and_choices(self) -> None:
-        for options in (
-            ("--port", "70000"),
-            ("--port", "-1"),
-            ("--port", "chat"),
-            ("--max-clients", "0"),
-            ("--max-clients", "many"),
-            ("--max-message", "-1"),
-            ("--replay", "some"),
-            ("--replay", "-2"),
-            ("--retention", "soon"),
-            ("--retention", "59s"),
-            ("--registration", "maybe"),
-            ("--password-length", "9"),
-            ("--password-length", "9-3"),
-            ("--password-length", "0-3"),
-            ("--name", " "),
-            ("--stall-seconds", "soon"),
-            ("--store", "clay:"),
-            ("--store", "sqlite"),
-        ):
+        # Those of all options are seen in chatnet.test.test_tap; these, by whoever starts a server.
+        for options in (("--port", "70000"), ("--replay", "some"), ("--store", "clay:")):
             complaint = await self.fails(*options)
             self.assertIn(options[0].removeprefix("--"), complaint)
 
