@@ -64,6 +64,7 @@ class Defence:
     def __init__(self, clock: IReactorTime, limits: Limits, proxies: Iterable[str] = ()) -> None:
         """Let ``proxies``, networks, come as often as they like: they come for others."""
         self.limits = limits
+        self.held = 0  # times that a connection was held back
         self._proxies = Networks(proxies)
         self.levels = Levels(clock, limits)
         self._clock = clock

@@ -145,6 +145,7 @@ class Pace:
             )
         self._until = max(self._until, now + wait)
         if self._timer is None:
+            self._defence.held += 1
             self._session.hold_back()
             self._timer = self._clock.callLater(wait, self._release)
             if self._told and self._held.take(self._defence.limits.held, wait, now) > 0:
