@@ -26,7 +26,7 @@ from chatnet.core.durations import parse_duration
 from chatnet.core.events import Entry, Seen, Whispered, weight
 from chatnet.core.large import LARGE
 from chatnet.core.limits import Limits, parse_change
-from chatnet.core.names import EVERYBODY
+from chatnet.core.names import EVERYBODY, STAFF
 from chatnet.core.room import Room
 from chatnet.core.rules import LONGEST_RETENTION, SHORTEST_RETENTION
 from chatnet.dialects.jsonl import JsonDialect
@@ -285,7 +285,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     budget = Budget(clock, settings.budget)
     transcript = _transcript if settings.transcript else None
     network = Network(journal, turn, clock, transcript, settings.retention, budget)
-    network.start(journal.open_now(EVERYBODY))
+    network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
     limits = Limits(settings.limits)
     accounts = Accounts(
         clock,

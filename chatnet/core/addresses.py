@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+Network = IPv4Network | IPv6Network
 
 _NEAR = tuple(
     ip_network(net)
@@ -29,6 +38,36 @@ def is_near(address: str) -> bool:
     """Return whether ``address`` is this machine's, or one that is not reached from everywhere."""
     ip = _elsewhere(address)
     return ip is None or any(ip in net for net in _NEAR if net.version == ip.version)
+
+
+def network_of(text: str) -> Network | None:
+    """Return the network that ``text`` is, or the address as one of itself; None if neither."""
+    try:
+        net = ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
+    if isinstance(net, IPv6Network) and net.prefixlen >= 96:
+        mapped = net.network_address.ipv4_mapped
+        if mapped is not None:
+            return IPv4Network((int(mapped), net.prefixlen - 96))
+    return net
+
+
+def around(address: str, version: int, width: int) -> Network | None:
+    """Return the network of ``width`` bits that ``address`` is in; None if it has none.
+
+    This machine's own addresses are in none, and those of another IP ``version`` neither.
+    """
+    ip = _elsewhere(address)
+    if ip is None or ip.version != version:
+        return None
+    kind = IPv4Network if version == 4 else IPv6Network
+    return kind((int(ip), width), strict=False)
+
+
+def spell_network(net: Network) -> str:
+    """Return ``net`` as people write it: a single address without its width."""
+    return str(net.network_address) if net.prefixlen == net.max_prefixlen else str(net)
 
 
 class Networks:

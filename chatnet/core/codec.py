@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from chatnet.core.events import Event, Said
 from chatnet.core.large import LARGE, SLICE, Parked, finish, scanning
+from chatnet.core.office import Office
 from chatnet.core.room import Member, RoomState, Sanction
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -96,6 +97,11 @@ def encode_state(state: RoomState) -> str:
         "bans": {key: astuple(ban) for key, ban in state.bans.items()},
         "mutes": {key: astuple(mute) for key, mute in state.mutes.items()},
         "retention": state.retention,
+        "owner": state.owner,
+        "voices": state.voices,
+        "invited": state.invited,
+        "settings": state.settings,
+        "office": state.office.told() if state.office else None,
     }
     return _dumps({key: value for key, value in plain.items() if value})
 
@@ -113,4 +119,9 @@ def decode_state(text: str) -> RoomState:
         {key: Sanction(*values) for key, values in plain.get("bans", {}).items()},
         {key: Sanction(*values) for key, values in plain.get("mutes", {}).items()},
         plain.get("retention", 0.0),
+        plain.get("owner", next(iter(plain.get("moderators", ())), "")),
+        plain.get("voices", {}),
+        Office.of(plain["office"]) if "office" in plain else None,
+        plain.get("invited", {}),
+        plain.get("settings", {}),
     )

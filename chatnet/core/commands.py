@@ -144,18 +144,23 @@ class SetTopic:
 
 @dataclass(frozen=True, slots=True)
 class Kick:
-    """Put ``who`` out of ``room``; moderators only."""
+    """Put ``who`` out of ``room``; moderators only.
+
+    ``shielded`` is whether ``who`` is staff, and of no lower rank; the server fills it in.
+    """
 
     room: str
     who: str
     reason: str = ""
+    shielded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ban:
     """Put ``who`` out of ``room`` and keep it out for ``seconds`` (0: for good).
 
-    ``target`` is whom it holds against, see ``Actor.target``; the server fills it in.
+    ``target`` is whom it holds against, see ``Actor.target``, and ``shielded`` as for ``Kick``;
+    the server fills them in.
     """
 
     room: str
@@ -163,6 +168,7 @@ class Ban:
     seconds: float = 0
     reason: str = ""
     target: str = ""
+    shielded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +188,7 @@ class Mute:
     seconds: float = 0
     reason: str = ""
     target: str = ""
+    shielded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,51 @@ class Deop:
 
     room: str
     who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Let ``room`` belong to ``who``, who is in it; its owner only, who moderates it on."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """Let ``who`` speak in ``room`` also where others may not, or not so often."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devoice:
+    """Let ``who`` speak in ``room`` as others do."""
+
+    room: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Let ``who`` into ``room``, also if that is by invitation only.
+
+    ``target`` is whom it holds for, see ``Actor.target``; the server fills it in.
+    """
+
+    room: str
+    who: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Let ``setting``, one of ``rules.SETTINGS``, be ``value`` in ``room``; 0 turns it off."""
+
+    room: str
+    setting: str
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +313,72 @@ class Announce:
     """Tell everyone on the server ``body``; takes an account."""
 
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetRank:
+    """Let the account ``who`` have ``rank``: user, moderator, admin or owner of the server.
+
+    ``target`` is how the account writes its name; the server fills it in.
+    """
+
+    who: str
+    rank: str
+    reason: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBan:
+    """Keep ``what`` off the server for ``seconds`` (0: for good).
+
+    ``kind`` is ``account``, ``name`` (a pattern with ``*`` and ``?``) or ``address`` (or a network,
+    like ``192.0.2.0/24``). ``reason`` is told to whom it hits, ``note`` to staff alone.
+    """
+
+    kind: str
+    what: str
+    seconds: float = 0
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUnban:
+    """Let ``what`` onto the server again, for ``reason``."""
+
+    kind: str
+    what: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exempt:
+    """Let no ban hit ``what``, an ``account`` or an ``address``, for ``seconds`` (0: for good)."""
+
+    kind: str
+    what: str
+    seconds: float = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unexempt:
+    """Let bans hit ``what`` again."""
+
+    kind: str
+    what: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Delete what ``who`` said in the last ``seconds`` in ``room``, or in all of them: ``*``."""
+
+    room: str
+    who: str
+    seconds: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,10 +446,29 @@ class Find:
     limit: int = 50
 
 
-Moderation = Kick | Ban | Unban | Mute | Unmute | Op | Deop | Lock | Unlock | SetTopic | Retain
+Moderation = (
+    Kick
+    | Ban
+    | Unban
+    | Mute
+    | Unmute
+    | Op
+    | Deop
+    | Own
+    | Voice
+    | Devoice
+    | Invite
+    | Configure
+    | Lock
+    | Unlock
+    | SetTopic
+    | Retain
+)
 RoomCommand = (
     Say | Roll | Join | Leave | Delete | Moderation  # decided by the rules; changes a room's log
 )
+Governing = SetRank | ServerBan | ServerUnban | Exempt | Unexempt  # changes the staff's log
+StaffCommand = Governing | Purge
 Telling = Whisper | Announce  # changes the log of a person, or of everybody
 RoomQuery = ListMembers | ListBans | ShowTopic | History
 Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
@@ -339,7 +476,7 @@ SessionCommand = (
     Hello | Password | Nick | Register | Login | ChangePassword | Logout | Quit
     | Ping | Ignore | Unignore | Typing
 )  # fmt: skip
-Command = RoomCommand | Telling | Query | Find | SessionCommand
+Command = RoomCommand | StaffCommand | Telling | Query | Find | SessionCommand
 
 
 def tells_password(command: Command) -> bool:

@@ -201,6 +201,68 @@ class RetentionSet:
 
 
 @dataclass(frozen=True, slots=True)
+class Owned:
+    """``by`` let the room belong to ``who``."""
+
+    who: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Voiced:
+    """``by`` gave ``who`` a voice: it speaks also where others may not, or not so often."""
+
+    who: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devoiced:
+    """``by`` took the voice of ``who``."""
+
+    who: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """``by`` lets ``who`` in; ``target`` is whom that holds for, as in ``Banned``."""
+
+    who: str
+    by: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """``by`` let ``setting``, one of ``rules.SETTINGS``, be ``value``; 0: it is off."""
+
+    by: str
+    setting: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """``by``, of the staff, did ``verb``: what stands in the staff's own log, and nowhere else.
+
+    ``whom`` it was done to, in the room ``where`` (empty: on the server), until when (UTC seconds
+    since the epoch; 0: for good). ``to`` is what is so now, ``was`` what was so before. ``reason``
+    may be told to whoever it hits, ``note`` to staff alone.
+    """
+
+    by: str
+    verb: str
+    whom: str = ""
+    where: str = ""
+    to: str = ""
+    was: str = ""
+    until: float = 0.0
+    reason: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The person whose log it is has read it up to and including ``upto``, a seq."""
 
@@ -210,7 +272,7 @@ class Seen:
 Event = (
     Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
     | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
-    | Erased | RetentionSet | Seen
+    | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | Acted | Seen
 )  # fmt: skip
 
 MESSAGES = (Said, Rolled, Noticed, Erased)  # what a room's history is made of

@@ -15,9 +15,13 @@ SHORTEST_PERSON, LONGEST_PERSON = 3, 32  # characters
 LONGEST_ROOM = 64  # characters
 GUEST = "guest-"  # what the names given to the unnamed begin with
 EVERYBODY = "*"  # the key of the log that everyone reads
+STAFF = "*staff"  # the key of the log of what staff does to the server; no room is called so
+OPERATOR = "operator"  # what who is at the server's own machine is called
 GUEST_LOG = "@~"  # what the key of a guest's own log begins with
 PIECES = "@="  # what the key of a log begins with that is one large message, in pieces
-RESERVED = frozenset(("all", "chatnet", "everybody", "everyone", "here", "nobody", "server"))
+RESERVED = frozenset(
+    ("all", "chatnet", "everybody", "everyone", "here", "nobody", OPERATOR, "server")
+)
 
 _precis = get_profile("UsernameCasePreserved")  # RFC 8265 section 3.4
 _PUNCTUATION = frozenset("-_.")

@@ -15,22 +15,41 @@ class Role(IntEnum):
     OUTSIDER = 1
     MUTED = 2  # a member who may only listen
     MEMBER = 3
-    MODERATOR = 4
+    VOICE = 4  # speaks also where others may not, or not so often
+    MODERATOR = 5
+    OWNER = 6
+
+
+class Rank(IntEnum):
+    """What an account is to the server. Who is more than a user is staff."""
+
+    USER = 0
+    MODERATOR = 1  # keeps the peace, in every room
+    ADMIN = 2  # keeps the rooms, and says who keeps the peace
+    OWNER = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What a verb takes: a role in its room, and an account (None: with or without)."""
+    """What a verb takes: a role in its room, and an account (None: with or without).
 
-    role: Role = Role.BANNED
+    Or a rank: staff from that ``rank`` on may do it in any room, without being in it (None: no
+    rank is enough). What is for staff alone takes no ``role``.
+    """
+
+    role: Role | None = Role.BANNED
     account: bool | None = None
+    rank: Rank | None = None
 
 
 _ANYONE = Right()
-_NEWCOMER = Right(Role.OUTSIDER)
+_NEWCOMER = Right(Role.OUTSIDER, rank=Rank.MODERATOR)
 _LISTENER = Right(Role.MUTED)
 _MEMBER = Right(Role.MEMBER)
-_MODERATOR = Right(Role.MODERATOR)
+_PEACE = Right(Role.MODERATOR, rank=Rank.MODERATOR)
+_ROOMS = Right(Role.MODERATOR, rank=Rank.ADMIN)
+_MODERATORS = Right(None, rank=Rank.MODERATOR)
+_ADMINS = Right(None, rank=Rank.ADMIN)
 
 RIGHTS: dict[type[c.Command], Right] = {
     c.Hello: _ANYONE,
@@ -47,36 +66,56 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Register: Right(account=False),
     c.ChangePassword: Right(account=True),
     c.Logout: Right(account=True),
-    c.Announce: Right(account=True),
+    c.Announce: Right(account=True, rank=Rank.ADMIN),
     c.Join: _NEWCOMER,
     c.ListMembers: _NEWCOMER,  # of a locked room: members only, see rules.look
     c.ShowTopic: _NEWCOMER,
     c.Leave: _LISTENER,
     c.History: _LISTENER,
     c.Find: _LISTENER,
-    c.Delete: _LISTENER,  # of what others said: moderators only, see rules.decide
+    c.Delete: Right(Role.MUTED, rank=Rank.MODERATOR),  # of what others said: see rules.decide
     c.Say: _MEMBER,
     c.Typing: _MEMBER,
     c.Roll: _MEMBER,
-    c.SetTopic: _MODERATOR,
-    c.Kick: _MODERATOR,
-    c.Ban: _MODERATOR,
-    c.Unban: _MODERATOR,
-    c.ListBans: _MODERATOR,
-    c.Mute: _MODERATOR,
-    c.Unmute: _MODERATOR,
-    c.Op: _MODERATOR,
-    c.Deop: _MODERATOR,
-    c.Lock: _MODERATOR,
-    c.Unlock: _MODERATOR,
-    c.Retain: _MODERATOR,
+    c.SetTopic: _PEACE,
+    c.Kick: _PEACE,
+    c.Ban: _PEACE,
+    c.Unban: _PEACE,
+    c.ListBans: _PEACE,
+    c.Mute: _PEACE,
+    c.Unmute: _PEACE,
+    c.Op: _ROOMS,
+    c.Deop: _ROOMS,
+    c.Lock: _ROOMS,
+    c.Unlock: _ROOMS,
+    c.Retain: _ROOMS,
+    c.Voice: _PEACE,
+    c.Devoice: _PEACE,
+    c.Invite: _ROOMS,
+    c.Configure: _ROOMS,  # to close it: its owner only, see rules.decide
+    c.Own: Right(Role.OWNER, rank=Rank.ADMIN),
+    c.SetRank: _ADMINS,  # whose, and up to which: see staff.decide
+    c.ServerBan: _MODERATORS,
+    c.ServerUnban: _MODERATORS,
+    c.Exempt: _ADMINS,
+    c.Unexempt: _ADMINS,
+    c.Purge: _MODERATORS,
 }
 
 
-def permits(verb: type[c.Command], role: Role, registered: bool) -> bool:
+def permits(verb: type[c.Command], role: Role, registered: bool, rank: Rank = Rank.USER) -> bool:
     """Return whether someone of ``role`` in the room that ``verb`` is about may do it.
 
-    ``registered`` is whether they have an account. Verbs that are about no room ignore ``role``.
+    ``registered`` is whether they have an account, and ``rank`` what that is to the server. Verbs
+    that are about no room ignore ``role``.
     """
     right = RIGHTS[verb]
-    return role >= right.role and right.account in (None, registered)
+    if outranks(verb, rank):
+        return True
+    return right.role is not None and role >= right.role and right.account in (None, registered)
+
+
+def outranks(verb: type[c.Command], rank: Rank) -> bool:
+    """Return whether ``rank`` alone is enough for ``verb``, whatever one is to the room."""
+    enough = RIGHTS[verb].rank
+    return enough is not None and rank >= enough

@@ -9,18 +9,21 @@ from typing import assert_never
 from chatnet.core import events as e
 from chatnet.core.log import Log
 from chatnet.core.names import fold
+from chatnet.core.office import Office
+from chatnet.core.roles import Rank
 
 MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Someone who asks: as whom, and from where."""
+    """Someone who asks: as whom, from where, and of which rank."""
 
     name: str
     key: str
     registered: bool = False
     address: str = ""
+    rank: Rank = Rank.USER
 
     @property
     def target(self) -> str:
@@ -55,7 +58,8 @@ class RoomState:
     """What is so in a room; a pure function of its log.
 
     ``members`` and ``moderators`` are by key. An account moderates for good, a guest while it is
-    here. ``bans`` and ``mutes`` are by whom they hold against, see ``Actor.target``.
+    here. One of them is the ``owner``, a key, whenever there are any. ``bans`` and ``mutes`` are by
+    whom they hold against, see ``Actor.target``. ``office`` is what the staff's own log adds up to.
     """
 
     name: str = ""
@@ -67,6 +71,11 @@ class RoomState:
     bans: dict[str, Sanction] = field(default_factory=dict)
     mutes: dict[str, Sanction] = field(default_factory=dict)
     retention: float = 0.0  # seconds that messages are kept; 0: as long as the server keeps them
+    owner: str = ""
+    voices: dict[str, str] = field(default_factory=dict)  # like ``moderators``
+    office: Office | None = None
+    invited: dict[str, str] = field(default_factory=dict)  # names, by whom it holds for
+    settings: dict[str, float] = field(default_factory=dict)  # those that are on
 
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
@@ -79,20 +88,29 @@ class RoomState:
                 self.name = name
             case e.Joined(who, registered):
                 if not self.members and not self.moderators:
-                    self.moderators[fold(who)] = who  # whoever opens a room moderates it
+                    self._promote(who)  # whoever opens a room owns it
                 self.members[fold(who)] = Member(who, registered)
-            case e.Left(who) | e.Kicked(who):
+            case e.Left(who):
                 self._remove(fold(who))
+            case e.Kicked(who):
+                self._remove(fold(who))
+                self._uninvite(fold(who))
             case e.Renamed(old, new, registered):
                 moderator = self.moderators.pop(fold(old), None)
                 self.members.pop(fold(old), None)
                 self.members[fold(new)] = Member(new, registered)
                 if moderator is not None:
                     self.moderators[fold(new)] = new
+                    if self.owner == fold(old):
+                        self.owner = fold(new)
+                if self.voices.pop(fold(old), None) is not None:
+                    self.voices[fold(new)] = new
             case e.Banned(who, by, target, until, reason):
                 _hold(self.bans, target, Sanction(who, by, until, reason))
-                self.moderators.pop(fold(who), None)
+                self._demote(fold(who))
                 self._remove(fold(who))
+                self.voices.pop(fold(who), None)
+                self._uninvite(fold(who))
             case e.Unbanned(_, _, target):
                 self.bans.pop(target, None)
             case e.Muted(who, by, target, until, reason):
@@ -100,9 +118,22 @@ class RoomState:
             case e.Unmuted(_, _, target):
                 self.mutes.pop(target, None)
             case e.Promoted(who):
-                self.moderators[fold(who)] = who
+                self._promote(who)
             case e.Demoted(who):
-                self.moderators.pop(fold(who), None)
+                self._demote(fold(who))
+            case e.Voiced(who):
+                self.voices[fold(who)] = who
+            case e.Devoiced(who):
+                self.voices.pop(fold(who), None)
+            case e.Invited(who, _, target):
+                self.invited[target] = who
+            case e.Configured(_, setting, value):
+                self.settings.pop(setting, None)
+                if value:
+                    self.settings[setting] = value
+            case e.Owned(who):
+                self._promote(who)
+                self.owner = fold(who)
             case e.TopicSet(_, topic):
                 self.topic = topic
             case e.Locked(_, lock):
@@ -111,6 +142,9 @@ class RoomState:
                 self.lock = ""
             case e.RetentionSet(_, seconds):
                 self.retention = seconds
+            case e.Acted():
+                self.office = self.office or Office()
+                self.office.evolve(event)
             case e.Seen(upto):
                 self.seen = max(self.seen, upto)
             case _:
@@ -119,7 +153,22 @@ class RoomState:
     def _remove(self, key: str) -> None:
         member = self.members.pop(key, None)
         if member is not None and not member.registered:
-            self.moderators.pop(key, None)
+            self._demote(key)
+            self.voices.pop(key, None)
+
+    def _uninvite(self, key: str) -> None:
+        if self.invited:
+            self.invited = {to: who for to, who in self.invited.items() if fold(who) != key}
+
+    def _promote(self, who: str) -> None:
+        self.moderators[fold(who)] = who
+        self.owner = self.owner or fold(who)
+
+    def _demote(self, key: str) -> None:
+        """Take the room from ``key``; who has moderated it longest inherits it."""
+        self.moderators.pop(key, None)
+        if self.owner == key:
+            self.owner = next(iter(self.moderators), "")
 
     def copy(self) -> RoomState:
         """Return an equal state that changes by itself."""
@@ -133,6 +182,11 @@ class RoomState:
             dict(self.bans),
             dict(self.mutes),
             self.retention,
+            self.owner,
+            dict(self.voices),
+            self.office.copy() if self.office else None,
+            dict(self.invited),
+            dict(self.settings),
         )
 
 
@@ -156,10 +210,11 @@ class Room:
     They are equal whenever nothing is on its way to the log. Keys that begin with ``@`` are
     people's own logs, and ``*`` is everybody's. ``named`` is at which seq who is in the room came
     to be called so, by key, as far as that is known here: what was said under a name since then
-    was said by nobody else.
+    was said by nobody else. ``spoke`` is when its members spoke last, while they may not do so at
+    any time: in UTC seconds since the epoch, by key.
     """
 
-    __slots__ = ("decided", "key", "log", "named", "state")
+    __slots__ = ("decided", "key", "log", "named", "spoke", "state")
 
     def __init__(self, key: str, log: Log | None = None, state: RoomState | None = None) -> None:
         self.key = key
@@ -167,6 +222,7 @@ class Room:
         self.state = state or RoomState()
         self.decided = self.state.copy()
         self.named: dict[str, int] = {}
+        self.spoke: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -198,6 +254,8 @@ class Room:
                 self.named.pop(fold(who), None)
             case e.Renamed(old, new):
                 before = self.named.pop(fold(old), entry.seq)
+                if fold(old) in self.spoke:
+                    self.spoke[fold(new)] = self.spoke.pop(fold(old))
                 self.named[fold(new)] = before if fold(old) == fold(new) else entry.seq
             case e.Deleted(_, message):
                 self.log.erase(message)

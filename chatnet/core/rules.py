@@ -14,18 +14,26 @@ from chatnet.core.refusals import (
     Muted,
     NeedsAccount,
     NoSuchPerson,
+    NoSuchRoom,
     NotAllowed,
     NotAMember,
     PasswordNeeded,
     Refused,
     WrongPassword,
 )
-from chatnet.core.roles import RIGHTS, Role, permits
+from chatnet.core.roles import RIGHTS, Role, outranks, permits
 from chatnet.core.room import MOST_SANCTIONS, Actor, RoomState, Sanction
 
 LONGEST_TOPIC = LONGEST_REASON = 390  # characters
 LONGEST_LOCK = 128  # characters of a room's password
 SHORTEST_RETENTION, LONGEST_RETENTION = 60, 1_000_000_000  # seconds
+SETTINGS = {  # of a room, with the most that each can be
+    "invite-only": 1.0,  # who is invited enters
+    "members-only": 1.0,  # who has an account enters
+    "announce-only": 1.0,  # who has a voice speaks
+    "slow": 21_600.0,  # seconds from one message of a member to the next
+    "closed": 1.0,  # nobody enters but those whose room it is
+}
 MOST_WHISPERS = 10  # of one /spam
 MOST_DICE, MOST_SIDES = 20, 1000
 
@@ -35,10 +43,14 @@ _DICE = re.compile(r"(\d{0,3})d(\d{1,4})", re.ASCII | re.IGNORECASE)
 def role_of(state: RoomState, actor: Actor, now: float) -> Role:
     """Return what ``actor`` is to the room at ``now``, in UTC seconds since the epoch."""
     if actor.key in state.moderators:
-        return Role.MODERATOR if actor.key in state.members else Role.OUTSIDER
+        if actor.key not in state.members:
+            return Role.OUTSIDER
+        return Role.OWNER if actor.key == state.owner else Role.MODERATOR
     if actor.key in state.members:
         mute = state.mutes.get(actor.target) if state.mutes else None
-        return Role.MUTED if mute and mute.holds(now) else Role.MEMBER
+        if mute and mute.holds(now):
+            return Role.MUTED
+        return Role.VOICE if actor.key in state.voices else Role.MEMBER
     ban = state.bans.get(actor.target) if state.bans else None
     return Role.BANNED if ban and ban.holds(now) else Role.OUTSIDER
 
@@ -50,8 +62,19 @@ def permit(state: RoomState, actor: Actor, verb: type[c.Command], now: float) ->
         Refused: not so; the sentence says why.
     """
     role = role_of(state, actor, now)
-    if not permits(verb, role, actor.registered):
+    if not permits(verb, role, actor.registered, actor.rank):
         raise _refusal(state, actor, verb, role, now)
+
+
+def by_rank(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -> bool:
+    """Return whether it is by rank alone that ``actor`` may do ``command``, as staff."""
+    verb = type(command)
+    if not actor.rank or not outranks(verb, actor.rank):
+        return False
+    role = role_of(state, actor, now)
+    if isinstance(command, c.Delete) and not command.own:
+        return role < Role.MODERATOR
+    return not permits(verb, role, actor.registered)
 
 
 def permit_person(actor: Actor, verb: type[c.Command]) -> None:
@@ -60,7 +83,7 @@ def permit_person(actor: Actor, verb: type[c.Command]) -> None:
     Raises:
         Refused: not so; the sentence says why.
     """
-    if not permits(verb, Role.OUTSIDER, actor.registered):
+    if not permits(verb, Role.OUTSIDER, actor.registered, actor.rank):
         raise _refusal(RoomState(), actor, verb, Role.OUTSIDER, 0)
 
 
@@ -71,7 +94,7 @@ def look(state: RoomState, actor: Actor, query: type[c.RoomQuery], now: float) -
         Refused: not so; the sentence says why.
     """
     permit(state, actor, query, now)
-    if state.lock and role_of(state, actor, now) < Role.MUTED:
+    if state.lock and not actor.rank and role_of(state, actor, now) < Role.MUTED:
         raise NotAMember(f"The room {state.name} has a password; only those in it see that.")
 
 
@@ -82,15 +105,19 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
         Refused: the rules do not allow it; nothing happens.
     """
     if isinstance(command, c.Say):  # by far the most frequent, and the simplest
-        if actor.key not in state.members or state.mutes:
+        if actor.key not in state.members or state.mutes or state.settings:
             permit(state, actor, c.Say, now)
+            _check_voice(state, actor, now)
         return [e.Said(actor.name, command.body, command.action)]
     if isinstance(command, c.Join) and actor.key in state.members:
         return []
     permit(state, actor, type(command), now)
+    if not (state.name or state.members or isinstance(command, c.Join)):
+        raise NoSuchRoom(f"There is no room called {command.room}.")
     match command:
         case c.Roll(_, dice, faces):
             parse_dice(dice)
+            _check_voice(state, actor, now)
             return [e.Rolled(actor.name, dice, faces)]
         case c.Join():
             return _join(state, actor, command)
@@ -99,6 +126,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
         case c.SetTopic(_, topic):
             return [e.TopicSet(actor.name, _short(topic, "topic", LONGEST_TOPIC))]
         case c.Kick(_, who, reason):
+            _check_touch(state, actor, command, now)
             return [e.Kicked(_member(state, who), actor.name, _reason(reason))]
         case c.Ban() | c.Mute():
             return _sanction(state, actor, command, now)
@@ -111,6 +139,25 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
         case c.Op(_, who):
             name = _member(state, who)
             return [] if fold(name) in state.moderators else [e.Promoted(name, actor.name)]
+        case c.Voice(_, who):
+            name = _member(state, who)
+            return [] if fold(name) in state.voices else [e.Voiced(name, actor.name)]
+        case c.Devoice(_, who):
+            if fold(who) not in state.voices:
+                raise NotAllowed(f"{who} has no voice of its own here.")
+            return [e.Devoiced(state.voices[fold(who)], actor.name)]
+        case c.Invite():
+            return _invite(state, actor, command)
+        case c.Configure():
+            return _configure(state, actor, command, now)
+        case c.Own(_, who):
+            name = _member(state, who)
+            if fold(name) == state.owner:
+                return []
+            owned: list[e.Event] = [e.Owned(name, actor.name)]
+            if fold(name) in state.moderators:
+                return owned
+            return [e.Promoted(name, actor.name), *owned]
         case c.Deop(_, who):
             return _demote(state, actor, who)
         case c.Lock(_, _, lock):
@@ -121,7 +168,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             return [e.Unlocked(actor.name)]
         case c.Delete(_, message, reason, author, own):
             role = role_of(state, actor, now)
-            if not own and role < Role.MODERATOR:
+            if not own and role < Role.MODERATOR and not outranks(c.Delete, actor.rank):
                 raise _refusal(state, actor, c.Delete, role, now)
             return [e.Deleted(actor.name, message, _reason(reason), author)]
         case c.Retain(_, seconds):
@@ -170,16 +217,92 @@ def announce(actor: Actor, command: c.Announce) -> list[e.Event]:
 
 
 def _join(state: RoomState, actor: Actor, command: c.Join) -> list[e.Event]:
-    if state.lock and command.proof != state.lock and actor.key not in state.moderators:
+    knows = command.proof == state.lock or actor.key in state.moderators or actor.rank
+    if state.lock and not knows:
         if not command.password:
             raise PasswordNeeded(
                 f"The room {state.name} has a password: /join {state.name} PASSWORD"
             )
         raise WrongPassword(f"That is not the password of {state.name}.")
+    _check_door(state, actor)
     joined = e.Joined(actor.name, actor.registered)
     if not state.name:
         return [e.Opened(room_name(command.room).text, actor.name), joined]
     return [joined]
+
+
+def _check_door(state: RoomState, actor: Actor) -> None:
+    """See that the room's settings let ``actor`` in.
+
+    Raises:
+        NotAllowed: they do not.
+    """
+    if not state.settings or actor.rank or actor.key in state.moderators:
+        return
+    if "closed" in state.settings:
+        raise NotAllowed(f"The room {state.name} is closed.")
+    if not state.moderators:  # nobody is left who could let anybody in
+        return
+    if "members-only" in state.settings and not actor.registered:
+        raise NeedsAccount(
+            f"The room {state.name} is for those with an account: /newuser NAME PASSWORD, or /login"
+        )
+    if "invite-only" in state.settings and actor.target not in state.invited:
+        names = ", ".join(state.moderators.values())
+        raise NotAllowed(f"One enters {state.name} by invitation only. Ask one of: {names}.")
+
+
+def _check_voice(state: RoomState, actor: Actor, now: float) -> None:
+    """See that ``actor``, who may speak, may do so here.
+
+    Raises:
+        Muted: only those with a voice may.
+    """
+    if "announce-only" in state.settings and role_of(state, actor, now) < Role.VOICE:
+        raise Muted(f"In {state.name}, only those with a voice speak; /voice gives one.")
+
+
+def check_pace(state: RoomState, actor: Actor, last: float, now: float) -> None:
+    """See that ``actor``, who spoke ``last``, may speak again ``now``.
+
+    Raises:
+        Muted: not yet; the sentence says when.
+    """
+    wait = last + state.settings.get("slow", 0.0) - now
+    if wait > 0 and role_of(state, actor, now) < Role.VOICE:
+        slow = spell_duration(state.settings["slow"])
+        raise Muted(
+            f"In {state.name}, one speaks every {slow}. Say it again in {spell_duration(wait)}."
+        )
+
+
+def _invite(state: RoomState, actor: Actor, command: c.Invite) -> list[e.Event]:
+    if not command.target:
+        raise NoSuchPerson(f"Nobody called {command.who} is known here.")
+    if len(state.invited) >= MOST_SANCTIONS and command.target not in state.invited:
+        raise NotAllowed(f"A room holds {MOST_SANCTIONS} invitations. Kicking takes one back.")
+    return [e.Invited(command.who, actor.name, command.target)]
+
+
+def _configure(state: RoomState, actor: Actor, command: c.Configure, now: float) -> list[e.Event]:
+    setting, value = command.setting, command.value
+    if setting not in SETTINGS:
+        raise NotAllowed(f"What can be set is {', '.join(SETTINGS)}.")
+    most = SETTINGS[setting]
+    if not 0 <= value <= most:
+        raise NotAllowed(f"{setting} is 0 to {most:g} here.")
+    if state.settings.get(setting, 0.0) == value:
+        return []
+    changed = e.Configured(actor.name, setting, value)
+    if setting != "closed":
+        return [changed]
+    if role_of(state, actor, now) < Role.OWNER and not outranks(c.Configure, actor.rank):
+        owner = state.moderators.get(state.owner, "nobody")
+        raise NotAllowed(f"Only the owner of {state.name} can do that, who is {owner}.")
+    if not value:
+        return [changed]
+    out = [e.Kicked(one.name, actor.name, "the room is closed") for one in state.members.values()]
+    return [changed, *out]
 
 
 def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: float) -> list[e.Event]:
@@ -188,7 +311,10 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     verb = "ban" if isinstance(command, c.Ban) else "mute"
     if fold(who) == actor.key:
         raise NotAllowed(f"You cannot {verb} yourself.")
-    if fold(who) in state.moderators:
+    _check_touch(state, actor, command, now)
+    if fold(who) in state.moderators and not (
+        verb == "ban" and by_rank(state, actor, command, now)
+    ):
         raise NotAllowed(f"{who} is a moderator: /deop {who} first.")
     if not command.target:
         raise NoSuchPerson(f"Nobody called {command.who} is known here.")
@@ -203,12 +329,27 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     return [e.Muted(who, actor.name, command.target, until, reason)]
 
 
+def _check_touch(
+    state: RoomState, actor: Actor, command: c.Kick | c.Ban | c.Mute, now: float
+) -> None:
+    """See that ``actor`` may do something to whom ``command`` names.
+
+    Raises:
+        NotAllowed: it is staff, or the room belongs to it.
+    """
+    key = fold(command.who)
+    if command.shielded and key != actor.key:
+        raise NotAllowed(f"{command.who} is of this server's staff, and not yours to put out.")
+    if key == state.owner and key != actor.key and not by_rank(state, actor, command, now):
+        raise NotAllowed(f"{state.name} belongs to {state.moderators[key]}.")
+
+
 def _demote(state: RoomState, actor: Actor, who: str) -> list[e.Event]:
     key = fold(who)
     if key not in state.moderators:
         raise NotAllowed(f"{who} is not a moderator here.")
-    if len(state.moderators) == 1:
-        raise NotAllowed(f"{state.moderators[key]} is the only moderator: /op USER first.")
+    if key == state.owner:
+        raise NotAllowed(f"{state.name} belongs to {state.moderators[key]}: /owner USER first.")
     return [e.Demoted(state.moderators[key], actor.name)]
 
 
@@ -242,6 +383,8 @@ def _refusal(
 ) -> Refused:
     """Return why ``role`` is not enough for ``verb``."""
     right = RIGHTS[verb]
+    if right.role is None:
+        return NotAllowed("That is for the server's staff.")
     if right.account and not actor.registered:
         return NeedsAccount("That takes an account: /newuser NAME PASSWORD, or /login")
     if right.account is False and actor.registered:
@@ -256,6 +399,9 @@ def _refusal(
             return NotAMember(f"You are not in {state.name or 'that room'}. /join it first.")
         case Role.MUTED if right.role is Role.MEMBER:
             return Muted(_sentence("You are muted in this room", state.mutes, actor, now))
+        case _ if right.role is Role.OWNER:
+            owner = state.moderators.get(state.owner, "nobody")
+            return NotAllowed(f"Only the owner of {state.name} can do that, who is {owner}.")
         case _:
             names = ", ".join(
                 state.moderators[key] for key in state.members if key in state.moderators

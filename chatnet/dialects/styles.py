@@ -133,6 +133,21 @@ def _lines(entry: e.Entry) -> list[str]:
             return [f"{by} made {who} a moderator."]
         case e.Demoted(who, by):
             return [f"{by} took {who}'s moderation away."]
+        case e.Voiced(who, by):
+            return [f"{by} gave {who} a voice."]
+        case e.Devoiced(who, by):
+            return [f"{by} took {who}'s voice."]
+        case e.Invited(who, by):
+            return [f"{by} invited {who}."]
+        case e.Configured(by, setting, value):
+            if not value:
+                return [f"{by} turned {setting} off."]
+            return [f"{by} set {setting}" + (f" to {spell_duration(value)}." if value > 1 else ".")]
+        case e.Owned(who, by):
+            return [f"{by} let the room belong to {who}."]
+        case e.Acted(by, verb, whom, room, to, _, until, reason):
+            what = " ".join(filter(None, (verb, whom, f"in {room}" if room else "", to)))
+            return [f"{by}: {what}{_for(until, entry.at)}{_why(reason)}"]
         case e.TopicSet(by, topic):
             if not topic:
                 return [f"{by} removed the topic."]

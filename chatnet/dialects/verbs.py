@@ -150,6 +150,16 @@ def _retain(rest: str) -> c.Command:
     return c.Retain("", seconds)
 
 
+def _set(rest: str) -> c.Command:
+    words = rest.lower().split()
+    if len(words) != 2:
+        raise Malformed()
+    on = {"on": 1, "off": 0, "0": 0}.get(words[1], parse_duration(words[1]))
+    if on is None or (words[0] == "slow" and words[1] == "on"):
+        raise Malformed()
+    return c.Configure("", words[0], on)
+
+
 def _topic(rest: str) -> c.Command:
     return c.SetTopic("", "" if rest == "-" else rest) if rest else c.ShowTopic()
 
@@ -232,6 +242,17 @@ ALL_VERBS = (
     Verb("op", "/op USER", "make someone a moderator", "Moderators", _here(c.Op)),
     Verb("deop", "/deop USER", "make a moderator an ordinary member", "Moderators",
          _here(c.Deop)),
+    Verb("voice", "/voice USER", "let someone speak also where others may not, or not so often",
+         "Moderators", _here(c.Voice)),
+    Verb("devoice", "/devoice USER", "let them speak as others do", "Moderators",
+         _here(c.Devoice)),
+    Verb("invite", "/invite USER", "let someone in, also where one enters by invitation only",
+         "Moderators", _here(lambda room, who: c.Invite(room, who))),
+    Verb("set", "/set SETTING on, off or DURATION", "change the room: invite-only, members-only"
+         " (who has an account enters), announce-only (who has a voice speaks), slow (a DURATION"
+         " between messages), closed (its owner)", "Moderators", _set),
+    Verb("owner", "/owner USER", "let the room belong to someone who is in it; you moderate it on",
+         "Moderators", _here(c.Own)),
     Verb("lock", "/lock PASSWORD", "let only those in who know the password", "Moderators",
          _one(lambda password: c.Lock("", password))),
     Verb("unlock", "/unlock", "let everyone in again", "Moderators",

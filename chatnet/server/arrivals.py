@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -12,6 +11,7 @@ from chatnet.core import commands as c, rules
 from chatnet.core.names import Name, guest_name, person_name
 from chatnet.core.refusals import Malformed, NameTaken, NotAllowed, Refused, Unavailable
 from chatnet.core.replies import Noted, Reply, YouAre
+from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
 from chatnet.interfaces import Account
 from chatnet.server.cursors import Cursor
@@ -19,6 +19,7 @@ from chatnet.server.host import Host
 from chatnet.server.people import Person
 from chatnet.server.rooms import RETRY_SECONDS
 from chatnet.server.seats import Participant, inbox_of
+from chatnet.server.staff import check_in
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
@@ -40,7 +41,7 @@ def arrive(host: Host, session: Session) -> None:
             digits = min(8, digits + 1)
             continue
         break
-    _become(session, person)
+    _become(host, session, person)
 
 
 async def identify(
@@ -67,6 +68,7 @@ async def identify(
             return await _register(host, session, person_name(name), password)
         case c.Login(name, password):
             account = await _prove(host, session, person_name(name), password)
+            check_in(host, account.name, True)
             return await _log_in(host, session, account)
         case c.ChangePassword(old, new):
             actor, name_ = session.actor, session.person.name
@@ -93,6 +95,7 @@ async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
     if len(secret) > LONGEST_SECRET:
         raise Malformed(f"A secret has at most {LONGEST_SECRET} characters.")
     session.secret = secret
+    check_in(host, name.text, False)
     account = await host.accounts.find(name)
     if account is not None:
         raise NameTaken(
@@ -114,7 +117,7 @@ async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
     await _rename(host, session, person, name, False)
     person.name, person.secret, person.answers = name, secret, None
     host.network.release(old, person, keeping=name)
-    _become(session, person)
+    _become(host, session, person)
     _log.info("{old} is now {new}", old=old.text, new=name.text)
     return YouAre(name.text, False)
 
@@ -132,6 +135,7 @@ async def _register(host: Host, session: Session, name: Name, password: str) -> 
 
 async def _make(host: Host, session: Session, name: Name, password: str) -> Account:
     people, person = host.network.people, session.person
+    check_in(host, name.text, True)
     people.claim(name, person)  # nobody else takes it while the account is made
     try:
         return await host.accounts.register(name, password, session.actor.address)
@@ -158,7 +162,7 @@ async def _log_in(host: Host, session: Session, account: Account) -> Reply:
         raise
     guest.sessions.pop(session, None)
     network.release(guest.name, guest)
-    _become(session, person)
+    _become(host, session, person)
     _log.info(
         "{old} is logged in as {new} from {address}",
         old=guest.name.text,
@@ -210,10 +214,10 @@ async def _rename(host: Host, session: Session, old: Person, new: Name, register
         raise
 
 
-def _become(session: Session, person: Person) -> None:
+def _become(host: Host, session: Session, person: Person) -> None:
     person.sessions[session] = None
     session.person = person
-    address = session.actor.address
-    session.actor = replace(
-        Actor(person.name.text, person.name.key, person.registered), address=address
+    rank = host.network.office.rank(person.name.key) if person.registered else Rank.USER
+    session.actor = Actor(
+        person.name.text, person.name.key, person.registered, session.actor.address, rank
     )

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatnet.core.names import STAFF
 from chatnet.core.refusals import Unavailable
 from chatnet.core.room import retention
 from chatnet.interfaces import IJournal
@@ -59,7 +60,7 @@ class Broom:
 
     async def _clear(self, key: str, asleep: bool = False) -> None:
         """Let go of what is too old in the log ``key``, which is brought in if it is ``asleep``."""
-        if self._rooms.closing:
+        if self._rooms.closing or key == STAFF:  # what was done is not what was said
             return
         try:
             audience = await self._rooms.open(key) if asleep else self._rooms.audiences.get(key)

@@ -43,6 +43,12 @@ class Chronicle:
                 case e.Deleted(by, seq, _, author):
                     what = f"message {seq} by {author}"
                     self._log.info("{by} deleted {what}, {room}", by=by, what=what, room=room.name)
+                case e.Acted(by, verb, whom, where, to):
+                    self._log.info(
+                        "{by}, of the staff: {verb} {what} (act {id})",
+                        by=by, verb=verb, what=" ".join(filter(None, (whom, where, to))),
+                        id=entry.seq,
+                    )  # fmt: skip
                 case e.RetentionSet(by, seconds):
                     long = spell_span(seconds) if seconds else "as long as the server does"
                     self._log.info("{by} has {room} kept {long}", by=by, long=long, room=room.name)

@@ -61,7 +61,7 @@ async def prepare(
             return command, Out(key, audience.room.name)
         case c.Op(_, who) if fold(who) in state.moderators and fold(who) in state.members:
             return command, Noted(f"{who} is a moderator already.")
-        case c.Ban() | c.Mute():
+        case c.Ban() | c.Mute() | c.Invite():
             rules.permit(state, session.actor, type(command), host.clock.seconds())
             return replace(command, target=await queries.account_key(host, command.who)), None
         case c.Retain(_, seconds):
@@ -83,18 +83,6 @@ async def prepare(
             return replace(command, lock=await host.accounts.hash(password)), None
         case _:
             return command, None
-
-
-def aimed(host: Host, command: c.RoomCommand) -> c.RoomCommand:
-    """Return ``command`` with whom it holds against, if that is someone who is here now."""
-    if isinstance(command, c.Ban | c.Mute):
-        person = host.network.people.find(fold(command.who))
-        if person is not None and person.sessions:
-            target = person.name.key
-            if not person.registered:
-                target = next(iter(person.sessions)).actor.target
-            return replace(command, target=target)
-    return command
 
 
 async def _park(host: Host, command: c.Say | c.Announce) -> str:

@@ -11,14 +11,12 @@ from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from chatnet.core import staff
 from chatnet.core.commands import Command
-from chatnet.core.refusals import (
-    NotAllowed,
-    Plaintext,
-    Refused,
-    ServerFull,
-    TooManyConnections,
-)
+from chatnet.core.events import Acted, Entry
+from chatnet.core.names import fold
+from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused, TooManyConnections
+from chatnet.core.room import Actor
 from chatnet.interfaces import IDialect
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
@@ -29,6 +27,10 @@ from chatnet.wires.oneport import OnePort, Speech
 PAGE_PATIENCE = 10.0  # times as long as others, that who opened the page may take to begin
 ACCEPTED = 10  # connections in one turn of the reactor, and 20 more: others want to be heard
 SPARE = 64  # connections more than there is room for, that are told so as they speak
+_STATUS: dict[type[Refused], str] = {
+    Banned: "403 Forbidden",
+    TooManyConnections: "429 Too Many Requests",
+}
 _NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, RFC 8446 section 6
 _TLS_ONLY = (
     "This server speaks TLS only, on this same port. Connect with python -m chatnet.client --tls,"
@@ -73,6 +75,7 @@ class ChatFactory(ServerFactory):
         self._json = json
         self._tls = tls
         self._spare: set[OnePort] = set()
+        host.network.watchers.append(self._acted)
 
     def buildProtocol(self, addr: IAddress | None) -> OnePort:
         """Return a door for a connection from ``addr``."""
@@ -89,11 +92,16 @@ class ChatFactory(ServerFactory):
         """Count ``door`` in; or, if it is not let in, set its ``refusal``."""
         defence = self.host.defence
         try:
+            barred = self.barred(door.address)
+            if barred is not None:
+                raise barred
             self.registry.accept()
             door.party = defence.arrive(door.address)
         except Refused as refusal:
-            if isinstance(refusal, ServerFull):
-                self._log.info("{address} is turned away: full", address=door.address)
+            if not isinstance(refusal, TooManyConnections):
+                self._log.info(
+                    "{address} is turned away: {why}", address=door.address, why=refusal.code
+                )
             door.refusal = refusal
             if len(self._spare) >= SPARE or not defence.is_patient(door.address):
                 door.turn_away(self._turn_away(Speech.TEXT, refusal))
@@ -109,6 +117,37 @@ class ChatFactory(ServerFactory):
             address=door.address,
             count=len(self.registry),
         )
+
+    def barred(self, address: str) -> Banned | None:
+        """Return why those are kept out who come from ``address``; None if they are not."""
+        now = self.host.clock.seconds()
+        ban = self.host.network.office.bars_address(address, now)
+        return staff.refusal(ban, now) if ban is not None else None
+
+    def _acted(self, entry: Entry) -> None:
+        """Let those know whom it concerns what stands in ``entry``."""
+        event = entry.event
+        assert isinstance(event, Acted), event
+        if event.verb == "rank":
+            for session in self.sessions.values():
+                if session.actor.registered and session.actor.key == fold(event.whom):
+                    session.tell(f"You are {event.to} of this server now, says {event.by}.")
+        if event.verb == "ban" and not event.where:
+            self.host.turn.ring(self)
+
+    def drain(self) -> None:
+        """Part with those whom a ban hits: once, however many were laid in this turn."""
+        office, now = self.host.network.office, self.host.clock.seconds()
+        for door in self.registry:
+            session = self.sessions.get(door.id)
+            who = session.actor if session else Actor("", "", address=door.address)
+            ban = staff.barred(office, who, now)
+            if ban is None:
+                continue
+            if session is not None:
+                session.part(str(staff.refusal(ban, now)), "refused")
+            else:
+                door.turn_away(_words(door.speaks or Speech.TEXT, staff.refusal(ban, now)))
 
     def depart(self, door: OnePort) -> None:
         """Count ``door`` out."""
@@ -207,8 +246,7 @@ def _words(speech: Speech, refusal: Refused) -> bytes:
             return f"{text}\r\n".encode()
         case Speech.HTTP:
             body = f"{text}\n".encode()
-            crowded = isinstance(refusal, TooManyConnections)
-            status = "429 Too Many Requests" if crowded else "503 Service Unavailable"
+            status = _STATUS.get(type(refusal), "503 Service Unavailable")
             head = (
                 f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n"
                 f"Content-Length: {len(body)}\r\nRetry-After: 60\r\nConnection: close\r\n\r\n"

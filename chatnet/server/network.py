@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from chatnet.core import commands as c, events as e, rules
-from chatnet.core.names import EVERYBODY, Name, fold
+from chatnet.core import commands as c, events as e, rules, staff
+from chatnet.core.names import EVERYBODY, STAFF, Name, fold
+from chatnet.core.office import Office
 from chatnet.core.refusals import Refused, Unavailable
 from chatnet.core.replies import Done, Typing
-from chatnet.core.room import Room
+from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IJournal
 from chatnet.server.answers import Answers, Origins
 from chatnet.server.audience import Audience
@@ -25,6 +27,7 @@ from chatnet.server.rooms import RETRY_SECONDS, Rooms, ghosts
 from chatnet.server.seating import Seating
 from chatnet.server.seats import Participant, Seat, inbox_of
 from chatnet.server.turn import Turn
+from chatnet.server.visitors import Visitors
 from chatnet.settings import Settings
 from chatnet.wires.budget import Budget
 
@@ -32,6 +35,7 @@ SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, be
 # states of a room: what is read again when it is opened
 
 
+MOST_SPOKE = 10_000  # of whom it is known when they spoke, in a room where that counts
 MOST_SIGNALLED = 50  # connections in a room, up to which it is told who is writing
 
 
@@ -60,6 +64,8 @@ class Network:
         self.settle = journal.settle
         self._clock = clock
         self._chronicle = Chronicle(transcript)
+        self.visitors = Visitors(clock.seconds)
+        self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
         self._vacated: dict[Person, list[Deferred[None]]] = {}
         self._turn = turn
         journal.subscribe(self._deliver, self.rooms.rewind)
@@ -88,11 +94,13 @@ class Network:
         if cid is not None and cid in _answers(session):
             return self._again(session, cid)
         try:
-            events = rules.decide(
-                audience.room.decided, session.actor, command, self._clock.seconds()
-            )
+            events, act = self._decide(audience.room, session.actor, command)
         except Refused as refusal:
             return self.refuse(refusal)
+        if act is not None:
+            done = self._append(session, audience, events, cid)
+            self.note([act]).addErrback(lambda _: None)  # it falls with what it is about
+            return done
         if seat is not None:
             self.seating.wish(session, seat)
             done = self._append(session, audience, events, cid)
@@ -102,6 +110,64 @@ class Network:
             done = self._append(session, audience, (), cid)
             return done.addBoth(self.seating.left, session, seat)
         return self._append(session, audience, events, cid)
+
+    def _decide(
+        self, room: Room, actor: Actor, command: c.RoomCommand
+    ) -> tuple[list[e.Event], e.Acted | None]:
+        """Return what happens when ``actor`` asks for ``command``, and what is noted of it.
+
+        Raises:
+            Refused: the rules do not allow it.
+        """
+        now = self._clock.seconds()
+        if "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll):
+            rules.check_pace(room.decided, actor, room.spoke.get(actor.key, 0.0), now)
+        events = rules.decide(room.decided, actor, command, now)
+        if "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll):
+            room.spoke.pop(actor.key, None)
+            room.spoke[actor.key] = now
+            if len(room.spoke) > MOST_SPOKE:
+                del room.spoke[next(iter(room.spoke))]
+        if actor.rank and rules.by_rank(room.decided, actor, command, now):
+            return events, staff.noted(room.decided, actor, command, events)
+        return events, None
+
+    def order(self, actor: Actor, key: str, command: c.RoomCommand) -> Deferred[Sequence[e.Entry]]:
+        """Ask for ``command`` in the open room ``key`` for ``actor``, who has no session.
+
+        Fires with its entries, once they are durable and delivered here.
+
+        Errbacks:
+            Refused: the rules say no, or the store does.
+        """
+        try:
+            events, act = self._decide(self.audiences[key].room, actor, command)
+        except Refused as refusal:
+            return self.refuse(refusal)
+        done = self.write(key, events)
+        if act is not None:
+            self.note([act]).addErrback(lambda _: None)
+        return done
+
+    def note(self, acts: Sequence[e.Acted]) -> Deferred[Sequence[e.Entry]]:
+        """Put ``acts``, which the rules allow, into the staff's log; fires as ``write``."""
+        return self.write(STAFF, acts)
+
+    def write(self, key: str, events: Sequence[e.Event]) -> Deferred[Sequence[e.Entry]]:
+        """Put ``events``, which the rules allow, into the open log ``key``.
+
+        Fires with their entries once they are durable and delivered here.
+
+        Errbacks:
+            Unavailable: they are not known to be stored.
+        """
+        self.audiences[key].room.expect(events)
+        return self.journal.append(key, events, "")
+
+    @property
+    def office(self) -> Office:
+        """Who is staff, and who is kept out, when all that was decided has happened."""
+        return self.audiences[STAFF].room.decided.office or Office()
 
     async def speak(self, key: str, by: str, body: str) -> e.Entry:
         """Let the server itself say ``body`` in the room ``key``, as ``by``; rules do not bind it.
@@ -240,7 +306,9 @@ class Network:
     def exit(self, session: Participant) -> None:
         """Let ``session``, which is gone, leave every room; then its name is free again."""
         person = session.person
-        person.sessions.pop(session, None)
+        if session in person.sessions:
+            del person.sessions[session]
+            self.visitors.leaves(session.actor)
         if self.rooms.closing:
             return
         self.leave_all(session)
@@ -314,6 +382,8 @@ class Network:
                     self.seating.departed(audience, fold(who), entry.seq, True)
                 case e.Renamed(old, new):
                     self.seating.renamed(audience, fold(old), fold(new), entry.seq)
+                case e.Invited(who, by):
+                    self._invited(room, fold(who), by)
                 case e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet():
                     listed = True
             room.evolve(entry)
@@ -328,6 +398,26 @@ class Network:
             audience.unkept = 0
             self.journal.keep(room.key, head, room.state)
         self._turn.ring(audience)
+        if room.key == STAFF:
+            for entry in entries:
+                self._acted(entry)
+
+    def _invited(self, room: Room, who: str, by: str) -> None:
+        person = self.people.find(who)
+        for session in person.sessions if person is not None else ():
+            session.tell(f"{by} invites you to {room.name}: /join {room.name}")
+
+    def _acted(self, entry: e.Entry) -> None:
+        """Let a rank be had by those who are here, and all who watch know of it."""
+        event = entry.event
+        if isinstance(event, e.Acted) and event.verb == "rank":
+            person = self.people.find(fold(event.whom))
+            if person is not None and person.registered:
+                for session in person.sessions:
+                    rank = self.office.rank(person.name.key)
+                    session.actor = replace(session.actor, rank=rank)
+        for watcher in list(self.watchers):
+            watcher(entry)
 
 
 def _answered(entries: Sequence[e.Entry], answers: Answers, room: Room, cid: str) -> Done:

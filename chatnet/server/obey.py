@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from chatnet.core import commands as c, rules
+from chatnet.core import commands as c, events as e, rules, staff as office
 from chatnet.core.large import LARGE
-from chatnet.core.names import LONGEST, fold
+from chatnet.core.names import LONGEST, STAFF, fold
 from chatnet.core.refusals import (
     Malformed,
     NotAllowed,
@@ -16,7 +16,7 @@ from chatnet.core.refusals import (
     WrongPassword,
 )
 from chatnet.core.replies import AlreadyIn, Ignored, Noted, Pong, Reply, Sorry
-from chatnet.server import arrivals, errands, finding, queries
+from chatnet.server import arrivals, errands, finding, queries, staff
 from chatnet.server.gatekeeper import opens
 from chatnet.server.seats import Hold, Seat
 
@@ -82,9 +82,15 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.slowly(_join(session, command, cid), cid)
         case (
             c.Roll() | c.Leave() | c.SetTopic() | c.Kick() | c.Ban() | c.Unban() | c.Mute()
-            | c.Unmute() | c.Op() | c.Deop() | c.Lock() | c.Unlock() | c.Delete() | c.Retain()
+            | c.Unmute() | c.Op() | c.Deop() | c.Own() | c.Voice() | c.Devoice()
+            | c.Invite() | c.Configure() | c.Lock() | c.Unlock()
+            | c.Delete() | c.Retain()
         ):  # fmt: skip
             session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)
+        case c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt():
+            session.slowly(_govern(session, command, cid), cid)
+        case c.Purge():
+            session.slowly(_purge(session, command, cid), cid)
         case _:
             assert_never(command)
 
@@ -107,7 +113,9 @@ async def _ready(session: Session, cid: str | None, *keys: str) -> None:
 
 async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str | None) -> None:
     network = session.host.network
-    if key not in network.audiences:  # so nobody is in it; but it may be a repetition
+    if (
+        key not in network.audiences and not session.actor.rank
+    ):  # so nobody is in it; but it may be a repetition
         await _ready(session, cid)
         done = session.person.answers.get(cid) if cid and session.person.answers else None
         if done is None:
@@ -119,7 +127,7 @@ async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str |
     if not (cid and cid in (session.person.answers or ())):
         command, reply = await errands.prepare(session.host, session, key, command)
         await _ready(session, cid, key)
-    session.submit(key, errands.aimed(session.host, command), cid, reply)
+    session.submit(key, staff.aimed(session.host, session.actor, command), cid, reply)
 
 
 async def _join(session: Session, command: c.Join, cid: str | None) -> None:
@@ -186,6 +194,25 @@ async def _tell(session: Session, command: c.Telling, cid: str | None) -> None:
     await _ready(session, cid, *keys)
     done = session.host.network.tell(session, keys, events, cid)
     session.answer_to(done, cid, len(command.body) * len(events) * len(keys), reply)
+
+
+async def _govern(session: Session, command: c.Governing, cid: str | None) -> None:
+    network, host = session.host.network, session.host
+    prepared = await staff.identified(host, session.actor, command)
+    await _ready(session, cid)
+    acts: list[e.Acted] = []
+    if not (cid and cid in (session.person.answers or ())):
+        acts = office.decide(
+            network.office, session.actor, prepared, host.clock.seconds(), staff.everyone(host)
+        )
+    session.answer_to(network.tell(session, [STAFF], acts, cid), cid, 0, Noted("Done."))
+
+
+async def _purge(session: Session, command: c.Purge, cid: str | None) -> None:
+    await session.settled()
+    (entry,) = await staff.purge(session.host, session.actor, command)
+    assert isinstance(entry.event, e.Acted)
+    session.say(Noted(f"{entry.event.to} messages are deleted."), cid)
 
 
 async def _answer(session: Session, query: c.Query, cid: str | None) -> None:

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatnet.core import events as e
-from chatnet.core.names import EVERYBODY, GUEST_LOG
+from chatnet.core.names import EVERYBODY, GUEST_LOG, STAFF
 from chatnet.core.refusals import Unavailable
 from chatnet.core.room import Room
 from chatnet.interfaces import IJournal
@@ -44,9 +44,10 @@ class Rooms:
         self._opening: dict[str, list[Deferred[Audience]]] = {}
         self._broom = Broom(self, journal, clock, retention)
 
-    def start(self, everybody: Room) -> None:
-        """Begin: ``everybody`` is the log that all read."""
-        self.audiences[EVERYBODY] = Audience(everybody, self._journal.read, self._budget)
+    def start(self, everybody: Room, staff: Room) -> None:
+        """Begin: ``everybody`` is the log that all read, ``staff`` that of those in charge."""
+        for room in (everybody, staff):
+            self.audiences[room.key] = Audience(room, self._journal.read, self._budget)
         self._clock.callLater(SWEEP_SECONDS, self._sweep)
 
     def stop(self) -> None:
@@ -105,7 +106,7 @@ class Rooms:
         self._clock.callLater(SWEEP_SECONDS, self._sweep)
         long_ago = self._clock.seconds() - IDLE_SECONDS
         for key, audience in list(self.audiences.items()):
-            if key != EVERYBODY and audience.used_at <= long_ago:
+            if key not in (EVERYBODY, STAFF) and audience.used_at <= long_ago:
                 self.let_go(key)
         if not self.closing:
             self._broom.sweep()

@@ -76,6 +76,9 @@ class Participant(Reader, Protocol):
     def closing(self, room: Room, upto: int) -> bytes:
         """Return what to say when it has read the past of ``room``, up to ``upto``."""
 
+    def tell(self, text: str) -> None:
+        """Say ``text`` to it alone."""
+
     def replaced(self) -> None:
         """Make way for the same person on a newer connection."""
 

@@ -16,7 +16,7 @@ from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
 from chatnet.core.events import Entry
 from chatnet.core.limits import Limits
-from chatnet.core.names import EVERYBODY, Name
+from chatnet.core.names import EVERYBODY, STAFF, Name
 from chatnet.core.room import Room
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.text import TextDialect
@@ -175,7 +175,7 @@ class Rig:
             retention=self.settings.retention,
             budget=Budget(self.clock, self.settings.budget),
         )
-        self.network.start(self.journal.open_now(EVERYBODY))
+        self.network.start(self.journal.open_now(EVERYBODY), self.journal.open_now(STAFF))
         self._entropy = 0
         limits = Limits(self.settings.limits)
         accounts = Accounts(

@@ -231,7 +231,8 @@ class TalkTests(ChatTestCase):
         self.assertEqual(
             (room.topic, room.locked, room.moderators), ("green", True, ("ann", "robot"))
         )
-        self.assertEqual(self.wait(self.chat.do(c.Deop("tea", "ann"))), 8)
+        self.ann.types("/owner robot")
+        self.assertEqual(self.wait(self.chat.do(c.Deop("tea", "ann"))), 9)
         self.assertEqual(room.moderators, ("robot",))
 
     def test_history_is_a_list(self) -> None:

@@ -26,7 +26,17 @@ from chatnet.stores.databases import Sqlite
 from chatnet.stores.sql import SqlStore
 from chatnet.stores.tables import VERSION
 
-SINCE_0_1 = {"deleted", "erased", "retentionset"}  # kinds of entries
+SINCE_0_1 = {
+    "acted",
+    "configured",
+    "deleted",
+    "devoiced",
+    "erased",
+    "invited",
+    "owned",
+    "retentionset",
+    "voiced",
+}  # kinds of entries
 LOGS = {"*": 1, "@ann": 1, "@bob": 2, "milk": 43, "tea": 24}  # how many each has
 
 

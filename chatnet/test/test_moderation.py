@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core import commands as c
+from chatnet.core import commands as c, events as e
+from chatnet.core.codec import decode_state, encode_state
 from chatnet.core.refusals import Refused
-from chatnet.core.roles import RIGHTS, Role, permits
+from chatnet.core.roles import RIGHTS, Rank, Role, outranks, permits
 from chatnet.core.room import Actor, Member, RoomState, Sanction
 from chatnet.core.rules import permit, role_of
+from chatnet.test.properties import given, st
 from chatnet.test.rig import Client, Rig
 
 
@@ -22,51 +25,62 @@ def union(*kinds: object) -> set[type]:
     return found
 
 
-TABLE: dict[type[c.Command], tuple[str, str]] = {
-    # verb: who may, from the least role on; with an account, without one
-    c.Hello: ("banned", "both"),
-    c.Ping: ("banned", "both"),
-    c.Password: ("banned", "both"),
-    c.Quit: ("banned", "both"),
-    c.Ignore: ("banned", "both"),
-    c.Unignore: ("banned", "both"),
-    c.Whisper: ("banned", "both"),
-    c.Whois: ("banned", "both"),
-    c.ListRooms: ("banned", "both"),
-    c.Nick: ("banned", "guest"),
-    c.Login: ("banned", "guest"),
-    c.Register: ("banned", "guest"),
-    c.ChangePassword: ("banned", "account"),
-    c.Logout: ("banned", "account"),
-    c.Announce: ("banned", "account"),
-    c.Join: ("outsider", "both"),
-    c.ListMembers: ("outsider", "both"),
-    c.ShowTopic: ("outsider", "both"),
-    c.Leave: ("muted", "both"),
-    c.History: ("muted", "both"),
-    c.Find: ("muted", "both"),
-    c.Delete: ("muted", "both"),  # of one's own; see test_deletion
-    c.Say: ("member", "both"),
-    c.Typing: ("member", "both"),
-    c.Roll: ("member", "both"),
-    c.SetTopic: ("moderator", "both"),
-    c.Kick: ("moderator", "both"),
-    c.Ban: ("moderator", "both"),
-    c.Unban: ("moderator", "both"),
-    c.ListBans: ("moderator", "both"),
-    c.Mute: ("moderator", "both"),
-    c.Unmute: ("moderator", "both"),
-    c.Op: ("moderator", "both"),
-    c.Deop: ("moderator", "both"),
-    c.Lock: ("moderator", "both"),
-    c.Unlock: ("moderator", "both"),
-    c.Retain: ("moderator", "both"),
+TABLE: dict[type[c.Command], tuple[str, str, str]] = {
+    # verb: who may, from the least role on; with an account, without one; staff, from which rank on
+    c.Hello: ("banned", "both", "nobody"),
+    c.Ping: ("banned", "both", "nobody"),
+    c.Password: ("banned", "both", "nobody"),
+    c.Quit: ("banned", "both", "nobody"),
+    c.Ignore: ("banned", "both", "nobody"),
+    c.Unignore: ("banned", "both", "nobody"),
+    c.Whisper: ("banned", "both", "nobody"),
+    c.Whois: ("banned", "both", "nobody"),
+    c.ListRooms: ("banned", "both", "nobody"),
+    c.Nick: ("banned", "guest", "nobody"),
+    c.Login: ("banned", "guest", "nobody"),
+    c.Register: ("banned", "guest", "nobody"),
+    c.ChangePassword: ("banned", "account", "nobody"),
+    c.Logout: ("banned", "account", "nobody"),
+    c.Announce: ("banned", "account", "admin"),
+    c.Join: ("outsider", "both", "moderator"),
+    c.ListMembers: ("outsider", "both", "moderator"),
+    c.ShowTopic: ("outsider", "both", "moderator"),
+    c.Leave: ("muted", "both", "nobody"),
+    c.History: ("muted", "both", "nobody"),
+    c.Find: ("muted", "both", "nobody"),
+    c.Delete: ("muted", "both", "moderator"),  # of one's own; see test_deletion
+    c.Say: ("member", "both", "nobody"),
+    c.Typing: ("member", "both", "nobody"),
+    c.Roll: ("member", "both", "nobody"),
+    c.SetTopic: ("moderator", "both", "moderator"),
+    c.Kick: ("moderator", "both", "moderator"),
+    c.Ban: ("moderator", "both", "moderator"),
+    c.Unban: ("moderator", "both", "moderator"),
+    c.ListBans: ("moderator", "both", "moderator"),
+    c.Mute: ("moderator", "both", "moderator"),
+    c.Unmute: ("moderator", "both", "moderator"),
+    c.Op: ("moderator", "both", "admin"),
+    c.Deop: ("moderator", "both", "admin"),
+    c.Lock: ("moderator", "both", "admin"),
+    c.Unlock: ("moderator", "both", "admin"),
+    c.Retain: ("moderator", "both", "admin"),
+    c.Voice: ("moderator", "both", "moderator"),
+    c.Devoice: ("moderator", "both", "moderator"),
+    c.Invite: ("moderator", "both", "admin"),
+    c.Configure: ("moderator", "both", "admin"),
+    c.Own: ("owner", "both", "admin"),
+    c.SetRank: ("nobody", "both", "admin"),
+    c.ServerBan: ("nobody", "both", "moderator"),
+    c.ServerUnban: ("nobody", "both", "moderator"),
+    c.Exempt: ("nobody", "both", "admin"),
+    c.Unexempt: ("nobody", "both", "admin"),
+    c.Purge: ("nobody", "both", "moderator"),
 }
 
 
 def state_for(actor: Actor, role: Role) -> RoomState:
     """Return a room in which ``actor`` has ``role``."""
-    state = RoomState("tea", members={"zed": Member("zed")}, moderators={"zed": "zed"})
+    state = RoomState("tea", members={"zed": Member("zed")}, moderators={"zed": "zed"}, owner="zed")
     sanction = {actor.target: Sanction(actor.name, "zed", 0, "")}
     match role:
         case Role.BANNED:
@@ -76,9 +90,13 @@ def state_for(actor: Actor, role: Role) -> RoomState:
             state.mutes = sanction
         case Role.MEMBER:
             state.members[actor.key] = Member(actor.name, actor.registered)
-        case Role.MODERATOR:
+        case Role.VOICE:
+            state.members[actor.key] = Member(actor.name, actor.registered)
+            state.voices[actor.key] = actor.name
+        case Role.MODERATOR | Role.OWNER:
             state.members[actor.key] = Member(actor.name, actor.registered)
             state.moderators[actor.key] = actor.name
+            state.owner = actor.key if role is Role.OWNER else "zed"
     return state
 
 
@@ -87,31 +105,34 @@ class PermissionTests(SynchronousTestCase):
         self.assertEqual(set(RIGHTS), union(c.Command))
         self.assertEqual(set(TABLE), union(c.Command))
 
-    def test_every_verb_for_every_role_with_and_without_an_account(self) -> None:
-        for verb, (least, accounts) in TABLE.items():
-            for role in Role:
-                for registered in (False, True):
-                    expected = role >= Role[least.upper()] and (
-                        accounts == "both" or registered == (accounts == "account")
-                    )
-                    self.assertEqual(
-                        permits(verb, role, registered), expected, (verb, role, registered)
-                    )
+    def test_every_verb_for_every_role_and_rank_with_and_without_an_account(self) -> None:
+        for verb, role, rank, registered in product(TABLE, Role, Rank, (False, True)):
+            least, accounts, staff = TABLE[verb]
+            by_role = least != "nobody" and role >= Role[least.upper()]
+            by_role &= accounts == "both" or registered == (accounts == "account")
+            by_rank = staff != "nobody" and rank >= Rank[staff.upper()]
+            self.assertEqual(
+                permits(verb, role, registered, rank),
+                by_role or by_rank,
+                (verb, role, rank, registered),
+            )
 
-    def test_the_rules_ask_the_table_about_the_role_that_the_room_gives(self) -> None:
+    def test_the_rules_ask_the_table_about_the_role_and_the_rank(self) -> None:
+        for verb, role, rank, registered in product(TABLE, Role, Rank, (False, True)):
+            actor = Actor("ann", "ann", registered, "192.0.2.1", rank)
+            state = state_for(actor, role)
+            self.assertEqual(role_of(state, actor, 0), role)
+            allowed = True
+            try:
+                permit(state, actor, verb, 0)
+            except Refused as refusal:
+                allowed = False
+                self.assertTrue(str(refusal).strip())
+            self.assertEqual(allowed, permits(verb, role, registered, rank))
+
+    def test_a_user_is_no_staff(self) -> None:
         for verb in TABLE:
-            for role in Role:
-                for registered in (False, True):
-                    actor = Actor("ann", "ann", registered, "192.0.2.1")
-                    state = state_for(actor, role)
-                    self.assertEqual(role_of(state, actor, 0), role)
-                    allowed = True
-                    try:
-                        permit(state, actor, verb, 0)
-                    except Refused as refusal:
-                        allowed = False
-                        self.assertTrue(str(refusal).strip())
-                    self.assertEqual(allowed, permits(verb, role, registered))
+            self.assertFalse(outranks(verb, Rank.USER), verb)
 
     def test_a_ban_and_a_mute_end_when_their_time_is_over(self) -> None:
         actor = Actor("ann", "ann", True)
@@ -297,7 +318,7 @@ class RoleTests(ModerationTestCase):
                 "bob is a moderator already.",
                 "ann took bob's moderation away.",
                 "bob is not a moderator here.",
-                "ann is the only moderator: /op USER first.",
+                "tea belongs to ann: /owner USER first.",
             ],
         )
 
@@ -364,3 +385,157 @@ class LockTests(ModerationTestCase):
         self.rig.clock.advance(1)
         self.rig.settle()
         self.assertEqual(len(cat.hears()), 1)
+
+
+who = st.sampled_from(["ann", "bob", "cat", "dan"])
+what_moves_a_room = st.one_of(
+    st.builds(e.Joined, who, st.booleans()),
+    st.builds(e.Left, who),
+    st.builds(e.Kicked, who, who, st.just("")),
+    st.builds(e.Banned, who, who, who, st.just(0.0), st.just("")),
+    st.builds(e.Renamed, who, who, st.booleans()),
+    st.builds(e.Promoted, who, who),
+    st.builds(e.Demoted, who, who),
+    st.builds(e.Owned, who, who),
+)
+
+
+class OwnershipTests(SynchronousTestCase):
+    @given(st.lists(what_moves_a_room, max_size=30))
+    def test_a_room_with_moderators_has_an_owner_among_them_whatever_happens(
+        self, events: list[e.Event]
+    ) -> None:
+        state = RoomState("tea")
+        for event in events:
+            state.evolve(event)
+            self.assertEqual(bool(state.owner), bool(state.moderators))
+            self.assertIn(state.owner, [*state.moderators, ""])
+        self.assertEqual(decode_state(encode_state(state)), state)
+
+
+class OwnerTests(ModerationTestCase):
+    def test_a_room_belongs_to_who_opened_it_until_it_is_given_away(self) -> None:
+        self.after("/op bob")
+        self.assertEqual(
+            self.after(
+                "/kick ann", "/ban ann", "/mute ann", "/deop ann", "/owner bob", by=self.bob
+            ),
+            [
+                "ann made bob a moderator.",
+                "tea belongs to ann.",
+                "tea belongs to ann.",
+                "tea belongs to ann.",
+                "tea belongs to ann: /owner USER first.",
+                "Only the owner of tea can do that, who is ann.",
+            ],
+        )
+        self.assertEqual(self.after("/owner bob"), ["ann let the room belong to bob."])
+        self.bob.hears()
+        self.assertEqual(self.after("/deop ann", by=self.bob), ["bob took ann's moderation away."])
+
+    def test_who_gets_a_room_moderates_it(self) -> None:
+        self.assertEqual(
+            self.after("/owner bob"),
+            ["ann made bob a moderator.", "ann let the room belong to bob."],
+        )
+
+    def test_who_moderated_it_longest_inherits_it(self) -> None:
+        cat = self.rig.member("cat")
+        self.after("/op bob", "/op cat")
+        for leaves, owner in ((self.ann, "bob"), (self.bob, "cat"), (cat, "")):
+            leaves.types("/leave")
+            self.assertEqual(self.rig.room("tea").state.owner, owner)
+
+    def test_an_owner_may_change_the_name(self) -> None:
+        self.ann.types("/nick anna")
+        self.assertEqual(self.rig.room("tea").state.owner, "anna")
+
+
+class SettingTests(ModerationTestCase):
+    def test_who_has_a_voice_speaks_where_others_may_not(self) -> None:
+        self.assertEqual(self.after("/set announce-only on"), ["ann set announce-only."])
+        self.bob.hears()
+        self.bob.types("hey", "/roll")
+        self.assertEqual(len(self.bob.hears()), 2)
+        self.assertEqual(
+            self.after("I am heard", "/voice bob", "/voice bob"), ["ann gave bob a voice."]
+        )
+        self.bob.types("hey")
+        self.assertEqual(self.ann.hears(), ["bob: hey"])
+        self.after("/devoice bob", "/devoice bob")
+        self.bob.types("hey")
+        self.assertEqual(self.ann.hears(), [])
+        self.assertEqual(self.after("/set announce-only off"), ["ann turned announce-only off."])
+        self.bob.types("hey")
+        self.assertEqual(self.ann.hears(), ["bob: hey"])
+
+    def test_where_it_is_slow_one_waits_and_is_told_how_long(self) -> None:
+        self.assertEqual(self.after("/set slow 10s"), ["ann set slow to 10 seconds."])
+        self.bob.hears()
+        self.bob.asks("one", "two")
+        self.rig.settle()
+        told = ["In tea, one speaks every 10 seconds. Say it again in 10 seconds."]
+        self.assertEqual(self.bob.hears(), told)
+        self.rig.clock.advance(4)
+        self.bob.types("/nick rob", "three")
+        self.assertIn("again in 6 seconds", self.bob.hears()[-1])
+        self.rig.clock.advance(6)
+        self.bob.types("four")
+        self.after("five", "six")
+        self.assertEqual(self.bob.hears(), ["ann: five", "ann: six"])
+        self.assertEqual(len(self.rig.store.kept("tea")), 9)
+
+    def test_one_enters_by_invitation(self) -> None:
+        self.assertEqual(self.after("/set invite-only on"), ["ann set invite-only."])
+        cat = self.rig.arrives("/nick cat", "/join tea", address="192.0.2.3")
+        self.assertEqual(cat.hears()[-1], "One enters tea by invitation only. Ask one of: ann.")
+        self.assertEqual(self.after("/invite cat", "/invite nobody")[0], "ann invited cat.")
+        self.assertEqual(cat.hears(), ["ann invites you to tea: /join tea"])
+        cat.types("/join tea")
+        self.assertIn("Welcome to room tea!", cat.hears())
+        self.after("/kick cat")
+        cat.hears()
+        cat.types("/join tea")
+        self.assertIn("by invitation only", cat.hears()[-1])
+
+    def test_an_account_is_invited_wherever_it_is(self) -> None:
+        self.rig.account("tom").hangs_up()
+        self.rig.settle()
+        self.after("/set invite-only on", "/invite tom")
+        tom = self.rig.arrives("/login tom secret", "/join tea", address="192.0.2.9")
+        self.assertIn("Welcome to room tea!", tom.hears())
+
+    def test_some_rooms_are_for_accounts(self) -> None:
+        self.after("/set members-only on")
+        cat = self.rig.arrives("/join tea", "/newuser cat secret", "/join tea")
+        heard = cat.hears()
+        self.assertIn("The room tea is for those with an account", "".join(heard))
+        self.assertIn("Welcome to room tea!", heard)
+
+    def test_a_room_that_is_closed_is_empty_and_its_owner_opens_it_again(self) -> None:
+        self.ann.types("/newuser ann abcd", "/op bob")
+        self.bob.hears()
+        self.bob.types("/set closed on")
+        self.assertIn("Only the owner of tea", self.bob.hears()[-1])
+        self.ann.types("/set closed on")
+        self.assertEqual(self.rig.room("tea").state.members, {})
+        self.assertIn("bob was kicked by ann: the room is closed", self.bob.hears())
+        cat = self.rig.arrives("/join tea")
+        self.assertEqual(cat.hears()[-1], "The room tea is closed.")
+        self.ann.types("/join tea", "/set closed off")
+        cat.types("/join tea")
+        self.assertIn("Welcome to room tea!", cat.hears())
+
+    def test_what_makes_no_sense_is_refused(self) -> None:
+        for line in ("/set", "/set slow", "/set slow on", "/set loud on", "/set slow 7h"):
+            self.assertEqual(len(self.after(line)), 1, line)
+        self.assertEqual(self.rig.room("tea").state.settings, {})
+        self.assertEqual(self.after("/set slow off"), [])
+        self.assertIn("Only a moderator", self.after("/set slow 9s", by=self.bob)[-1])
+
+    def test_they_outlive_the_server(self) -> None:
+        self.ann.types("/newuser ann abcd")
+        self.after("/set slow 9s", "/voice bob")
+        self.rig.restart()
+        self.rig.arrives("/join tea")
+        self.assertEqual(self.rig.room("tea").state.settings, {"slow": 9})

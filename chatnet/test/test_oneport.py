@@ -7,7 +7,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core.refusals import Refused
+from chatnet.core.refusals import ServerFull
 from chatnet.test.properties import given, st
 from chatnet.test.rig import Rig, Wire
 from chatnet.wires.oneport import (
@@ -66,7 +66,7 @@ class Hotel:
         self.mistakes = 0
 
     def admit(self, door: OnePort) -> None:
-        door.refusal = Refused(self.full) if self.full else None
+        door.refusal = ServerFull(self.full) if self.full else None
 
     def depart(self, door: OnePort) -> None:
         self.departed += 1

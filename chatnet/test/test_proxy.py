@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyChannel
 
 from chatnet.core.addresses import Networks, bare_address
+from chatnet.core.events import Acted
 from chatnet.test.properties import given, st
 from chatnet.test.rig import Client, Rig, Wire
 from chatnet.web.asker import Askers, Contradiction
@@ -448,6 +449,14 @@ class WebSocketTests(SynchronousTestCase):
         rig = ProxiedRig(PROXY)
         self.assertIn(b" 400 ", self.opens(rig))
         self.assertEqual(rig.network.meter.refusals["http-400"], 1)
+
+    def test_a_ban_from_the_server_hits_the_client_and_not_the_proxy(self) -> None:
+        rig = ProxiedRig(PROXY)
+        rig.network.note([Acted("operator", "ban", f"address {CLIENT}")])
+        rig.settle()
+        self.assertIn(b" 403 ", self.opens(rig, f"X-Forwarded-For: {CLIENT}"))
+        self.assertIn(b" 101 ", self.opens(rig, "X-Forwarded-For: 198.51.100.77"))
+        self.assertIn("banned", rig.meets(LINE + b"hello\r\n").hears()[-1])
 
     def test_strangers_say_what_they_like(self) -> None:
         rig = ProxiedRig(PROXY)

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.accounts import passwords
 from chatnet.core.events import Entry, Said, Whispered
 from chatnet.core.log import Log
+from chatnet.core.names import EVERYBODY, STAFF
 from chatnet.core.room import retention
 from chatnet.interfaces import Batch
 from chatnet.server import broom
@@ -128,14 +129,14 @@ class RetentionTests(SynchronousTestCase):
             ann.hangs_up()
             rig.settle()
         rig.restart()
-        self.assertEqual(list(rig.network.audiences), ["*"])
+        self.assertEqual(list(rig.network.audiences), [EVERYBODY, STAFF])
         self.passes(rig, 31 * DAY)
         for _ in range(broom.ASLEEP_EVERY):
             self.passes(rig, 0)
         for room in "abc":
             self.assertEqual(self.bodies(rig, room), [])
             self.assertLess(0, rig.store.floor(room))
-        self.assertEqual(list(rig.network.audiences), ["*"])
+        self.assertEqual(list(rig.network.audiences), [EVERYBODY, STAFF])
 
     def test_a_room_whose_last_state_is_old_goes_as_well(self) -> None:
         rig = self.rig()

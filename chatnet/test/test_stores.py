@@ -13,6 +13,7 @@ from zope.interface.verify import verifyObject
 
 from chatnet.core.chain import Anchor, faults
 from chatnet.core.events import (
+    Acted,
     Deleted,
     Entry,
     Erased,
@@ -26,6 +27,7 @@ from chatnet.core.events import (
     Whispered,
 )
 from chatnet.core.names import person_name
+from chatnet.core.office import Office
 from chatnet.core.replies import Done
 from chatnet.core.room import Member, RoomState, Sanction
 from chatnet.core.search import ENOUGH, Search, words_of
@@ -113,7 +115,17 @@ class StoreContract(Contract):
             {"ann": "Ann"},
             {"~192.0.2.1": Sanction("eve", "Ann", 1e9, "spam")},
             {"tom": Sanction("tom", "Ann", 0, "")},
+            60.0,
+            "ann",
+            {"bob": "bob"},
+            Office(),
+            {"eve": "Eve"},
+            {"slow": 10.0},
         )
+        assert state.office is not None
+        state.office.evolve(Acted("operator", "rank", "Ann", to="admin"))
+        state.office.evolve(Acted("Ann", "ban", "address 192.0.2.0/24", until=9.5, reason="spam"))
+        state.office.evolve(Acted("Ann", "exempt", "address 192.0.2.7"))
         for seq in (7, 9):
             self.store.write(Batch([], states={"tea": (seq, state)}))
         self.assertEqual(self.store.load("tea"), (9, state))

@@ -86,11 +86,14 @@ class SocketResource(Resource):
         if door.unnamed and not asker.vouched:
             raise NotOpened(400, "Your proxy has to say for whom it asks, by X-Forwarded-For.")
         if asker.vouched:
+            door.overheard = asker.overheard
+            barred = self._factory.barred(asker.address)
+            if barred is not None:
+                raise NotOpened(403, str(barred))
             try:
                 self._factory.introduce(door, asker.address)
             except Refused as refusal:
                 raise NotOpened(429, str(refusal)) from None
-            door.overheard = asker.overheard
             self._log.info("connection {id} is for {address}", id=door.id, address=door.address)
         wire.session = self._factory.converse(door, wire, dialect, wishes)
         door.transport.write(answer)  # type: ignore[union-attr]

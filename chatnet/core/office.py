@@ -1,0 +1,225 @@
+"""The server's own affairs: who is staff, and who is kept out. The sum of the staff's log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, field, fields
+from functools import lru_cache
+from typing import Any
+
+from chatnet.core.addresses import around, network_of, spell_network
+from chatnet.core.events import Acted
+from chatnet.core.names import GUEST, fold, skeleton
+from chatnet.core.roles import Rank
+
+MOST_MEASURES = 5000  # bans, and exemptions from bans, that hold on one server
+KINDS = ("account", "name", "address")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A ban from the server, or an exemption from such bans.
+
+    ``id`` is the seq of its entry in the staff's log. ``kind`` and ``what`` are as in
+    ``commands.ServerBan``. It holds until ``until`` (UTC seconds since the epoch; 0: for good).
+    """
+
+    id: int
+    kind: str
+    what: str
+    by: str
+    until: float = 0.0
+    reason: str = ""
+    note: str = ""
+
+    def holds(self, now: float) -> bool:
+        """Return whether it is in force at ``now``."""
+        return not self.until or now < self.until
+
+
+@dataclass(slots=True)
+class Office:
+    """What is so on the server; a pure function of the staff's log.
+
+    ``acts`` is how many entries that has, so the seq of the last one. ``ranks`` are by an account's
+    key, with its name; who is not among them is a user. ``bans`` and ``exempt`` are by kind and
+    what, with a space between.
+    """
+
+    acts: int = 0
+    ranks: dict[str, tuple[str, Rank]] = field(default_factory=dict)
+    bans: dict[str, Measure] = field(default_factory=dict)
+    exempt: dict[str, Measure] = field(default_factory=dict)
+    _widths: frozenset[tuple[int, int]] = frozenset()  # IP version and bits of the networks above
+    _patterns: tuple[Measure, ...] = ()  # the bans of names
+
+    def evolve(self, event: Acted) -> None:
+        """Take ``event`` into account. Total: accepts any event in any state."""
+        self.acts += 1
+        if event.where:
+            return
+        kind, _, what = event.whom.partition(" ")
+        match event.verb:
+            case "rank":
+                self.ranks.pop(fold(event.whom), None)
+                rank = parse_rank(event.to)
+                if rank:
+                    self.ranks[fold(event.whom)] = (event.whom, rank)
+            case "ban" | "exempt":
+                measure = Measure(
+                    self.acts, kind, what, event.by, event.until, event.reason, event.note
+                )
+                _hold(self.bans if event.verb == "ban" else self.exempt, event.whom, measure)
+                self._look()
+            case "unban":
+                self.bans.pop(event.whom, None)
+                self._look()
+            case "unexempt":
+                self.exempt.pop(event.whom, None)
+                self._look()
+
+    def copy(self) -> Office:
+        """Return an equal one that changes by itself."""
+        return Office(
+            self.acts,
+            dict(self.ranks),
+            dict(self.bans),
+            dict(self.exempt),
+            self._widths,
+            self._patterns,
+        )
+
+    def with_only(self, event: Acted) -> Office:
+        """Return one of the same ranks and exemptions, in which only the ban in ``event`` holds."""
+        office = Office(self.acts, self.ranks, {}, self.exempt)
+        office.evolve(event)
+        return office
+
+    def told(self) -> dict[str, Any]:
+        """Return it in lists and dictionaries; ``of`` takes them."""
+        return {
+            "acts": self.acts,
+            "ranks": self.ranks,
+            "bans": [astuple(measure) for measure in self.bans.values()],
+            "exempt": [astuple(measure) for measure in self.exempt.values()],
+        }
+
+    @staticmethod
+    def of(told: dict[str, Any]) -> Office:
+        """Return what ``told`` tells of."""
+        office = Office(
+            told["acts"],
+            {key: (name, Rank(rank)) for key, (name, rank) in told["ranks"].items()},
+            _by_place(told["bans"]),
+            _by_place(told["exempt"]),
+        )
+        office._look()
+        return office
+
+    def rank(self, key: str) -> Rank:
+        """Return the rank of the account ``key``."""
+        return self.ranks[key][1] if key in self.ranks else Rank.USER
+
+    def bars_address(self, address: str, now: float) -> Measure | None:
+        """Return the ban that keeps out who comes from ``address``; None if none does.
+
+        None does from this machine, nor from a UNIX socket.
+        """
+        places = self._places(address)
+        if _first(self.exempt, places, now) is not None:
+            return None
+        return _first(self.bans, places, now)
+
+    def bars_name(self, name: str, registered: bool, now: float) -> Measure | None:
+        """Return the ban that keeps out who is called ``name``, ``registered`` or as a guest.
+
+        Patterns hit no staff, and nobody whom the server itself named.
+        """
+        account = f"account {fold(name)}"
+        if registered and _first(self.exempt, (account,), now) is not None:
+            return None
+        barred = _first(self.bans, (account,), now) if registered else None
+        if barred is not None or (registered and self.rank(fold(name))) or name.startswith(GUEST):
+            return barred
+        return next(
+            (ban for ban in self._patterns if ban.holds(now) and is_like(name, ban.what)),
+            None,
+        )
+
+    def is_exempt(self, kind: str, what: str, now: float) -> bool:
+        """Return whether no ban may be laid on ``what``, which is as ``spell`` returned it."""
+        places = self._places(what) if kind == "address" else (f"{kind} {what}",)
+        return _first(self.exempt, places, now) is not None
+
+    def holding(self, now: float) -> list[Measure]:
+        """Return the bans that hold at ``now``, the oldest first."""
+        return sorted((b for b in self.bans.values() if b.holds(now)), key=lambda ban: ban.id)
+
+    def _places(self, address: str) -> tuple[str, ...]:
+        nets = (around(address, version, width) for version, width in self._widths)
+        return tuple(f"address {spell_network(net)}" for net in nets if net is not None)
+
+    def _look(self) -> None:
+        """See which patterns are banned, and of which widths networks are, or are exempt."""
+        self._patterns = tuple(ban for ban in self.bans.values() if ban.kind == "name")
+        nets = [
+            network_of(measure.what)
+            for held in (self.bans, self.exempt)
+            for measure in held.values()
+            if measure.kind == "address"
+        ]
+        self._widths = frozenset((net.version, net.prefixlen) for net in nets if net is not None)
+
+
+def parse_rank(word: str) -> Rank | None:
+    """Return the rank called ``word``; None if there is none."""
+    return Rank.__members__.get(word.upper())
+
+
+def spell(kind: str, what: str) -> str:
+    """Return ``what`` as it is kept: one way for each thing; empty if it is nothing of ``kind``."""
+    match kind:
+        case "account":
+            return fold(what.strip())
+        case "name":
+            return re.sub(r"\*+", "*", fold(what.strip()))
+        case "address":
+            net = network_of(what)
+            return spell_network(net) if net is not None else ""
+        case _:
+            return ""
+
+
+def is_like(name: str, pattern: str) -> bool:
+    """Return whether ``name`` is, or looks like, something that ``pattern`` describes."""
+    exact, alike = _compiled(pattern)
+    return bool(exact.fullmatch(fold(name)) or alike.fullmatch(skeleton(name)))
+
+
+@lru_cache(maxsize=MOST_MEASURES)
+def _compiled(pattern: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    parts = re.split(r"([*?])", pattern)
+    wild = {"*": ".*", "?": "."}
+    return (
+        re.compile("".join(wild.get(part) or re.escape(fold(part)) for part in parts)),
+        re.compile("".join(wild.get(part) or re.escape(skeleton(part)) for part in parts)),
+    )
+
+
+def _first(held: dict[str, Measure], places: Iterable[str], now: float) -> Measure | None:
+    found = (held.get(place) for place in places)
+    return next((measure for measure in found if measure and measure.holds(now)), None)
+
+
+def _hold(held: dict[str, Measure], place: str, measure: Measure) -> None:
+    """Add ``measure``; of too many, that is forgotten that ends first: it ended already."""
+    held.pop(place, None)
+    held[place] = measure
+    if len(held) > MOST_MEASURES:
+        del held[min(held, key=lambda one: held[one].until or float("inf"))]
+
+
+def _by_place(told: Iterable[Any]) -> dict[str, Measure]:
+    measures = [Measure(*values[: len(fields(Measure))]) for values in told]
+    return {f"{measure.kind} {measure.what}": measure for measure in measures}

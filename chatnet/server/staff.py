@@ -1,0 +1,220 @@
+"""What those in charge ask for, at whichever door: commands as everybody's, and noted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chatnet.core import commands as c, events as e, rules, staff
+from chatnet.core.names import STAFF, fold, known_name, room_name
+from chatnet.core.refusals import (
+    BadPassword,
+    Malformed,
+    NoSuchMessage,
+    NoSuchRoom,
+    NotAllowed,
+)
+from chatnet.core.room import Actor
+from chatnet.core.search import Search
+from chatnet.server import queries
+from chatnet.server.host import Host
+
+PIECE = 100  # messages that are deleted at once
+MOST_ROOMS = 10_000  # that are looked at to purge them
+
+Order = c.Moderation | c.Delete | c.Governing | c.Purge
+
+
+async def order(host: Host, actor: Actor, command: Order) -> Sequence[e.Entry]:
+    """Do ``command`` for ``actor``, who need not be connected, and return its entries.
+
+    Rooms are named as people do. The last entry of the staff's log is its note of it.
+
+    Raises:
+        Refused: the rules say no, or the store does.
+    """
+    match command:
+        case c.Purge():
+            return await purge(host, actor, command)
+        case c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt():
+            return await govern(host, actor, command)
+        case _:
+            network, key = host.network, room_name(command.room).key
+            await network.open(key)
+            if not network.audiences[key].room.decided.name:
+                raise NoSuchRoom(f"There is no room called {command.room}.")
+            rules.permit(
+                network.audiences[key].room.decided, actor, type(command), host.clock.seconds()
+            )
+            prepared = await _prepare(host, key, command)
+            await network.open(key)
+            return await network.order(actor, key, aimed(host, actor, prepared))
+
+
+async def govern(host: Host, actor: Actor, command: c.Governing) -> Sequence[e.Entry]:
+    """Do ``command``, which is about the server.
+
+    Raises:
+        Refused: the rules say no, or the store does.
+    """
+    prepared = await identified(host, actor, command)
+    network = host.network
+    events = staff.decide(network.office, actor, prepared, host.clock.seconds(), everyone(host))
+    return await network.note(events)
+
+
+async def identified(host: Host, actor: Actor, command: c.Governing) -> c.Governing:
+    """Return ``command`` with the account that it means, if it means one.
+
+    Raises:
+        NotAllowed: it is not for ``actor``.
+    """
+    staff.permit(actor, type(command))
+    if isinstance(command, c.SetRank):
+        account = await host.accounts.find(known_name(command.who))
+        same = account is not None and account.key == fold(command.who)
+        return replace(command, target=account.name if account and same else "")
+    return command
+
+
+def everyone(host: Host) -> list[Actor]:
+    """Return all who are here, once for each connection."""
+    return [session.actor for person in host.network.people for session in person.sessions]
+
+
+def hit_now(host: Host, actor: Actor, command: c.ServerBan) -> list[Actor]:
+    """Return whom ``command`` would put off the server now; it changes nothing.
+
+    Raises:
+        Refused: the rules do not allow it.
+    """
+    office, now = host.network.office, host.clock.seconds()
+    (event,) = staff.decide(office, actor, command, now, everyone(host))
+    return staff.hit(office, event, now, everyone(host))
+
+
+def hit_lately(host: Host, actor: Actor, command: c.ServerBan) -> list[Actor]:
+    """Return whom ``command`` would have kept out who left in the last days.
+
+    Raises:
+        Refused: the rules do not allow it.
+    """
+    office, now = host.network.office, host.clock.seconds()
+    (event,) = staff.decide(office, actor, command, now, everyone(host))
+    return staff.hit(office, event, now, host.network.visitors.lately())
+
+
+async def act(host: Host, id: int) -> e.Entry:
+    """Return the entry of the staff's log that has this ``id``, its seq.
+
+    Raises:
+        NoSuchMessage: there is none.
+    """
+    entries = await host.network.journal.read(STAFF, id - 1, id) if id > 0 else ()
+    if not entries:
+        raise NoSuchMessage(f"There is no act {id}.")
+    return entries[0]
+
+
+async def undoing(host: Host, id: int) -> Order:
+    """Return the command that takes back what the act ``id`` did.
+
+    Raises:
+        Refused: there is no such act, or it cannot be taken back.
+    """
+    event = (await act(host, id)).event
+    assert isinstance(event, e.Acted), event
+    command = staff.undo(event, host.clock.seconds())
+    if command is None:
+        raise NotAllowed(f"Act {id} ({event.verb}) cannot be taken back, or is over.")
+    return command
+
+
+def check_in(host: Host, name: str, registered: bool) -> None:
+    """See that nobody called ``name`` is kept off the server.
+
+    Raises:
+        Banned: it is.
+    """
+    now = host.clock.seconds()
+    ban = host.network.office.bars_name(name, registered, now)
+    if ban is not None:
+        raise staff.refusal(ban, now)
+
+
+def aimed(host: Host, actor: Actor, command: c.RoomCommand) -> c.RoomCommand:
+    """Return ``command`` with whom it holds against, if that is someone who is here now."""
+    if not isinstance(command, c.Ban | c.Mute | c.Kick | c.Invite):
+        return command
+    who = fold(command.who)
+    if not isinstance(command, c.Invite):
+        rank = host.network.office.rank(who)
+        command = replace(command, shielded=bool(rank) and rank >= actor.rank)
+    person = host.network.people.find(who)
+    if isinstance(command, c.Kick) or person is None or not person.sessions:
+        return command
+    target = person.name.key
+    if not person.registered:
+        target = next(iter(person.sessions)).actor.target
+    return replace(command, target=target)
+
+
+async def _prepare(host: Host, key: str, command: c.Moderation | c.Delete) -> c.RoomCommand:
+    match command:
+        case c.Ban() | c.Mute() | c.Invite():
+            return replace(command, target=await queries.account_key(host, command.who))
+        case c.Lock(_, password):
+            if not 1 <= len(password) <= rules.LONGEST_LOCK:
+                raise BadPassword(f"A room's password has 1 to {rules.LONGEST_LOCK} characters.")
+            return replace(command, lock=await host.accounts.hash(password))
+        case c.Delete(_, message):
+            entries = await host.network.journal.read(key, message - 1, message)
+            event = entries[0].event if message > 0 and entries else None
+            if not isinstance(event, e.Said):
+                raise NoSuchMessage(f"There is no message #{message} in {command.room}.")
+            return replace(command, author=event.by, own=False)
+        case _:
+            return command
+
+
+async def purge(host: Host, actor: Actor, command: c.Purge) -> Sequence[e.Entry]:
+    """Delete what was said under a name, in pieces, the latest first; note how much it was.
+
+    Raises:
+        Refused: the rules say no, or the store does.
+    """
+    staff.permit(actor, c.Purge)
+    if command.seconds <= 0:
+        raise Malformed("Say for how long back: 10m, 2h, 1d.")
+    since = host.clock.seconds() - command.seconds
+    wanted = Search((), fold(command.who), since)
+    everywhere = command.room == "*"
+    rooms = await _rooms(host) if everywhere else [room_name(command.room).key]
+    count = 0
+    for room in rooms:
+        count += await _purge(host, actor, room, wanted, command.reason)
+    act = e.Acted(
+        actor.name, "purge", command.who, "" if everywhere else rooms[0], to=str(count),
+        was=f"{command.seconds:g}", reason=command.reason,
+    )  # fmt: skip
+    return await host.network.note([act])
+
+
+async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str) -> int:
+    network, done = host.network, set[int]()
+    while True:
+        found = await network.journal.search([key], wanted, PIECE)
+        new = [entry for entry in found if entry.seq not in done]
+        if not new:
+            return len(done)
+        await network.open(key)
+        done.update(entry.seq for entry in new)
+        await network.write(
+            key, [e.Deleted(actor.name, entry.seq, reason, e.speaker(entry.event)) for entry in new]
+        )
+
+
+async def _rooms(host: Host) -> list[str]:
+    kept = await host.network.journal.rooms(MOST_ROOMS)
+    here = [key for key in host.network.audiences if key[0] not in "@*"]
+    return list(dict.fromkeys([*here, *kept]))
