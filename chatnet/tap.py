@@ -25,7 +25,7 @@ from chatnet.core.addresses import Networks
 from chatnet.core.durations import parse_duration
 from chatnet.core.events import Entry, Seen, Whispered, weight
 from chatnet.core.large import LARGE
-from chatnet.core.limits import Limits, parse_change
+from chatnet.core.limits import Limits, Registration, parse_change
 from chatnet.core.names import EVERYBODY, STAFF
 from chatnet.core.room import Room
 from chatnet.core.rules import LONGEST_RETENTION, SHORTEST_RETENTION
@@ -39,6 +39,7 @@ from chatnet.opening import StoreOptions, open_stores
 from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
+from chatnet.server.invitations import Invitations
 from chatnet.server.meter import Pulse
 from chatnet.server.network import Network
 from chatnet.server.notify import Manager
@@ -79,7 +80,7 @@ class Options(StoreOptions):
         ["password-length", None, "4-128", "fewest and most characters of people's passwords"],
         ["replay", None, "50", "messages shown on joining a room, or all"],
         ["retention", None, "none", "how long what is said is kept, like 30d; none: for good"],
-        ["registration", None, "open", "open or closed: may people make accounts?"],
+        ["registration", None, "open", "open, invite or closed: may people make accounts?"],
         ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
         ["name", None, _DEFAULTS.name, "what the server calls itself"],
         ["motd", None, "", "a message for everyone who connects"],
@@ -187,7 +188,7 @@ class Options(StoreOptions):
             password_length=_range(self["password-length"], "password-length"),
             replay=ALL if self["replay"] == "all" else _number(self["replay"], "replay", 0),
             retention=_duration(self["retention"], "retention"),
-            registration=_choice(self["registration"], "registration", ("open", "closed")),
+            registration=_registration(self["registration"]),
             transcript=bool(self["transcript"]),
             stall_seconds=_number(self["stall-seconds"], "stall-seconds", 1),
             tls=not self["no-tls"],
@@ -295,12 +296,14 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         reader,
         hasher,
         os.urandom,
-        settings.registration,
         settings.password_length,
         limits,
     )
     throttle, defence = Throttle(clock, limits), Defence(clock, limits, settings.proxies)
-    host = Host(settings, network, accounts, turn, clock, os.urandom, throttle, defence)
+    invitations = Invitations(network, clock, os.urandom, settings.registration)
+    host = Host(
+        settings, network, accounts, turn, clock, os.urandom, throttle, defence, invitations
+    )
     workers = list(dict.fromkeys((writer, reader, hasher)))
     certificates = _certificates(settings) if settings.tls else None
     tls = None
@@ -427,6 +430,13 @@ def _range(value: str, name: str) -> tuple[int, int]:
     if low > high:
         raise usage.UsageError(f"--{name} is MIN-MAX, and {low} is more than {high}")
     return low, high
+
+
+def _registration(value: str) -> Registration:
+    try:
+        return Registration(value)
+    except ValueError:
+        raise usage.UsageError(f"--registration is open, invite or closed, not {value}") from None
 
 
 def _choice(value: str, name: str, choices: tuple[str, str]) -> bool:

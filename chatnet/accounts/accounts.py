@@ -20,7 +20,6 @@ from chatnet.core.limits import Limits
 from chatnet.core.names import Name
 from chatnet.core.refusals import (
     BadPassword,
-    Closed,
     NameTaken,
     TooManyTries,
     Unavailable,
@@ -48,11 +47,9 @@ class Accounts:
         reader: Runs,
         hasher: Runs,
         entropy: Callable[[int], bytes],
-        registration: bool = True,
         password_length: tuple[int, int] = (4, 128),
         limits: Limits | None = None,
     ) -> None:
-        self.registration = registration
         self.password_length = password_length
         self._clock = clock
         self._store, self._writer = store, writer
@@ -102,8 +99,6 @@ class Accounts:
         return await self._hasher.run(derive, password, self._entropy)
 
     async def _register(self, name: Name, password: str) -> Account:
-        if not self.registration:
-            raise Closed("No new accounts are made on this server.")
         self._check_length(password)
         if await self.find(name):
             raise NameTaken(f"There is an account called {name.text}, or too much like it.")

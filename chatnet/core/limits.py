@@ -15,6 +15,14 @@ _COUNT = re.compile(r"(\d{1,12})([KM]?)", re.ASCII | re.IGNORECASE)
 _FACTORS = {"": 1, "K": 1024, "M": 1024 * 1024}
 
 
+class Registration(Enum):
+    """Whether people can make accounts."""
+
+    OPEN = "open"
+    INVITE = "invite"
+    CLOSED = "closed"
+
+
 class Kind(Enum):
     """What a limit is a limit of."""
 

@@ -125,6 +125,12 @@ class Closed(Refused):
     code = "closed"
 
 
+class NotInvited(Refused):
+    """A new account takes an invitation, and that is none."""
+
+    code = "not-invited"
+
+
 class ServerFull(Refused):
     """There is no place left."""
 

@@ -16,6 +16,7 @@ from chatnet.core.commands import Command
 from chatnet.core.events import Acted, Entry
 from chatnet.core.names import fold
 from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused, TooManyConnections
+from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
 from chatnet.interfaces import IDialect
 from chatnet.server.host import Host
@@ -70,6 +71,7 @@ class ChatFactory(ServerFactory):
         self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
         self.stopping = False
         self.ports: list[Any] = []  # that it is listened on
+        host.defence.levels.told.append(self._tell_staff)
         self.front: ServerFactory = self  # who meets those that connect
         self._text = text
         self._json = json
@@ -220,6 +222,11 @@ class ChatFactory(ServerFactory):
         )
         self.sessions[door.id] = session
         return session
+
+    def _tell_staff(self, text: str) -> None:
+        for session in list(self.sessions.values()):
+            if session.actor.rank >= Rank.MODERATOR and not session.shut_out:
+                session.tell(text)
 
     def say_goodbye(self, text: str) -> None:
         """Tell every connection ``text``, and close it."""

@@ -18,6 +18,7 @@ from zope.interface import implementer
 from chatnet import __version__
 from chatnet.core import commands as c
 from chatnet.core.large import LARGE, Work
+from chatnet.core.limits import Registration
 from chatnet.core.names import room_name
 from chatnet.core.refusals import (
     Malformed,
@@ -565,7 +566,8 @@ class Session:
 
     def hello(self) -> Hello:
         """Return what server this is, and who it is on it."""
-        settings = self.host.settings
+        settings, registration = self.host.settings, self.host.invitations.registration
+        invitation = ("invitation",) if registration is Registration.INVITE else ()
         return Hello(
             c.PROTOCOL,
             settings.name,
@@ -575,10 +577,10 @@ class Session:
             self.id,
             self.shut_out,
             self._trusted,
-            settings.registration,
+            registration is not Registration.CLOSED,
             settings.max_message,
             settings.password_length,
-            (*_FEATURES, "tls") if settings.tls else _FEATURES,
+            (*_FEATURES, *invitation, *(("tls",) if settings.tls else ())),
         )
 
     def check_length(self, body: str) -> None:

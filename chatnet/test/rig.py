@@ -24,6 +24,7 @@ from chatnet.interfaces import Batch
 from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
+from chatnet.server.invitations import Invitations
 from chatnet.server.network import Network
 from chatnet.server.session import Session
 from chatnet.server.turn import Turn
@@ -186,7 +187,6 @@ class Rig:
             self.reader,
             self.hasher,
             self.entropy,
-            self.settings.registration,
             self.settings.password_length,
             limits,
         )
@@ -200,6 +200,7 @@ class Rig:
             self.entropy,
             throttle,
             Defence(self.clock, limits, self.settings.proxies),
+            Invitations(self.network, self.clock, self.entropy, self.settings.registration),
         )
         self.host = host
         self.factory = ChatFactory(host, TextDialect, JsonDialect)

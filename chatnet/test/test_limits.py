@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import json
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core.limits import TABLE, UNLIMITED, Bucket, Limit, Limits, parse_change, spell_rate
-from chatnet.core.refusals import Closed, NeedsAccount, Refused, TooManyConnections, TooManyTries
+from chatnet.core.limits import (
+    TABLE,
+    UNLIMITED,
+    Bucket,
+    Limit,
+    Limits,
+    Registration,
+    parse_change,
+    spell_rate,
+)
+from chatnet.core.refusals import (
+    Closed,
+    NeedsAccount,
+    NoSuchPerson,
+    Refused,
+    TooManyConnections,
+    TooManyTries,
+)
 from chatnet.server import defence
 from chatnet.server.defence import Defence
 from chatnet.server.levels import LEVELS, Levels
@@ -486,3 +503,89 @@ class FloodedServerTests(SynchronousTestCase):
         new = self.rig.arrives("/newuser four secret", address="192.0.2.7")
         self.assertIn("Enough accounts were made from your address", new.hears()[-1])
         self.assertFalse(isinstance(self.rig.network.people.find("four"), Refused))
+
+
+class InvitationTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.rig = Rig(registration=Registration.INVITE)
+        self.invitations = self.rig.host.invitations
+
+    def invites(self, uses: int = 1, seconds: float = 0.0) -> str:
+        made = Deferred.fromCoroutine(self.invitations.new("operator", uses, seconds))
+        self.rig.settle()
+        return self.successResultOf(made)
+
+    def registers(self, name: str, invitation: str) -> str:
+        person = self.rig.arrives(f"/newuser {name} secret {invitation}")
+        heard = person.hears()[-1]
+        person.hangs_up()
+        self.rig.settle()
+        return heard
+
+    def test_without_one_no_account_is_made(self) -> None:
+        self.assertIn("takes an invitation here: /newuser", self.registers("tom", ""))
+        self.assertIn("That is no invitation", self.registers("tom", "abcdefgh"))
+
+    def test_one_is_good_for_so_many_accounts(self) -> None:
+        token = self.invites(2)
+        self.assertEqual(self.registers("tom", token), "You are logged in as tom.")
+        self.assertEqual(self.registers("ann", token.upper()), "You are logged in as ann.")
+        self.assertIn("it was used or has expired", self.registers("bob", token))
+        self.assertEqual(self.invitations.all(), [])
+
+    def test_it_is_not_used_by_an_account_that_is_not_made(self) -> None:
+        token = self.invites()
+        self.assertIn(
+            "4 to 128 characters", self.rig.arrives(f"/newuser tom x {token}").hears()[-1]
+        )
+        self.assertEqual(self.registers("tom", token), "You are logged in as tom.")
+        token = self.invites()
+        self.assertIn("There is an account called tom", self.registers("tom", token))
+        self.assertEqual(self.registers("ann", token), "You are logged in as ann.")
+
+    def test_several_at_once_do_not_share_it(self) -> None:
+        token = self.invites()
+        people = [self.rig.arrives() for _ in range(3)]
+        for number, person in enumerate(people):
+            person.asks(f"/newuser person{number} secret {token}")
+        self.rig.settle()
+        logged_in = [p for p in people if any("You are logged in" in line for line in p.hears())]
+        self.assertEqual(len(logged_in), 1)
+
+    def test_it_expires_and_can_be_revoked(self) -> None:
+        token = self.invites(seconds=60)
+        self.rig.clock.advance(61)
+        self.assertIn("has expired", self.registers("tom", token))
+        token = self.invites()
+        ((name, invitation),) = self.invitations.all()
+        self.assertEqual((invitation.by, invitation.uses), ("operator", 1))
+        self.assertNotIn(token, repr(invitation))
+        done = Deferred.fromCoroutine(self.invitations.revoke("operator", name))
+        self.rig.settle()
+        self.successResultOf(done)
+        self.assertIn("That is no invitation", self.registers("tom", token))
+        self.failureResultOf(
+            Deferred.fromCoroutine(self.invitations.revoke("operator", name)), NoSuchPerson
+        )
+
+    def test_it_outlives_the_server_and_so_does_its_use(self) -> None:
+        token = self.invites(2)
+        self.assertEqual(self.registers("tom", token), "You are logged in as tom.")
+        self.rig.restart()
+        self.invitations = self.rig.host.invitations
+        self.assertEqual(self.registers("ann", token), "You are logged in as ann.")
+        self.assertIn("it was used", self.registers("bob", token))
+
+    def test_programs_know_that_it_takes_one(self) -> None:
+        program = self.rig.connects()
+        program.sends("hello")
+        self.assertIn("invitation", program.receives()[0]["features"])
+        program.sends("register", name="tom", password="secret", invitation="x")
+        self.assertEqual(program.receives()[-1]["error"], "not-invited")
+
+    def test_what_is_needed_can_be_changed_at_any_time(self) -> None:
+        self.invitations.registration = Registration.OPEN
+        self.assertEqual(self.registers("tom", ""), "You are logged in as tom.")
+        self.invitations.registration = Registration.CLOSED
+        token = self.invites()
+        self.assertIn("No new accounts", self.registers("ann", token))

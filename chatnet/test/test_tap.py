@@ -12,6 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.core.limits import Registration
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.settings import ALL, Settings
 from chatnet.tap import Options, build, makeService
@@ -52,7 +53,21 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(
             settings,
             Settings(
-                *("N", "M", listen, "/d", "memory:", "p", 2, 0, (6, 9), ALL, False, True, 7),
+                *(
+                    "N",
+                    "M",
+                    listen,
+                    "/d",
+                    "memory:",
+                    "p",
+                    2,
+                    0,
+                    (6, 9),
+                    ALL,
+                    Registration.CLOSED,
+                    True,
+                    7,
+                ),
                 tls_cert="/c",
                 tls_key="/k",
                 tls_only=True,
@@ -96,7 +111,7 @@ class OptionsTests(SynchronousTestCase):
                 "--retention is like 12h, 30d or 52w (60s or more) or none, not soon",
             ),
             ("--retention 5s", "--retention is like 12h, 30d or 52w (60s or more) or none, not 5s"),
-            ("--registration maybe", "--registration is open or closed, not maybe"),
+            ("--registration maybe", "--registration is open, invite or closed, not maybe"),
             ("--limit words=5", "--limit: there is no limit words; there are connections,"),
             ("--limit messages=x", "--limit: messages is a number in a time, like 32/10m"),
             ("--store oracle://ann:secret@db/x", "or memory:, not oracle:. See"),
