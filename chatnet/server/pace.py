@@ -56,7 +56,7 @@ class Pace:
     """Counts what one session sends. All that happens for each unit is some arithmetic."""
 
     __slots__ = (
-        "_bytes", "_clock", "_defence", "_held", "_messages", "_new", "_new_bytes", "_new_lines",
+        "_bytes", "_clock", "_defence", "_held", "_messages", "_new", "_new_bytes", "_new_lines", "_owed",
         "_released_at", "_session", "_timer", "_told", "_until", "_watch",
     )  # fmt: skip
 
@@ -66,6 +66,7 @@ class Pace:
         self._clock = clock
         self._messages, self._bytes, self._held = Bucket(), Bucket(), Bucket()
         self._new, self._new_bytes, self._new_lines = True, 0, 0
+        self._owed = 0.0  # messages, in parts, that were not counted yet
         self._until = self._released_at = 0.0
         self._told = False
         self._timer: IDelayedCall | None = None  # the end of a wait
@@ -109,7 +110,9 @@ class Pace:
             if wait > _NEARLY:
                 rate = limits.bytes.most / limits.bytes.span
                 self._hold(wait, now, f"more than {rate:,.0f} bytes a second")
-        self._spend(UNIT, now)
+        self._owed += UNIT
+        if self._owed >= 1.0:
+            self._spend(0.0, now)
 
     def command(self, command: c.Command) -> None:
         """Count what ``command`` costs besides its unit."""
@@ -123,6 +126,8 @@ class Pace:
         limit = self._defence.limits.messages
         if self._defence.levels.level and self._is_newcomer() and limit.each:
             limit = _PACED
+        cost += self._owed
+        self._owed = 0.0
         wait = self._messages.take(limit, cost, now) + limit.each  # until there is another one
         if wait > _NEARLY:
             self._hold(wait, now, f"faster than {spell_rate(limit)}")
