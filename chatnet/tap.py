@@ -6,13 +6,17 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import chain
 from typing import Any, ClassVar, cast
 
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import (
+    IReactorFromThreads,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
@@ -21,6 +25,8 @@ from twisted.python import usage
 from chatnet import __version__
 from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
+from chatnet.admin.desk import Building
+from chatnet.admin.listening import open_desks
 from chatnet.core.addresses import Networks
 from chatnet.core.durations import parse_duration
 from chatnet.core.events import Entry, Seen, Whispered, weight
@@ -56,6 +62,7 @@ from chatnet.wires.proxied import Proxies
 
 HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
+_DESKS = "tcp:8890:interface=127.0.0.1 or unix:/run/chatnet.sock"
 _BACKLOG = 1024  # connections that may wait to be accepted
 _TOGETHER = (("port", "listen"), ("tls-cert", "tls-key"), ("origin",))  # one replaces all of them
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9_.-]+)(:\d{1,5})?")
@@ -91,6 +98,7 @@ class Options(StoreOptions):
     optFlags: ClassVar[list[list[str | None]]] = [
         ["transcript", "t", "print every message of every room to the log"],
         ["no-tls", None, "speak no TLS"],
+        ["no-admin", None, "have no socket for operators in the data folder"],
         ["tls-only", None, "turn away who does not speak TLS"],
         ["allow-plaintext-passwords", None, "take passwords without TLS from afar"],
     ]
@@ -98,6 +106,7 @@ class Options(StoreOptions):
         "listen": "endpoints",
         "origin": "URLs",
         "limit": "limits",
+        "admin": "endpoints",
         "proxy": "addresses",
         "metrics": "addresses",
     }
@@ -107,6 +116,7 @@ class Options(StoreOptions):
         super().__init__()
         self.update({key: [] for key in self.lists})
         self.settings = _DEFAULTS
+        self.words: list[str] = []  # of the command line
         self.log: Callable[[], ILogObserver] | None = None  # opens twistd's, if not its own way
         self._configured: dict[str, Any] = {}  # what the file says of what goes together
 
@@ -127,6 +137,10 @@ class Options(StoreOptions):
         none alone turns all of them off. docs/operating.md lists them.
         """
         self["limit"].append(change)
+
+    def opt_admin(self, endpoint: str) -> None:
+        """Hear operators there too, like tcp:8890 (which is TLS) or unix:FILE; may be repeated."""
+        self["admin"].append(endpoint)
 
     def opt_proxy(self, address: str) -> None:
         """A proxy, or a network of them, that may say for whom it speaks; may be repeated.
@@ -155,7 +169,7 @@ class Options(StoreOptions):
 
         ``twistd`` itself would print all of the help and exit 0.
         """
-        words = list(sys.argv[1:] if options is None else options)
+        words = self.words = list(sys.argv[1:] if options is None else options)
         try:
             self.read_config(words)
             for key in chain(*_TOGETHER):
@@ -191,6 +205,8 @@ class Options(StoreOptions):
             registration=_registration(self["registration"]),
             transcript=bool(self["transcript"]),
             stall_seconds=_number(self["stall-seconds"], "stall-seconds", 1),
+            admin_socket=not self["no-admin"],
+            admin=tuple(self._desk(endpoint) for endpoint in self["admin"]),
             tls=not self["no-tls"],
             tls_cert=_path(self["tls-cert"]),
             tls_key=_path(self["tls-key"]),
@@ -208,6 +224,14 @@ class Options(StoreOptions):
         tcp = f"tcp:{port}:backlog={_BACKLOG}" + (interface if self["interface"] else "")
         listen: list[str] = self["listen"]
         return (*listen, *([tcp] if self["port"] or not listen else []))
+
+    def _desk(self, endpoint: str) -> str:
+        kind = endpoint.partition(":")[0]
+        if kind not in ("tcp", "tcp6", "unix"):
+            raise usage.UsageError(f"--admin is like {_DESKS}, not {endpoint}")
+        if kind != "unix" and self["no-tls"]:
+            raise usage.UsageError(f"--admin {endpoint} speaks TLS: not with --no-tls")
+        return endpoint if kind != "unix" or ":mode=" in endpoint else f"{endpoint}:mode=600"
 
     def _check_tls(self) -> None:
         for key in ("tls-cert", "tls-key", "tls-only"):
@@ -244,20 +268,13 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
         reactor = installed
     settings = options.settings
-    endpoints = []
-    for written in settings.listen:
-        try:
-            endpoints.append((written, serverFromString(reactor, written)))
-        except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-            raise CannotStart(
-                f"chatnet: {written} is no endpoint to listen on ({error}). They look like"
-                " tcp:8888 or tcp:8888:interface=127.0.0.1."
-            ) from None
+    endpoints = [(written, _endpoint(reactor, written)) for written in settings.listen]
+    desks = [(written, _endpoint(reactor, written)) for written in settings.admin]
     folder = None
     if settings.store != "memory:" or settings.journal:
         folder = DataFolder(settings.data)
         folder.prepare()
-    return ChatService(
+    service = ChatService(
         cast(IReactorTime, reactor),
         endpoints,
         lambda: build(settings, reactor),
@@ -266,6 +283,35 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         Manager(cast(IReactorTime, reactor), os.environ),
         options.log,
     )
+    service.desks = lambda factory: open_desks(
+        Building(factory, reactor.seconds(), reactor.stop, service.lock_up, lambda: _news(options)),
+        desks,
+        reactor,
+    )
+    return service
+
+
+def _endpoint(reactor: Any, written: str) -> IStreamServerEndpoint:
+    try:
+        return cast(IStreamServerEndpoint, serverFromString(reactor, written))
+    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
+        raise CannotStart(
+            f"chatnet: {written} is no endpoint to listen on ({error}). They look like"
+            " tcp:8888 or tcp:8888:interface=127.0.0.1."
+        ) from None
+
+
+def _news(options: Options) -> list[str]:
+    """Return what a start would complain of now, or which settings it would have changed."""
+    again = Options()
+    try:
+        again.parseOptions(options.words)
+    except SystemExit as refusal:
+        return [str(refusal.code)]
+    before, after = options.settings, again.settings
+    names = [field.name for field in fields(before)]
+    changed = [name for name in names if getattr(before, name) != getattr(after, name)]
+    return [f"{name.replace('_', '-')} changed: a restart takes it up" for name in changed]
 
 
 def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], None]]:
@@ -312,6 +358,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         tls = TLSMemoryBIOFactory(certificates, False, Factory(), clock)
         tls.protocol = TLSMemoryBIOProtocol
     factory = ChatFactory(host, TextDialect, JsonDialect, tls)
+    factory.certificates, factory.aside = certificates, reader
     factory.web = ChatSite(factory, certificates).answer
     if settings.proxies:
         factory.front = Proxies(factory, clock, settings.proxies, settings.max_clients)

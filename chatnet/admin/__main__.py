@@ -1,169 +1,98 @@
-"""``python -m chatnet.admin``: back up, restore, verify."""
+"""``python -m chatnet.admin``: the operator's console, one thing at a time, or a store's care."""
 
 from __future__ import annotations
 
-import os
+import asyncio
+import io
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
-from time import monotonic
-from typing import assert_never
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any
 
-from chatnet.admin.backup import Backup
-from chatnet.admin.files import STANDARD, made, opened
-from chatnet.admin.heads import read_heads, write_heads
-from chatnet.admin.options import (
-    UNABLE,
-    BackupOptions,
-    RestoreOptions,
-    VerifyOptions,
-    parse,
-)
-from chatnet.admin.restore import Restore, refuse_if_used
-from chatnet.admin.survey import Survey
-from chatnet.admin.telling import Progress, Unable, size
-from chatnet.admin.unpacking import Reader
-from chatnet.admin.verify import verify_file, verify_store
-from chatnet.folder import CannotStart, DataFolder
-from chatnet.opening import Stores, files_of, open_once
-from chatnet.settings import Settings
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.logger import globalLogBeginner
+from twisted.python.failure import Failure
 
-FAULTY = 1  # the exit status when something is not whole
-INTERRUPTED = 130
+from chatnet.admin.calling import Calls
+from chatnet.admin.commandline import USAGE, Asked, parse
+from chatnet.admin.oneshot import DONE, OneShot
+from chatnet.admin.verbs import BY_THEMSELVES, help_on, help_text, understand
+from chatnet.core.refusals import Malformed
+
+_BROKEN = 70  # the exit status of a bug
 
 
 def main(words: list[str]) -> int:
     """Do what ``words`` say. Return the exit status."""
-    task = parse(words)
+    if words and words[0] in BY_THEMSELVES:
+        from chatnet.admin.keeping import main as keep
+
+        return keep(words)
+    asked = parse(words)
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     try:
-        match task:
-            case BackupOptions():
-                return _back_up(task)
-            case RestoreOptions():
-                return _restore(task)
-            case VerifyOptions():
-                return _verify(task)
-            case _:
-                assert_never(task)
-    except (Unable, CannotStart) as error:
-        _tell(str(error).removeprefix("chatnet: "))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is still to be written
-        _tell("nobody reads what is printed")
-    except OSError as error:
-        _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except ValueError as error:  # a database that is another one than it should be
-        _tell(str(error))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return UNABLE
+        if not asked.words:
+            return _console(asked)
+        if asked.words[0] == "help":
+            sys.stdout.write((help_on(asked.words[1:]) if asked.words[1:] else help_text()) + "\n")
+            return DONE
+        return _once(asked)
+    except Malformed as error:
+        sys.stderr.write(f"chatnet: {error}\n")
+        return USAGE
 
 
-def _back_up(task: BackupOptions) -> int:
-    progress = Progress(_tell, monotonic, "written")
-    survey = Survey(_tell)
-    with _kept(task.settings) as stores, made(task.file, task["force"]) as out:
-        writer = Backup(stores.log, stores.accounts, survey, progress).write(
-            out, datetime.now(UTC).timestamp()
-        )
-    where = "written" if task.file == STANDARD else f"{task.file}:"
-    _tell(f"{where} {writer.counts}; {size(writer.size)} of text, {progress.took:.1f} s")
-    if survey.faults:
-        _tell(f"{_faults(survey)} in what is kept; the backup has them as well")
-    return FAULTY if survey.faults else 0
+def _once(asked: Asked) -> int:
+    if asked.words[-1] in ("--help", "-h"):
+        sys.stdout.write(help_on(asked.words[:-1]) + "\n")
+        return DONE
+    verb, given = understand(asked.words)
+    from twisted.internet import reactor  # noqa: TID251 -- a program begins here
+
+    shot = OneShot(Calls(reactor, asked.where, _tell), asked.json)
+    return _run(reactor, shot.do(verb, given), DONE if verb.name == "watch" else 130)
 
 
-def _restore(task: RestoreOptions) -> int:
-    if task.file == STANDARD:
-        raise Unable("a backup is read twice to restore it: name a file")
-    progress = Progress(_tell, monotonic, "checked")
-    survey = Survey(_tell)
-    with opened(task.file) as file:
-        reader = Reader(file, survey.fault)
-        findings = verify_file(reader, survey, progress)
-    if survey.faults and not task["faulty"]:
-        _tell(
-            f"{_faults(survey)} in {task.file}: nothing was restored. --faulty restores what can be"
-            " read of it, faults and all"
-        )
-        return FAULTY
-    fault = _passed_over if survey.faults else _changed
-    with _empty(task.settings) as stores, opened(task.file) as file:
-        again, writing = Reader(file, fault), Progress(_tell, monotonic, "written")
-        try:
-            Restore(stores.log, stores.accounts, findings, writing).write(again)
-            if again.digest != reader.digest:
-                _changed()
-        except BaseException:
-            _tell(f"not all was restored: remove what is in {_name(task.settings)}, and begin anew")
-            raise
-    _tell(f"restored: {again.counts}; {progress.took:.1f} s")
-    return FAULTY if survey.faults else 0
+def _console(asked: Asked) -> int:
+    from twisted.internet import asyncioreactor
+
+    asyncioreactor.install(asyncio.new_event_loop())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    from twisted.internet import reactor  # noqa: TID251 -- a program begins here
+
+    from chatnet.admin.console import Console
+
+    console = Console(Calls(reactor, asked.where, _tell), asked.where)
+    return _run(reactor, console.converse(), 130)
 
 
-def _passed_over(sentence: str) -> None:
-    """Say nothing: it was said when the file was read for the first time."""
+def _run(reactor: Any, work: Coroutine[Deferred[Any], Any, int], interrupted: int) -> int:
+    """Return what ``work`` does, or ``interrupted``."""
+    status, stopping = interrupted, False
 
+    def stop() -> None:
+        nonlocal stopping
+        stopping = True
 
-def _changed(sentence: str = "") -> None:
-    raise Unable("the file changed while it was read")
+    def ended(result: int | Failure) -> None:
+        nonlocal status
+        if stopping:
+            return
+        if isinstance(result, Failure):
+            sys.stderr.write(f"chatnet: something broke, which is a bug: {result.value!r}\n")
+            status = _BROKEN
+        else:
+            status = result
+        with suppress(ReactorNotRunning):
+            reactor.stop()
 
-
-def _verify(task: VerifyOptions) -> int:
-    progress = Progress(_tell, monotonic, "checked")
-    survey = Survey(_tell, read_heads(task["since-heads"]) if task["since-heads"] else None)
-    if task.file:
-        with opened(task.file) as file:
-            reader = Reader(file, survey.fault)
-            verify_file(reader, survey, progress)
-        counts = reader.counts
-    else:
-        with _kept(task.settings) as stores:
-            counts = verify_store(stores.log, stores.accounts, survey, progress)
-    if task["heads"]:
-        sys.stdout.write(write_heads(survey.heads))
-        sys.stdout.flush()
-    _tell(
-        f"{counts}; {progress.took:.1f} s: {_faults(survey) if survey.faults else 'all is whole'}"
-    )
-    return FAULTY if survey.faults else 0
-
-
-@contextmanager
-def _kept(settings: Settings) -> Iterator[Stores]:
-    """Lend what is kept, to be read."""
-    if settings.store == "memory:":
-        raise Unable("what a server has in memory, no other program can read")
-    for path in files_of(settings):
-        if not path.exists():
-            raise Unable(f"there is no {path}")
-    with closing(open_once(settings, False)) as stores:
-        yield stores
-
-
-@contextmanager
-def _empty(settings: Settings) -> Iterator[Stores]:
-    """Lend stores with nothing in them, that no server has open."""
-    if settings.store == "memory:":
-        raise Unable("what is in memory is forgotten at once")
-    folder = DataFolder(settings.data)
-    folder.prepare()
-    folder.acquire()
-    try:
-        with closing(open_once(settings, True)) as stores:
-            refuse_if_used(stores.log, stores.accounts)
-            yield stores
-    finally:
-        folder.release()
-
-
-def _name(settings: Settings) -> str:
-    return " and ".join(map(str, files_of(settings))) or "the database"
-
-
-def _faults(survey: Survey) -> str:
-    return "1 fault" if survey.faults == 1 else f"{survey.faults:,} faults"
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
+    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(work).addBoth(ended))
+    reactor.run()
+    return status
 
 
 def _tell(sentence: str) -> None:

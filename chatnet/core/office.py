@@ -42,9 +42,11 @@ class Measure:
 class Invitation:
     """So many accounts may be made with what ``digest`` was made of, until ``until``.
 
-    That is in UTC seconds since the epoch; 0: for good. ``note`` is for staff.
+    That is in UTC seconds since the epoch; 0: for good. ``id`` is the seq of its entry in the
+    staff's log, and ``note`` is for staff.
     """
 
+    id: int
     digest: str
     by: str
     uses: int
@@ -99,7 +101,7 @@ class Office:
                 self._look()
             case "invite":
                 self.invitations[event.whom] = Invitation(
-                    event.whom, event.by, int(event.to), event.until, event.note
+                    self.acts, event.whom, event.by, int(event.to), event.until, event.note
                 )
             case "admit" if event.whom in self.invitations:
                 held = self.invitations[event.whom]

@@ -301,8 +301,9 @@ def _configure(state: RoomState, actor: Actor, command: c.Configure, now: float)
         raise NotAllowed(f"Only the owner of {state.name} can do that, who is {owner}.")
     if not value:
         return [changed]
-    out = [e.Kicked(one.name, actor.name, "the room is closed") for one in state.members.values()]
-    return [changed, *out]
+    keys = sorted(state.members, key=lambda key: key == actor.key)  # oneself goes last
+    why = "the room is closed"
+    return [changed, *[e.Kicked(state.members[key].name, actor.name, why) for key in keys]]
 
 
 def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: float) -> list[e.Event]:

@@ -284,7 +284,7 @@ def help_text() -> str:
         lines.append(f"{group}: {' '.join(names)}")
     lines += [
         "/help COMMAND explains one. What does not begin with / is said in the room;",
-        "// begins a message with a slash. Whoever opens a room moderates it.",
+        "// begins a message with a slash. Whoever opens a room owns it.",
     ]
     return "\n".join(lines)
 

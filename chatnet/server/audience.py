@@ -74,12 +74,16 @@ class Audience:
         last = self._last(reader)
         return last.after if last else self.room.log.head
 
+    def behind(self, reader: Reader) -> int:
+        """Return how many entries ``reader`` has not read that are new to it."""
+        last = self._last(reader)
+        if last is None:
+            return 0
+        return (self.room.log.head if last.upto is None else last.upto) - last.after
+
     def lags(self) -> Iterator[int]:
         """Yield by how many entries each reader is behind what is new to it."""
-        for cursor in self._cursors.values():
-            while cursor.then is not None:
-                cursor = cursor.then
-            yield (self.room.log.head if cursor.upto is None else cursor.upto) - cursor.after
+        return map(self.behind, self._cursors)
 
     def caught_up(self, reader: Reader) -> bool:
         """Return whether ``reader`` has read all there is."""

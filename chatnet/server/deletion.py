@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c
 from chatnet.core.events import Entry, Erased, Said
@@ -14,12 +13,10 @@ from chatnet.core.search import Search
 from chatnet.interfaces import Account
 from chatnet.server.audience import Audience
 from chatnet.server.host import Host
-
-if TYPE_CHECKING:
-    from chatnet.server.session import Session
+from chatnet.server.seats import Asker
 
 
-async def resolve(host: Host, session: Session, audience: Audience, command: c.Delete) -> c.Delete:
+async def resolve(host: Host, session: Asker, audience: Audience, command: c.Delete) -> c.Delete:
     """Return ``command`` with the message that it means, its author, and whether that is one's own.
 
     An account's message is its own if the account was there when it was said. A guest's is its
@@ -41,7 +38,7 @@ async def resolve(host: Host, session: Session, audience: Audience, command: c.D
     return replace(command, message=entry.seq, author=entry.event.by, own=own)
 
 
-def _is_own(entry: Entry, session: Session, room: Room, account: Account | None) -> bool:
+def _is_own(entry: Entry, session: Asker, room: Room, account: Account | None) -> bool:
     key = session.actor.key
     if not isinstance(entry.event, Said) or fold(entry.event.by) != key:
         return False
@@ -50,7 +47,7 @@ def _is_own(entry: Entry, session: Session, room: Room, account: Account | None)
     return key in room.named and entry.seq > room.named[key]
 
 
-async def _last(host: Host, session: Session, room: Room) -> Entry | None:
+async def _last(host: Host, session: Asker, room: Room) -> Entry | None:
     """Return the last message under one's name."""
     found = await host.network.journal.search([room.key], Search((), session.actor.key), 1)
     return found[0] if found and found[0].seq > room.log.floor else None

@@ -27,7 +27,7 @@ from chatnet.server import arrivals, deletion, queries
 from chatnet.server.audience import Audience
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
-from chatnet.server.seats import Seat, inbox_of
+from chatnet.server.seats import Asker, Seat, inbox_of
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
@@ -38,7 +38,7 @@ MOST_AHEAD = 5000  # messages of it that are counted, when it is wanted from som
 
 
 async def prepare(
-    host: Host, session: Session, key: str, command: c.RoomCommand
+    host: Host, session: Asker, key: str, command: c.RoomCommand
 ) -> tuple[c.RoomCommand, Reply | None]:
     """Return ``command`` with all in it that deciding takes, and what to say when it is done.
 
@@ -133,7 +133,7 @@ def _snapshot(room: Room) -> Snapshot:
 
 
 async def address(
-    host: Host, session: Session, command: c.Telling
+    host: Host, session: Asker, command: c.Telling
 ) -> tuple[Sequence[str], Sequence[e.Event], Reply | None]:
     """Return the logs that ``command`` goes to, open, what goes there, and what to say then.
 

@@ -18,10 +18,11 @@ from chatnet.core.names import fold
 from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused, TooManyConnections
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
-from chatnet.interfaces import IDialect
+from chatnet.interfaces import IDialect, Runs
 from chatnet.server.host import Host
 from chatnet.server.registry import Registry
 from chatnet.server.session import Session, Wire
+from chatnet.wires.certificates import Certificates
 from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort, Speech
 
@@ -72,6 +73,8 @@ class ChatFactory(ServerFactory):
         self.stopping = False
         self.ports: list[Any] = []  # that it is listened on
         host.defence.levels.told.append(self._tell_staff)
+        self.certificates: Certificates | None = None  # that are shown
+        self.aside: Runs | None = None  # runs what blocks
         self.front: ServerFactory = self  # who meets those that connect
         self._text = text
         self._json = json

@@ -21,7 +21,6 @@ from chatnet.server.network import Network
 MOST = 1000  # invitations that hold at once
 MOST_USES = 10_000
 _TOKEN_BYTES = 10  # sixteen letters and digits, which nobody guesses
-_SHOWN = 8  # characters of a digest, by which staff tells invitations apart
 
 
 class Invitations:
@@ -60,23 +59,23 @@ class Invitations:
         await self._network.note([*acts, made])
         return token
 
-    def all(self) -> list[tuple[str, Invitation]]:
-        """Return those that hold, the oldest first, each with what staff calls it."""
+    def all(self) -> list[Invitation]:
+        """Return those that hold, the oldest first."""
         now, held = self._clock.seconds(), self._network.office.invitations
-        return [(one.digest[:_SHOWN], one) for one in held.values() if one.holds(now)]
+        return [one for one in held.values() if one.holds(now)]
 
-    async def revoke(self, by: str, name: str) -> Invitation:
-        """Let the one that staff calls ``name`` be good for nothing.
+    async def revoke(self, by: str, id: str) -> int:
+        """Let the one whose id is ``id``, or ``all``, be good for nothing; return how many.
 
         Raises:
             NoSuchPerson: there is none.
             Unavailable: it is not known to be stored.
         """
-        found = [one for shown, one in self.all() if shown == name]
+        found = [one for one in self.all() if id in ("all", str(one.id))]
         if not found:
-            raise NoSuchPerson(f"There is no invitation {name}.")
+            raise NoSuchPerson(f"There is no invitation {id}.")
         await self._network.note([Acted(by, "uninvite", one.digest) for one in found])
-        return found[0]
+        return len(found)
 
     def take(self, token: str) -> str:
         """Take a use of ``token``; return what is to be given back, or to be spent.

@@ -56,8 +56,8 @@ class Pace:
     """Counts what one session sends. All that happens for each unit is some arithmetic."""
 
     __slots__ = (
-        "_bytes", "_clock", "_defence", "_held", "_messages", "_new", "_new_bytes", "_new_lines", "_owed",
-        "_released_at", "_session", "_timer", "_told", "_until", "_watch",
+        "_bytes", "_clock", "_defence", "_held", "_messages", "_new", "_new_bytes", "_new_lines",
+        "_owed", "_released_at", "_session", "_timer", "_told", "_until", "_watch",
     )  # fmt: skip
 
     def __init__(self, session: Paced, defence: Defence, clock: IReactorTime) -> None:

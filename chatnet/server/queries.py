@@ -45,7 +45,7 @@ async def answer(host: Host, session: Session, query: c.Query) -> Reply:
             lines = (PersonLine(p.name.text, p.registered) for p in people if p.sessions)
             return Members("", "", tuple(lines))
     key = session.key_of(query.room)
-    state, now = await _state(host, key, query.room), host.clock.seconds()
+    state, now = await state_of(host, key, query.room), host.clock.seconds()
     rules.look(state, session.actor, type(query), now)
     match query:
         case c.ListMembers():
@@ -58,7 +58,7 @@ async def answer(host: Host, session: Session, query: c.Query) -> Reply:
             return Topic(key, state.name, state.topic)
 
 
-async def _state(host: Host, key: str, name: str) -> RoomState:
+async def state_of(host: Host, key: str, name: str) -> RoomState:
     """Return how it is in the room ``key``, which the asker called ``name``.
 
     Raises:

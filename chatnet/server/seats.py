@@ -83,6 +83,13 @@ class Participant(Reader, Protocol):
         """Make way for the same person on a newer connection."""
 
 
+class Asker(Participant, Protocol):
+    """What deciding for a session takes besides."""
+
+    async def settled(self) -> None:
+        """Wait until all that was asked for before has happened, or was refused."""
+
+
 class Seats:
     """Who sits in one room, by what they are called there; those who only wish to as well.
 

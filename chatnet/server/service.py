@@ -11,8 +11,12 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
-from twisted.internet.protocol import ServerFactory
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -23,6 +27,7 @@ from chatnet.folder import CannotStart, DataFolder
 from chatnet.server.factory import ChatFactory
 from chatnet.server.notify import Manager
 
+Door = tuple[str, IStreamServerEndpoint, IProtocolFactory]  # first how the operator wrote it
 SWITCH_SECONDS = 0.001
 _POLL_SECONDS = 0.05
 
@@ -56,6 +61,8 @@ class ChatService(Service):
         self._open_log = log
         self._manager = manager or Manager(clock, {})
         self._ports: list[IListeningPort] = []
+        self._desks: list[IListeningPort] = []
+        self.desks: Callable[[ChatFactory], Sequence[Door]] = lambda _: ()  # where operators come
         self._places: list[str] = []  # where they are, in words
         self.factory: ChatFactory | None = None
 
@@ -86,7 +93,9 @@ class ChatService(Service):
             self._folder.acquire()
         self.factory, self._close = self._build()
         for written, endpoint in self._endpoints:
-            self._listen(written, endpoint, self.factory.front)
+            self._listen(written, endpoint, self.factory.front, self._listening)
+        for written, endpoint, heard in self.desks(self.factory):
+            self._listen(written, endpoint, heard, self._opened)
         self._clock.callLater(0, self._ready)  # when the reactor turns
         gc.freeze()  # what is here now stays
         # Entries form no cycles, and dead connections few: looking for them seldom is enough.
@@ -108,11 +117,20 @@ class ChatService(Service):
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
+    def lock_up(self) -> Deferred[Any]:
+        """Let nobody in any more but operators."""
+        ports, self._ports = self._ports, []
+        return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
     def _listen(
-        self, written: str, endpoint: IStreamServerEndpoint, factory: ServerFactory
+        self,
+        written: str,
+        endpoint: IStreamServerEndpoint,
+        factory: IProtocolFactory,
+        listening: Callable[[IListeningPort], None],
     ) -> None:
         failures: list[Failure] = []
-        endpoint.listen(factory).addCallbacks(self._listening, failures.append)
+        endpoint.listen(factory).addCallbacks(listening, failures.append)
         if failures:
             error = failures[0].value
             inner = getattr(error, "socketError", error)
@@ -137,12 +155,19 @@ class ChatService(Service):
                 port=number,
             )
 
+    def _opened(self, port: IListeningPort) -> None:
+        self._desks.append(port)
+        address: Any = port.getHost()
+        where = getattr(address, "name", b"").decode() or f"{address.host}, port {address.port}"
+        self._log.info("operators are heard at {where}", where=where)
+
     async def _stop(self) -> None:
         factory = self.factory
         if factory is None:
             return
         self._manager.stopping()
-        await DeferredList([maybeDeferred(port.stopListening) for port in self._ports])
+        await self.lock_up()
+        await DeferredList([maybeDeferred(port.stopListening) for port in self._desks])
         sessions = list(factory.sessions.values())
         network = factory.host.network
         for session in sessions:

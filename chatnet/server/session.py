@@ -149,6 +149,7 @@ class Session:
         self.quitting = False
         self.since = self.heard_at = host.clock.seconds()
         self.signalled_at = 0.0
+        self.asked = 0  # commands
         self.style: IStyle = dialect.style
         self.past: IStyle = dialect.past
         self.recall: IStyle = dialect.recall
@@ -443,6 +444,7 @@ class Session:
     def _obey(self, request: c.Request) -> None:
         if not isinstance(request.command, c.Ping):  # which programs send by themselves
             self.heard_at = self.host.clock.seconds()
+            self.asked += 1
         try:
             self.pace.command(request.command)
             self._permit(request.command)

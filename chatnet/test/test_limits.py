@@ -557,15 +557,16 @@ class InvitationTests(SynchronousTestCase):
         self.rig.clock.advance(61)
         self.assertIn("has expired", self.registers("tom", token))
         token = self.invites()
-        ((name, invitation),) = self.invitations.all()
+        (invitation,) = self.invitations.all()
         self.assertEqual((invitation.by, invitation.uses), ("operator", 1))
         self.assertNotIn(token, repr(invitation))
-        done = Deferred.fromCoroutine(self.invitations.revoke("operator", name))
+        done = Deferred.fromCoroutine(self.invitations.revoke("operator", str(invitation.id)))
         self.rig.settle()
         self.successResultOf(done)
         self.assertIn("That is no invitation", self.registers("tom", token))
         self.failureResultOf(
-            Deferred.fromCoroutine(self.invitations.revoke("operator", name)), NoSuchPerson
+            Deferred.fromCoroutine(self.invitations.revoke("operator", str(invitation.id))),
+            NoSuchPerson,
         )
 
     def test_it_outlives_the_server_and_so_does_its_use(self) -> None:

@@ -47,7 +47,7 @@ class ReplayTests(SynchronousTestCase):
             self.assertEqual(trace(seed), trace(seed))
 
     def test_also_in_another_process_with_other_hashes(self) -> None:
-        both = [simulate("7", "--trace", hashes=hashes) for hashes in ("1", "2")]
+        both = [simulate("9", "--trace", hashes=hashes) for hashes in ("1", "2")]
         one, two = (running.communicate()[0] for running in both)
         self.assertEqual(one, two)
         self.assertIn(b"joined", one)

@@ -79,6 +79,15 @@ class OptionsTests(SynchronousTestCase):
         )
         self.assertFalse(parse("--no-tls").tls)
 
+    def test_operators_are_heard_where_it_is_safe(self) -> None:
+        settings = parse("--admin", "tcp:8890", "--admin", "unix:/run/a", "--no-admin")
+        self.assertEqual(settings.admin, ("tcp:8890", "unix:/run/a:mode=600"))
+        self.assertFalse(settings.admin_socket)
+        self.assertEqual(parse("--admin", "unix:a:mode=660").admin, ("unix:a:mode=660",))
+        self.assertIn("--admin is like", self.refusal("--admin", "ssl:8890"))
+        self.assertIn("speaks TLS", self.refusal("--admin", "tcp:8890", "--no-tls"))
+        self.assertEqual(parse("--admin", "unix:a", "--no-tls").admin, ("unix:a:mode=600",))
+
     def test_endpoints_take_the_place_of_the_port_unless_both_are_given(self) -> None:
         self.assertEqual(
             parse("--listen", "unix:a", "--listen", "unix:b").listen, ("unix:a", "unix:b")

@@ -1,0 +1,164 @@
+"""What the command line of the operator's console says."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from chatnet import __version__
+from chatnet.admin.calling import Where
+from chatnet.admin.places import socket_in
+from chatnet.admin.verbs import help_text
+from chatnet.client.options import ask_hidden
+from chatnet.settings import Settings
+
+USAGE = 2  # the exit status of what makes no sense
+_MORE = """\
+Without a VERB, a console opens: help lists the verbs there too, Tab completes, Ctrl-D leaves.
+
+{verbs}
+
+exit status:
+  0  it is done
+  1  the server refused it; the reason is on standard error
+  2  the command line makes no sense
+  3  no server was reached
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for; no ``words``: a console."""
+
+    where: Where
+    json: bool
+    words: Sequence[str]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"chatnet: {message}. See {self.prog} --help.\n")
+
+
+def parse(words: Sequence[str]) -> Asked:
+    """Return what ``words`` ask for.
+
+    Raises:
+        SystemExit: they make no sense, or ask for help; all is said.
+    """
+    parser = _parser()
+    ours, rest = _split(words)
+    given = parser.parse_args(ours)
+    where = _where(parser, given)
+    return Asked(where, given.json, rest)
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m chatnet.admin",
+        usage="python -m chatnet.admin [options] [VERB ...]",
+        description="Look after a chatnet server that runs.",
+        epilog=_MORE.format(verbs=help_text()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--data", "-d", default="", metavar="DIR", help="the server's data folder, where its socket"
+        f" is ({Settings().data})")  # fmt: skip
+    add("--config", "-c", default="", metavar="FILE", help="the server's TOML file, which names it")
+    add("--connect", default="", metavar="WHERE", help="HOST:PORT, over TLS, or unix:FILE: what the"
+        " server was given as --admin")  # fmt: skip
+    add("--user", default="", metavar="NAME", help="the account to be there; its password is asked"
+        " for")  # fmt: skip
+    add("--password-file", default="", metavar="FILE", help="the first line of FILE is that"
+        " password")  # fmt: skip
+    add("--ca", default="", metavar="FILE", help="trust the authorities or the certificate in FILE"
+        " alone (PEM)")  # fmt: skip
+    add("--json", action="store_true", help="print an object of JSON a line")
+    add("--version", action="version", version=f"chatnet {__version__}")
+    return parser
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the words that are ours, wherever they stand before a ``--``, and the verb's."""
+    valued = {"--data", "-d", "--config", "-c", "--connect", "--user", "--password-file", "--ca"}
+    flags = {"--json", "--version"}
+    ours: list[str] = []
+    rest: list[str] = []
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            rest += left
+            break
+        if word in flags or (word in ("--help", "-h") and not rest):
+            ours.append(word)
+        elif name in valued:
+            ours += [word] if equals else [word, *left[:1]]
+            left = left if equals else left[1:]
+        elif word.startswith("-") and len(word) > 1 and not rest:
+            ours.append(word)  # which argparse says is none
+        else:
+            rest.append(word)
+    return ours, rest
+
+
+def _where(parser: _Parser, given: argparse.Namespace) -> Where:
+    if not given.connect:
+        if given.user or given.ca or given.password_file:
+            parser.error("--user, --password-file and --ca go with --connect HOST:PORT")
+        return Where(socket_in(os.path.abspath(given.data or _data_in(parser, given.config))))
+    kind, _, rest = given.connect.partition(":")
+    if kind == "unix":
+        return Where(os.path.abspath(rest))
+    host, colon, port = given.connect.removeprefix("tcp:").rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        parser.error(f"--connect is HOST:PORT or unix:FILE, not {given.connect}")
+    if not given.user:
+        parser.error("--connect HOST:PORT takes --user NAME: an account of the server's staff")
+    password = _password(parser, given)
+    return Where("", host.strip("[]"), int(port), given.ca, given.user, password)
+
+
+def _data_in(parser: _Parser, path: str) -> str:
+    if not path:
+        return Settings().data
+    try:
+        with open(path, "rb") as file:
+            data = tomllib.load(file).get("data", Settings().data)
+    except OSError as error:
+        parser.error(f"cannot read {path}: {error.strerror}")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        parser.error(f"{path} is not TOML: {error}")
+    return str(data)
+
+
+def _password(parser: _Parser, given: argparse.Namespace) -> str:
+    if given.password_file:
+        try:
+            with open(given.password_file, encoding="utf-8") as file:
+                return file.readline().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            parser.error(f"cannot read {given.password_file}: {error}")
+    return secret(f"Password of {given.user}: ")
+
+
+def secret(question: str) -> str:
+    """Return a password that is typed unseen, or, without a terminal, standard input's first line.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    try:
+        return ask_hidden(question) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    except (OSError, EOFError):
+        sys.stderr.write("chatnet: there is nobody to ask for the password.\n")
+        raise SystemExit(USAGE) from None

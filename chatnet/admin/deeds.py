@@ -1,0 +1,200 @@
+"""What an operator does that is no single command: to connections, accounts, and the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall
+
+from chatnet.admin import defending, health, looks, orders
+from chatnet.admin.desk import Answer, Desk, Does
+from chatnet.admin.operator import Operator
+from chatnet.admin.verbs import Given
+from chatnet.core import commands as c
+from chatnet.core.durations import spell_duration
+from chatnet.core.names import fold, person_name
+from chatnet.core.refusals import Closed, NoSuchPerson, Refused
+from chatnet.core.rules import LONGEST_REASON
+
+SOON = 0.2  # seconds, for an answer to be out before the server stops
+_LEAST_NOTICE = 5.0  # seconds ahead, from which on people are told that the server stops
+
+
+async def kick(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Put somebody out of a room, or of all."""
+    who, reason = given.text("who"), given.text("reason")
+    if given.text("room"):
+        return await desk.ask(operator, c.Kick(given.text("room"), who, reason))
+    rooms = _rooms_of(desk, who)
+    if not rooms:
+        raise NoSuchPerson(f"{who} is in no room. logout {who} closes the connection.")
+    answers = [await desk.ask(operator, c.Kick(room, who, reason)) for room in rooms]
+    rows = [row for answer in answers for row in answer.rows]
+    return Answer(f"Done: {who} is out of {', '.join(rooms)}.", rows)
+
+
+def _rooms_of(desk: Desk, who: str) -> list[str]:
+    every = desk.host.network.audiences.values()
+    return sorted(a.room.name for a in every if fold(who) in a.room.decided.members)
+
+
+async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Close the connections of somebody."""
+    who, reason = given.text("who"), given.text("reason")[:LONGEST_REASON]
+    found = looks.connections_of(desk, who)
+    if not found:
+        raise NoSuchPerson(f"{who} is not connected.")
+    for session in found:
+        why = f": {reason}" if reason else "."
+        session.part(f"The server's operator closed your connection{why}", "refused")
+    count = f"{len(found)} connections" if len(found) > 1 else "1 connection"
+    return Answer(f"Done: {count} closed.", [{"id": session.id} for session in found])
+
+
+async def say(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Say something in a room."""
+    audience = await desk.room(given.text("room"))
+    room = audience.room
+    entry = await desk.host.network.speak(room.key, operator.actor.name, given.text("text"))
+    return Answer(
+        f"Done: {room.name}, entry {entry.seq}.", [{"room": room.name, "entry": entry.seq}]
+    )
+
+
+async def account_add(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Make an account."""
+    name = person_name(given.text("name"))
+    try:
+        account = await desk.host.accounts.register(name, given.text("password"), "")
+    except Closed:
+        raise Closed("No accounts are made here: start with --registration open.") from None
+    return Answer(f"Done: the account {account.name} is made.", [{"account": account.name}])
+
+
+async def motd(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Show what everyone is told who connects."""
+    text = desk.host.settings.motd
+    return Answer("" if text else "There is none: start with --motd.", [{"motd": text}])
+
+
+async def config_check(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Read the configuration as a start would."""
+    found = [{"found": sentence} for sentence in desk.building.check()]
+    return Answer("" if found else "All is as it was at the start.", found)
+
+
+async def cert_show(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Show the certificate."""
+    certificates = desk.building.certificates
+    if certificates is None:
+        raise Refused("This server speaks no TLS.")
+    return Answer(
+        "",
+        [
+            {
+                "names": " ".join(certificates.names),
+                "expires": certificates.expires.timestamp(),
+                "fingerprint": certificates.fingerprint,
+            }
+        ],
+    )
+
+
+async def cert_reload(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Look at the certificate's files now."""
+    certificates = desk.building.certificates
+    if certificates is None:
+        raise Refused("This server speaks no TLS.")
+    before = certificates.fingerprint
+    certificates.refresh()
+    shown = await cert_show(desk, operator, given)
+    if certificates.fingerprint != before:
+        return Answer("Done: connections from now on see the new one.", shown.rows)
+    return Answer("It is the same as before. If that is wrong, the log says why.", shown.rows)
+
+
+class Ending:
+    """The server's end, which may be put off and called off."""
+
+    def __init__(self) -> None:
+        self._call: IDelayedCall | None = None
+
+    async def stop(self, desk: Desk, operator: Operator, given: Given) -> Answer:
+        """Stop the server, now or later, or do not."""
+        if given.flag("never"):
+            return await self._never(desk, operator)
+        seconds = given.seconds()
+        self._stop_in(desk, max(SOON, seconds))
+        if seconds < _LEAST_NOTICE:
+            return Answer("Done: the server stops.")
+        words = spell_duration(seconds)
+        await desk.ask(operator, c.Announce(f"This server stops in {words}."))
+        return Answer(f"Done: the server stops in {words}. stop --never calls it off.")
+
+    async def drain(self, desk: Desk, operator: Operator, given: Given) -> Answer:
+        """Let nobody in any more, tell all, and stop later."""
+        desk.building.lock_up()
+        seconds = given.seconds()
+        self._stop_in(desk, max(SOON, seconds))
+        await desk.ask(operator, c.Announce(given.text("text")))
+        count = len(desk.building.factory.registry)
+        words = spell_duration(seconds)
+        return Answer(
+            f"Done: nobody is let in any more; {count} connected; it stops in {words}.",
+            [{"connections": count, "seconds": seconds}],
+        )
+
+    async def _never(self, desk: Desk, operator: Operator) -> Answer:
+        if self._call is None or not self._call.active():
+            raise Refused("The server is not about to stop.")
+        self._call.cancel()
+        await desk.ask(operator, c.Announce("This server does not stop after all."))
+        return Answer("Done: the server goes on.")
+
+    def _stop_in(self, desk: Desk, seconds: float) -> None:
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        stop: Callable[[], object] = desk.building.stop
+        self._call = desk.host.clock.callLater(seconds, stop)
+
+
+def all_of_them() -> dict[str, Does]:
+    """Return what does each verb that is no ordinary command."""
+    ending = Ending()
+    return {
+        "status": health.status,
+        "who": looks.who,
+        "info": looks.info,
+        "rooms": looks.rooms,
+        "room": looks.room,
+        "why": looks.why,
+        "top": looks.top,
+        "bans": looks.bans,
+        "sessions": looks.sessions,
+        "account show": looks.account_show,
+        "kick": kick,
+        "logout": logout,
+        "ban": orders.ban,
+        "unban": orders.unban,
+        "exempt": orders.exempt,
+        "unexempt": orders.unexempt,
+        "audit": orders.audit,
+        "undo": orders.undo,
+        "account add": account_add,
+        "say": say,
+        "motd": motd,
+        "limit get": defending.limit_get,
+        "limit set": defending.limit_set,
+        "registration": defending.registration,
+        "invite new": defending.invite_new,
+        "invite list": defending.invite_list,
+        "invite revoke": defending.invite_revoke,
+        "level": defending.level,
+        "config check": config_check,
+        "cert show": cert_show,
+        "cert reload": cert_reload,
+        "drain": ending.drain,
+        "stop": ending.stop,
+        "du": health.usage,
+        "doctor": health.doctor,
+    }

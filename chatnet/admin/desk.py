@@ -1,0 +1,140 @@
+"""The operator's desk: verbs in, answers out; whatever changes a log is an ordinary command."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from twisted.logger import Logger
+
+from chatnet.admin.calls import Row
+from chatnet.admin.operator import Operator
+from chatnet.admin.verbs import Given, Kind, Verb
+from chatnet.core import commands as c, staff as rules
+from chatnet.core.events import Acted
+from chatnet.core.names import STAFF, room_name
+from chatnet.core.refusals import Malformed, NoSuchRoom, NotAllowed, TooLong
+from chatnet.interfaces import Runs
+from chatnet.server import errands, staff
+from chatnet.server.audience import Audience
+from chatnet.server.factory import ChatFactory
+from chatnet.server.host import Host
+from chatnet.wires.certificates import Certificates
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a verb: a sentence, rows, or both."""
+
+    said: str = ""
+    rows: Sequence[Row] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Building:
+    """What of the server is not about rooms and people."""
+
+    factory: ChatFactory
+    began: float  # in UTC seconds since the epoch
+    stop: Callable[[], object]
+    lock_up: Callable[[], object]  # lets nobody in any more
+    check: Callable[[], Sequence[str]]  # what is wrong with the configuration, or new in it
+
+    @property
+    def host(self) -> Host:
+        """What all sessions share."""
+        return self.factory.host
+
+    @property
+    def certificates(self) -> Certificates | None:
+        """What the server shows in TLS."""
+        return self.factory.certificates
+
+    @property
+    def aside(self) -> Runs | None:
+        """What runs what blocks."""
+        return self.factory.aside
+
+
+Does = Callable[["Desk", Operator, Given], Awaitable[Answer]]
+
+
+class Desk:
+    """Does what operators ask for, as far as their rank goes."""
+
+    _log = Logger()
+
+    def __init__(self, building: Building, does: dict[str, Does]) -> None:
+        """Answer with ``does``, by the names of verbs, what is no ordinary command."""
+        self.building = building
+        self.host = building.host
+        self._does = does
+
+    async def do(self, operator: Operator, verb: Verb, given: Given) -> Answer:
+        """Do what ``verb`` says.
+
+        Raises:
+            Refused: not so; the sentence says why.
+        """
+        if operator.actor.rank < verb.rank:
+            raise NotAllowed(f"{verb.name} takes the rank of {verb.rank.name.lower()}.")
+        for argument in verb.arguments:
+            if not (argument.optional or argument.option) and argument.name not in given.values:
+                raise Malformed(f"Use it like this: {verb.usage}")
+        operator.heard_at = self.host.clock.seconds()
+        if verb.writes:
+            self._note(operator, verb, given)
+        if verb.asks is not None:
+            return await self.ask(operator, verb.asks(given))
+        return await self._does[verb.name](self, operator, given)
+
+    async def ask(self, operator: Operator, command: staff.Order | c.Telling) -> Answer:
+        """Let ``operator`` ask for ``command``, as anybody else does.
+
+        Raises:
+            Refused: as for anybody else.
+        """
+        if isinstance(command, c.Whisper | c.Announce):
+            return await self._tell(operator, command)
+        entries = await staff.order(self.host, operator.actor, command)
+        if not entries:
+            return Answer("That is so already.")
+        last = entries[-1]
+        if last.room == STAFF:
+            assert isinstance(last.event, Acted)
+            again = rules.undo(last.event, self.host.clock.seconds()) is not None
+            hint = f" undo {last.seq} takes it back." if again else ""
+            return Answer(f"Done: act {last.seq}.{hint}", [{"act": last.seq}])
+        name = self.host.network.audiences[last.room].room.name
+        return Answer(f"Done: {name}, entry {last.seq}.", [{"room": name, "entry": last.seq}])
+
+    async def room(self, name: str) -> Audience:
+        """Return the room called ``name``, in memory.
+
+        Raises:
+            NoSuchRoom: nobody ever opened it.
+        """
+        key = room_name(name).key
+        audience = await self.host.network.open(key)
+        if not audience.room.decided.name:
+            raise NoSuchRoom(f"There is no room called {name}. rooms lists them.")
+        return audience
+
+    async def _tell(self, operator: Operator, command: c.Telling) -> Answer:
+        most = self.host.settings.max_message
+        if most and len(command.body.encode()) > most:
+            raise TooLong(f"A message has at most {most:,} bytes here. It was not sent.")
+        keys, events, reply = await errands.address(self.host, operator, command)
+        await self.host.network.tell(operator, keys, events, None)
+        return Answer(getattr(reply, "text", "") or "Done: it is told.")
+
+    def _note(self, operator: Operator, verb: Verb, given: Given) -> None:
+        hidden = (Kind.SECRET, Kind.TEXT)  # nor does the log hold what people say
+        secret = {argument.name for argument in verb.arguments if argument.kind in hidden}
+        shown = [f"{key}={value}" for key, value in given.values.items() if key not in secret]
+        self._log.info(
+            "{who} asks for: {verb} {given}",
+            who=operator.actor.name,
+            verb=verb.name,
+            given=" ".join(shown),
+        )

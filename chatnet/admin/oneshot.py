@@ -1,0 +1,97 @@
+"""The console's one-shot form: one verb, its answer, a status."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+
+from chatnet.admin.calling import Calls, Told, Unreachable
+from chatnet.admin.commandline import USAGE, secret
+from chatnet.admin.tables import Shown, cell, lines_of
+from chatnet.admin.verbs import Given, Kind, Verb
+from chatnet.core.plain import plain
+from chatnet.core.refusals import Refused
+
+DONE, REFUSED, UNREACHABLE = 0, 1, 3  # exit statuses, besides USAGE
+
+__all__ = ["DONE", "REFUSED", "UNREACHABLE", "USAGE", "OneShot"]
+
+
+class OneShot:
+    """Does one thing, and prints what comes of it."""
+
+    def __init__(self, calls: Calls, as_json: bool) -> None:
+        self._calls = calls
+        self._json = as_json
+        calls.heard = self.show
+
+    async def do(self, verb: Verb, given: Given) -> int:
+        """Do ``verb``, and return the exit status."""
+        for argument in verb.arguments:
+            if argument.kind is Kind.SECRET and argument.name not in given.values:
+                given.values[argument.name] = secret(f"{argument.name.capitalize()}: ")
+        try:
+            told = await self._calls.ask(verb, given)
+        except Refused as refusal:
+            _complain(str(refusal))
+            return REFUSED
+        except Unreachable as error:
+            _complain(str(error))
+            return UNREACHABLE
+        if verb.name == "watch":
+            return await self._watch()
+        self._print(verb, told)
+        return DONE
+
+    async def _watch(self) -> int:
+        line = self._calls.line
+        assert line is not None
+        await _lost(line.lost)
+        _complain("The server is gone.")
+        return UNREACHABLE
+
+    def show(self, rows: Sequence[Shown]) -> None:
+        """Print what happened."""
+        for row in rows:
+            if self._json:
+                _print(json.dumps(row, ensure_ascii=False))
+            else:
+                _print(happening(row))
+
+    def _print(self, verb: Verb, told: Told) -> None:
+        if self._json:
+            for row in told.rows or ([{"said": told.said}] if told.said else []):
+                _print(json.dumps(row, ensure_ascii=False))
+            return
+        columns = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
+        for line in lines_of(told.said, told.rows, columns, verb.upright):
+            _print(line)
+
+
+def happening(row: Shown) -> str:
+    """Return what happened as a line."""
+    time = cell("at", row.get("at", 0.0))[-5:]
+    level = str(row.get("level", "info"))
+    mark = "" if level == "info" else f"{level}: "
+    return plain(f"{time} {mark}{row.get('text', '')}")
+
+
+async def _lost(done: Deferred[None]) -> None:
+    await done
+
+
+def _print(line: str) -> None:
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _complain(sentence: str) -> None:
+    sys.stderr.write(f"chatnet: {sentence}\n")

@@ -1,0 +1,151 @@
+"""What an operator orders for the whole server; and what staff did, and takes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from chatnet.admin.calls import Row
+from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.operator import Operator
+from chatnet.admin.verbs import Given
+from chatnet.core import commands as c
+from chatnet.core.addresses import network_of
+from chatnet.core.events import Acted, Entry
+from chatnet.core.names import STAFF, fold
+from chatnet.core.office import spell
+from chatnet.core.refusals import Malformed
+from chatnet.server import queries, staff
+
+ACTS = 50  # that audit shows
+_PAGE = 256  # of them, that are read at once
+
+
+async def ban(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Keep somebody out of a room, or off the server."""
+    who, room, reason = given.text("who"), given.text("room"), given.text("reason")
+    if room:
+        if given.flag("dry") or given.text("note") or given.text("kind"):
+            raise Malformed("--dry-run, --note and --kind are for bans from the server.")
+        answer = await desk.ask(operator, c.Ban(room, who, given.seconds(), reason))
+    else:
+        kind = await _kind(desk, given)
+        command = c.ServerBan(kind, who, given.seconds(), reason, given.text("note"))
+        if given.flag("dry"):
+            return _dry(desk, operator, command)
+        answer = await desk.ask(operator, command)
+    if given.seconds("purge"):
+        purge = c.Purge(room or "*", who, given.seconds("purge"), reason)
+        await desk.ask(operator, purge)
+    return answer
+
+
+def _dry(desk: Desk, operator: Operator, command: c.ServerBan) -> Answer:
+    now = staff.hit_now(desk.host, operator.actor, command)
+    lately = staff.hit_lately(desk.host, operator.actor, command)
+    rows: list[Row] = [
+        {"name": one.name, "address": one.address, "here": one in now} for one in (*now, *lately)
+    ]
+    words = f"{len(now)} who are here would be hit, and {len(lately)} who were here lately"
+    return Answer(f"{words}; nothing was done.", rows)
+
+
+async def unban(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Let somebody in again."""
+    if given.text("room"):
+        return await desk.ask(operator, c.Unban(given.text("room"), given.text("who")))
+    kind = await _held(desk, given)
+    return await desk.ask(operator, c.ServerUnban(kind, given.text("who"), given.text("reason")))
+
+
+async def exempt(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Let no ban hit somebody."""
+    kind = given.text("kind") or ("address" if network_of(given.text("who")) else "account")
+    command = c.Exempt(kind, given.text("who"), given.seconds(), given.text("reason"))
+    return await desk.ask(operator, command)
+
+
+async def unexempt(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Let bans hit somebody again."""
+    kind = given.text("kind") or ("address" if network_of(given.text("who")) else "account")
+    return await desk.ask(operator, c.Unexempt(kind, given.text("who"), given.text("reason")))
+
+
+async def _kind(desk: Desk, given: Given) -> str:
+    """Return what it is that is to be banned: an account, unless there is none of that name."""
+    who = given.text("who")
+    if given.text("kind"):
+        return given.text("kind")
+    if network_of(who) is not None:
+        return "address"
+    if "*" in who or "?" in who:
+        return "name"
+    return "account" if await queries.account_key(desk.host, who) else "name"
+
+
+async def _held(desk: Desk, given: Given) -> str:
+    """Return of which kind the ban is that is to be lifted."""
+    for kind in ("account", "name", "address"):
+        place = f"{kind} {spell(kind, given.text('who'))}"
+        if place in desk.host.network.office.bans and given.text("kind") in ("", kind):
+            return kind
+    return await _kind(desk, given)
+
+
+async def audit(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Return what staff did, the last first."""
+    most, by, match = given.number("limit", ACTS), fold(given.text("by")), given.text("match")
+    rows: list[Row] = []
+    async for entry in _acts(desk):
+        act = entry.event
+        assert isinstance(act, Acted)
+        row = _act(entry, act)
+        if by and fold(act.by) != by:
+            continue
+        words = " ".join(value for value in row.values() if isinstance(value, str))
+        if match and fold(match) not in words.casefold():
+            continue
+        rows.append(row)
+        if len(rows) >= most:
+            break
+    return Answer("" if rows else "There is nothing.", rows)
+
+
+async def _acts(desk: Desk) -> AsyncIterator[Entry]:
+    """Yield the entries of the staff's log, the last first."""
+    audience = await desk.host.network.open(STAFF)
+    upto = audience.room.log.head
+    while upto > 0:
+        after, page = max(0, upto - _PAGE), list[Entry]()
+        while not page or page[-1].seq < upto:
+            since = page[-1].seq if page else after
+            entries = await desk.host.network.journal.read(STAFF, since, upto)
+            if not entries:
+                break
+            page += entries
+        for entry in reversed(page):
+            if isinstance(entry.event, Acted):
+                yield entry
+        upto = after
+
+
+def _act(entry: Entry, act: Acted) -> Row:
+    what = act.to
+    if act.until:
+        what = f"{what} until {datetime.fromtimestamp(act.until, UTC):%Y-%m-%d %H:%M}".strip()
+    return {
+        "act": entry.seq,
+        "at": entry.at,
+        "by": act.by,
+        "did": act.verb,
+        "whom": act.whom,
+        "room": act.where,
+        "to": what,
+        "reason": act.reason,
+        "note": act.note,
+    }
+
+
+async def undo(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Take back what staff did."""
+    return await desk.ask(operator, await staff.undoing(desk.host, given.number("act")))

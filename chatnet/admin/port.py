@@ -1,0 +1,206 @@
+"""Where operators are heard: AMP, on a socket of the machine itself, or over TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import Any
+
+from twisted.internet.interfaces import IAddress, IDelayedCall, ISSLTransport
+from twisted.internet.protocol import ServerFactory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+
+from chatnet.admin.calls import COMMANDS, Login, More, packed, page
+from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.operator import Operator
+from chatnet.admin.verbs import ALL_VERBS, Given, Verb
+from chatnet.admin.watching import Watch
+from chatnet.core.names import OPERATOR, person_name
+from chatnet.core.refusals import NoSuchMessage, NotAllowed, Refused, Unavailable
+from chatnet.core.roles import Rank
+
+MOST_PORTS = 64  # operators at once
+LOGIN_SECONDS = 60.0
+LOGIN_BYTES = 16 * 1024  # that may come before somebody is logged in
+MOST_RESTS = 8  # answers of which an operator may not have asked for all
+
+Response = dict[str, Any]
+Responder = Callable[..., Awaitable[Response]]
+
+
+class OperatorsFactory(ServerFactory):
+    """Lets operators in: as ``trusted`` at once, or after they have logged in."""
+
+    noisy = False
+
+    def __init__(self, desk: Desk, trusted: bool) -> None:
+        self.desk = desk
+        self._trusted = trusted
+        self._ids = count(1)
+        self.ports: set[Port] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> Port | None:
+        """Return a port for whoever connects, unless there are too many."""
+        if len(self.ports) >= MOST_PORTS:
+            return None
+        id, address = f"admin-{next(self._ids)}", getattr(addr, "host", "")
+        operator = None
+        if self._trusted:
+            operator = Operator(self.desk.host, id, OPERATOR, max(Rank))
+        return Port(self, id, address, operator)
+
+    def stopFactory(self) -> None:
+        """The server stops: nobody is heard any more."""
+        for port in list(self.ports):
+            assert port.transport is not None
+            port.transport.loseConnection()
+
+
+def _responder(verb: Verb) -> Responder:
+    async def respond(self: Port, **values: Any) -> Response:
+        return await self.obey(verb, values)
+
+    return respond
+
+
+class Port(amp.AMP):
+    """One operator's connection."""
+
+    _log = Logger()
+
+    def __init__(
+        self, factory: OperatorsFactory, id: str, address: str, operator: Operator | None
+    ) -> None:
+        super().__init__()
+        self._house = factory
+        self._desk = factory.desk
+        self._id = id
+        self._address = address
+        self._operator = operator
+        self._came = 0
+        self._timer: IDelayedCall | None = None
+        self._rests: dict[str, Sequence[str]] = {}  # rows that are not asked for yet
+        self._tokens = count(1)
+        self._watch: Watch | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._house.ports.add(self)
+        if self._operator is None:
+            self._timer = self._desk.host.clock.callLater(LOGIN_SECONDS, self._late)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hear no more than a login of who is not logged in."""
+        if self._operator is None:
+            self._came += len(data)
+            if self._came > LOGIN_BYTES:
+                self._cut()
+                return
+        super().dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self._house.ports.discard(self)
+        self._stop_waiting()
+        if self._watch is not None:
+            self._watch.stop()
+
+    def _late(self) -> None:
+        self._timer = None
+        self._cut()
+
+    def _cut(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- what it is asked for --------------------------------------------------------
+
+    for _verb in ALL_VERBS:
+        COMMANDS[_verb.name].responder(_responder(_verb))
+
+    @Login.responder
+    async def login(self, name: str, password: str) -> Response:
+        """Be an account of the staff."""
+        return await self._guarded(self._login(name, password))
+
+    async def _login(self, name: str, password: str) -> Response:
+        if self._operator is not None:
+            raise NotAllowed(f"You are {self._operator.actor.name} already.")
+        if not ISSLTransport.providedBy(self.transport):
+            raise NotAllowed("Passwords travel over TLS only.")
+        account = await self._desk.host.accounts.login(person_name(name), password, self._address)
+        rank = self._rank(account.key)
+        if rank < Rank.MODERATOR:
+            raise NotAllowed(f"{account.name} is not one of this server's staff.")
+        self._stop_waiting()
+        self._operator = Operator(self._desk.host, self._id, account.name, rank, self._address)
+        self._log.info("{name} operates from {address}", name=account.name, address=self._address)
+        return {"rank": rank.name.lower()}
+
+    def _rank(self, key: str) -> Rank:
+        return self._desk.host.network.office.rank(key)
+
+    @More.responder
+    async def more(self, next: str) -> Response:
+        """Return the rows that follow."""
+        return await self._guarded(self._more(next))
+
+    async def _more(self, token: str) -> Response:
+        rows = self._rests.pop(token, None)
+        if rows is None:
+            raise NoSuchMessage("Nothing follows, or no more: ask again from the beginning.")
+        return self._answer("", rows)
+
+    async def obey(self, verb: Verb, values: dict[str, Any]) -> Response:
+        """Do what ``verb`` says, given ``values``."""
+        return await self._guarded(self._obey(verb, values))
+
+    async def _obey(self, verb: Verb, values: dict[str, Any]) -> Response:
+        if self._operator is None:
+            raise NotAllowed("Log in first.")
+        if self._operator.actor.key != OPERATOR:
+            self._operator.be(self._rank(self._operator.actor.key))
+        given = Given({name: value for name, value in values.items() if value is not None})
+        if verb.name == "watch":
+            return self._answer(self._follow(not given.flag("off")), [])
+        answer: Answer = await self._desk.do(self._operator, verb, given)
+        return self._answer(answer.said, [packed(row) for row in answer.rows])
+
+    def _follow(self, on: bool) -> str:
+        """Begin to tell what happens, or end it; return what to say."""
+        if on:
+            self._watch = self._watch or Watch(self, self._desk.host.clock)
+            return "You see what happens from now on."
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+        return "You see no more of what happens."
+
+    def _answer(self, said: str, rows: Sequence[str]) -> Response:
+        fit, token = page(rows), ""
+        if fit < len(rows):
+            token = f"{self._id}.{next(self._tokens)}"
+            self._rests[token] = rows[fit:]
+            if len(self._rests) > MOST_RESTS:
+                del self._rests[next(iter(self._rests))]
+        return {"said": said, "rows": list(rows[:fit]), "next": token}
+
+    async def _guarded(self, work: Awaitable[Response]) -> Response:
+        """Return what comes of ``work``; whatever goes wrong, the connection goes on."""
+        try:
+            return await work
+        except Refused:
+            raise
+        except OSError as error:
+            self._log.error("an operator's wish cannot be done: {error}", error=str(error))
+            raise Unavailable("That cannot be read now. Please try again later.") from None
+        except Exception:
+            self._log.failure("an operator's wish broke")
+            raise Unavailable("Something broke here; the server's log has it. Sorry.") from None

@@ -1,0 +1,386 @@
+"""What an operator can do: one table for the port, the console and its one-shot form.
+
+A verb becomes an ordinary command, or, without ``asks``, is answered by ``chatnet.admin.looks`` or
+``chatnet.admin.deeds``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from textwrap import wrap
+
+from chatnet.core import commands as c
+from chatnet.core.durations import parse_duration
+from chatnet.core.refusals import Malformed
+from chatnet.core.roles import Rank
+
+Value = str | int | float | bool
+Asked = c.Moderation | c.Delete | c.Governing | c.Purge | c.Telling  # what a verb may become
+
+
+class Kind(Enum):
+    """What an argument is: how it is read, and what completes it."""
+
+    WORD = "word"
+    PERSON = "person"
+    ROOM = "room"
+    TEXT = "text"  # all the rest of the line, if it is not an option's
+    SECRET = "secret"  # noqa: S105 -- a password: asked for where it is missing
+    MESSAGE = "message"  # ROOM/SEQ
+    SPAN = "span"  # a length of time, in seconds
+    NUMBER = "number"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One thing that a verb takes, by its place or, with an ``option``, as ``--option VALUE``."""
+
+    name: str
+    kind: Kind = Kind.WORD
+    optional: bool = False
+    option: str = ""
+    choices: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        shown = "|".join(self.choices) or self.name.upper()
+        if self.kind is Kind.MESSAGE:
+            shown = "ROOM/NUMBER"
+        if self.option:
+            shown = f"--{self.option}" + ("" if self.kind is Kind.FLAG else f" {shown}")
+        return f"[{shown}]" if self.optional or self.option else shown
+
+
+class Given:
+    """What a verb was given."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self.values = dict(values)
+
+    def text(self, name: str) -> str:
+        """Return the words ``name``; none if they were not given."""
+        return str(self.values.get(name, ""))
+
+    def number(self, name: str, otherwise: int = 0) -> int:
+        """Return the number ``name``."""
+        return int(self.values.get(name, otherwise))
+
+    def seconds(self, name: str = "seconds") -> float:
+        """Return the length of time ``name``."""
+        return float(self.values.get(name, 0.0))
+
+    def switch(self, name: str) -> float:
+        """Return ``name`` as a number: on is 1, off is 0, anything else a length of time.
+
+        Raises:
+            Malformed: it is none of these.
+        """
+        word = self.text(name).lower()
+        seconds = {"on": 1, "off": 0, "0": 0}.get(word, parse_duration(word))
+        if seconds is None:
+            raise Malformed(f"{name} is on, off, or like 10s, not {word}")
+        return float(seconds)
+
+    def flag(self, name: str) -> bool:
+        """Return whether ``name`` was said."""
+        return bool(self.values.get(name, False))
+
+    def message(self, name: str) -> tuple[str, int]:
+        """Return the room and the seq that ``name`` means.
+
+        Raises:
+            Malformed: it is not written like ``tea/42``.
+        """
+        room, slash, seq = self.text(name).rpartition("/")
+        seq = seq.removeprefix("#")
+        if not (slash and room and seq.isascii() and seq.isdigit() and len(seq) < 16):
+            raise Malformed(f"A message is written ROOM/NUMBER, like tea/42, not {self.text(name)}")
+        return room, int(seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One thing that an operator can do."""
+
+    name: str
+    group: str
+    about: str
+    arguments: tuple[Argument, ...] = ()
+    rank: Rank = Rank.MODERATOR  # at least
+    asks: Callable[[Given], Asked] | None = None
+    writes: bool = False
+    upright: bool = False  # its answer is a row of which each value is a line
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return " ".join([self.name, *(argument.usage for argument in self.arguments)])
+
+    def understand(self, words: Sequence[str]) -> Given:
+        """Return what ``words`` say that follow the verb's name.
+
+        Raises:
+            Malformed: that is not how it is used.
+        """
+        values: dict[str, Value] = {}
+        places = [argument for argument in self.arguments if not argument.option]
+        left = list(words)
+        while left:
+            word = left.pop(0)
+            option, equals, value = word.partition("=")
+            named = next(
+                (a for a in self.arguments if a.option and f"--{a.option}" == option), None
+            )
+            if named is not None:
+                if named.kind is Kind.FLAG:
+                    values[named.name] = True
+                    continue
+                if not equals and not left:
+                    raise Malformed(f"{option} takes a value: {self.usage}")
+                values[named.name] = self._value(named, value if equals else left.pop(0))
+            elif word.startswith("--") and len(word) > 2:
+                raise Malformed(f"{self.name} has no option {option}: {self.usage}")
+            elif not places:
+                raise Malformed(f"That is more than {self.name} takes: {self.usage}")
+            elif places[0].kind is Kind.TEXT:
+                text = values.get(places[0].name, "")
+                values[places[0].name] = f"{text} {word}".strip()
+            else:
+                argument = places.pop(0)
+                values[argument.name] = self._value(argument, word)
+        for argument in self.arguments:
+            if argument.name not in values and not (argument.optional or argument.option):
+                raise Malformed(f"Use it like this: {self.usage}")
+        return Given(values)
+
+    def _value(self, argument: Argument, word: str) -> Value:
+        if argument.choices and word not in argument.choices:
+            raise Malformed(f"{argument.name} is {' or '.join(argument.choices)}, not {word}")
+        if argument.kind is Kind.NUMBER:
+            if not (word.isascii() and word.isdigit() and len(word) < 16):
+                raise Malformed(f"{argument.name} is a number, not {word}: {self.usage}")
+            return int(word)
+        if argument.kind is Kind.SPAN:
+            seconds = int(word) if word.isascii() and word.isdigit() else parse_duration(word)
+            if seconds is None or seconds > 10**10:
+                raise Malformed(f"{argument.name} is like 90s, 10m, 2h or 7d, not {word}")
+            return float(seconds)
+        return word
+
+
+_WHO = Argument("who", Kind.PERSON)
+_ROOM = Argument("room", Kind.ROOM)
+_SOME_ROOM = Argument("room", Kind.ROOM, optional=True)
+_REASON = Argument("reason", Kind.WORD, option="reason")
+_FOR = Argument("seconds", Kind.SPAN, option="for")
+_KIND = Argument("kind", option="kind", choices=("account", "name", "address"))
+_TEXT = Argument("text", Kind.TEXT)
+_LIMIT = Argument("limit", Kind.NUMBER, option="limit")
+
+GROUPS = ("Look", "People", "Rooms", "Talking", "Defence", "Server")
+
+LOOK = (
+    Verb("status", "Look", "version, uptime, who is here by door, rooms, memory, store and"
+         " certificate", upright=True),
+    Verb("who", "Look", "who is connected, on the server or in a room; --sort idle, rate (of what"
+         " they ask for) or lag (entries that they have not read)",
+         (_SOME_ROOM, Argument("sort", option="sort", choices=("name", "idle", "rate", "lag")))),
+    Verb("info", "Look", "all about a name, an account, an address, a network (10.0.0.0/8) or the"
+         " id of a connection", (Argument("what", Kind.PERSON),)),
+    Verb("rooms", "Look", "the rooms, the busiest first", (_LIMIT,)),
+    Verb("room", "Look", "how a room is set up, and who is in it", (_ROOM,), upright=True),
+    Verb("why", "Look", "whether somebody may do something in a room, and which rule decides",
+         (_WHO, Argument("verb"), _ROOM), upright=True),
+    Verb("top", "Look", "the busiest rooms and connections since the server began", (_LIMIT,)),
+    Verb("audit", "Look", "what staff did, the last first; --by somebody, or --match a word",
+         (_LIMIT, Argument("by", Kind.PERSON, option="by"), Argument("match", option="match"))),
+    Verb("watch", "Look", "follow what happens, until Ctrl-C",
+         (Argument("off", Kind.FLAG, option="off"),)),
+)  # fmt: skip
+
+PEOPLE = (
+    Verb("kick", "People", "put somebody out of a room; without ROOM, of every room",
+         (_WHO, _SOME_ROOM, _REASON), writes=True),
+    Verb("mute", "People", "let somebody listen in a room, but not speak; for good, or --for 2h",
+         (_WHO, _ROOM, _FOR, _REASON), writes=True,
+         asks=lambda g: c.Mute(g.text("room"), g.text("who"), g.seconds(), g.text("reason"))),
+    Verb("unmute", "People", "let them speak again", (_WHO, _ROOM), writes=True,
+         asks=lambda g: c.Unmute(g.text("room"), g.text("who"))),
+    Verb("ban", "People", "keep an account, a name (or a pattern: spam*), an address or a network"
+         " (192.0.2.0/24) off the server, or somebody out of a room; for good, or --for 2h. WHO is"
+         " told the reason, staff alone the note. --purge 1h deletes what WHO said so long back;"
+         " --dry-run only tells who would be hit, of those who are here and who were lately",
+         (_WHO, _SOME_ROOM, _FOR, _REASON, Argument("note", option="note"), _KIND,
+          Argument("purge", Kind.SPAN, option="purge"),
+          Argument("dry", Kind.FLAG, option="dry-run")), writes=True),
+    Verb("unban", "People", "let them in again", (_WHO, _SOME_ROOM, _KIND, _REASON), writes=True),
+    Verb("bans", "People", "who is banned from the server, or banned or muted in a room; --match"
+         " only those that hit that name or address",
+         (_SOME_ROOM, Argument("match", Kind.PERSON, option="match"))),
+    Verb("exempt", "People", "let no ban hit an account or an address, for good or --for 2h",
+         (_WHO, _FOR, _REASON, _KIND), Rank.ADMIN, writes=True),
+    Verb("unexempt", "People", "let bans hit them again", (_WHO, _KIND, _REASON), Rank.ADMIN,
+         writes=True),
+    Verb("purge", "People", "delete what somebody said so long back, in a room or, with *, in all",
+         (_WHO, _ROOM, Argument("seconds", Kind.SPAN), _REASON), writes=True,
+         asks=lambda g: c.Purge(g.text("room"), g.text("who"), g.seconds(), g.text("reason"))),
+    Verb("sessions", "People", "the connections of somebody", (_WHO,)),
+    Verb("undo", "People", "take back an act, by its number in audit",
+         (Argument("act", Kind.NUMBER),), writes=True),
+    Verb("logout", "People", "close all connections of somebody, or the one of that id",
+         (_WHO, _REASON), writes=True),
+    Verb("account add", "People", "make an account", (Argument("name"),
+         Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
+    Verb("account role", "People", "let an account be a user, moderator, admin or owner of the"
+         " server", (_WHO, Argument("rank", choices=tuple(rank.name.lower() for rank in Rank)),
+         _REASON), Rank.ADMIN, writes=True,
+         asks=lambda g: c.SetRank(g.text("who"), g.text("rank"), g.text("reason"))),
+    Verb("account show", "People", "what is known of an account", (_WHO,), upright=True),
+)  # fmt: skip
+
+ROOMS = (
+    Verb("op", "Rooms", "make somebody a moderator of a room", (_WHO, _ROOM),
+         Rank.ADMIN, writes=True, asks=lambda g: c.Op(g.text("room"), g.text("who"))),
+    Verb("deop", "Rooms", "make a moderator an ordinary member", (_WHO, _ROOM),
+         Rank.ADMIN, writes=True, asks=lambda g: c.Deop(g.text("room"), g.text("who"))),
+    Verb("owner", "Rooms", "let a room belong to somebody who is in it", (_WHO, _ROOM),
+         Rank.ADMIN, writes=True, asks=lambda g: c.Own(g.text("room"), g.text("who"))),
+    Verb("voice", "Rooms", "let somebody speak also where others may not, or not so often",
+         (_WHO, _ROOM), writes=True, asks=lambda g: c.Voice(g.text("room"), g.text("who"))),
+    Verb("devoice", "Rooms", "let them speak as others do", (_WHO, _ROOM), writes=True,
+         asks=lambda g: c.Devoice(g.text("room"), g.text("who"))),
+    Verb("invite", "Rooms", "let somebody in, also where one enters by invitation only",
+         (_WHO, _ROOM), Rank.ADMIN, writes=True,
+         asks=lambda g: c.Invite(g.text("room"), g.text("who"))),
+    Verb("set", "Rooms", "change a room: invite-only, members-only, announce-only or closed is on"
+         " or off, slow is a span between messages, or off",
+         (_ROOM, Argument("setting"), Argument("value")), Rank.ADMIN, writes=True,
+         asks=lambda g: c.Configure(g.text("room"), g.text("setting"), g.switch("value"))),
+    Verb("topic", "Rooms", "say what a room is about; - removes it", (_ROOM, _TEXT), writes=True,
+         asks=lambda g: c.SetTopic(g.text("room"), g.text("text").removeprefix("-")
+                                   if g.text("text") == "-" else g.text("text"))),
+    Verb("lock", "Rooms", "let only those in who know a password",
+         (_ROOM, Argument("password", Kind.SECRET, optional=True)), rank=Rank.ADMIN, writes=True,
+         asks=lambda g: c.Lock(g.text("room"), g.text("password"))),
+    Verb("unlock", "Rooms", "let everyone in again", (_ROOM,), rank=Rank.ADMIN, writes=True,
+         asks=lambda g: c.Unlock(g.text("room"))),
+    Verb("retain", "Rooms", "let messages be kept no longer than that; 0: as long as the server"
+         " keeps them", (_ROOM, Argument("seconds", Kind.SPAN)), rank=Rank.ADMIN, writes=True,
+         asks=lambda g: c.Retain(g.text("room"), g.seconds())),
+    Verb("delete", "Rooms", "erase a message; /history and watch show its number",
+         (Argument("message", Kind.MESSAGE), _REASON), writes=True,
+         asks=lambda g: c.Delete(*g.message("message"), g.text("reason"))),
+)  # fmt: skip
+
+TALKING = (
+    Verb("say", "Talking", "say something in a room", (_ROOM, _TEXT), writes=True),
+    Verb("tell", "Talking", "tell somebody alone, now or at the next login", (_WHO, _TEXT),
+         writes=True, asks=lambda g: c.Whisper(g.text("who"), g.text("text"))),
+    Verb("shout", "Talking", "tell everyone on the server", (_TEXT,), rank=Rank.ADMIN, writes=True,
+         asks=lambda g: c.Announce(g.text("text"))),
+    Verb("motd", "Talking", "show what everyone is told who connects", upright=True),
+)  # fmt: skip
+
+SERVER = (
+    Verb("config check", "Server", "read the configuration file as a start would"),
+    Verb("cert show", "Server", "the TLS certificate: names, fingerprint, expiry",
+         upright=True),
+    Verb("cert reload", "Server", "look at the certificate's files now", rank=Rank.ADMIN,
+         writes=True, upright=True),
+    Verb("drain", "Server", "let nobody in any more, tell all, and stop after so long",
+         (Argument("seconds", Kind.SPAN), _TEXT), Rank.OWNER, writes=True),
+    Verb("stop", "Server", "stop the server, at once or --in 5m; --never calls that off",
+         (Argument("seconds", Kind.SPAN, option="in"), Argument("never", Kind.FLAG,
+         option="never")), Rank.OWNER, writes=True),
+    Verb("du", "Server", "how many entries each room has", (_LIMIT,)),
+    Verb("doctor", "Server", "look for what may go wrong: disk, fsync, clock, certificate, backup,"
+         " open files"),
+)  # fmt: skip
+
+DEFENCE = (
+    Verb("limit get", "Defence", "what one person and one address may do",
+         (Argument("name", optional=True),)),
+    Verb("limit set", "Defence", "change that until the server stops; none is no limit",
+         (Argument("name"), Argument("value")), Rank.ADMIN, writes=True),
+    Verb("registration", "Defence", "whether people can make accounts: all, who has an invitation,"
+         " or nobody", (Argument("to", optional=True, choices=("open", "invite", "closed")),),
+         Rank.ADMIN, writes=True),
+    Verb("invite new", "Defence", "make an invitation: for one account, or --uses 5; for good, or"
+         " --for 7d", (Argument("uses", Kind.NUMBER, option="uses"), _FOR,
+         Argument("note", option="note")), Rank.ADMIN, writes=True),
+    Verb("invite list", "Defence", "the invitations that are good for something",
+         rank=Rank.ADMIN),
+    Verb("invite revoke", "Defence", "let one, or all, be good for nothing",
+         (Argument("id"),), Rank.ADMIN, writes=True),
+    Verb("level", "Defence", "how careful the server is with those who are new: 0 to 4, for good"
+         " or --for 1h; auto: as many as come",
+         (Argument("to", optional=True, choices=("0", "1", "2", "3", "4", "auto")), _FOR),
+         Rank.ADMIN, writes=True),
+)  # fmt: skip
+
+ALL_VERBS = (*LOOK, *PEOPLE, *ROOMS, *TALKING, *DEFENCE, *SERVER)
+VERBS = {verb.name: verb for verb in ALL_VERBS}
+BY_THEMSELVES = {  # what needs no server, see chatnet.admin.keeping
+    "backup": "write all that is kept to a file, while the server runs",
+    "restore": "put a backup back into an empty store",
+    "verify": "find what is lost, changed or moved",
+}
+
+
+def understand(words: Sequence[str]) -> tuple[Verb, Given]:
+    """Return the verb that ``words`` begin with, and what it is given.
+
+    Raises:
+        Malformed: there is none, or that is not how it is used.
+    """
+    verb, rest = find(words)
+    return verb, verb.understand(rest)
+
+
+def find(words: Sequence[str]) -> tuple[Verb, Sequence[str]]:
+    """Return the verb that ``words`` begin with, and what follows.
+
+    Raises:
+        Malformed: there is none.
+    """
+    for count in (2, 1):
+        verb = VERBS.get(" ".join(words[:count]).lower())
+        if verb is not None:
+            return verb, words[count:]
+    first = words[0].lower()[:32] if words else ""
+    longer = [name for name in VERBS if name.startswith(f"{first} ")]
+    near = longer or get_close_matches(first, VERBS, 1)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "help lists what there is."
+    raise Malformed(f"There is no verb {first}. {hint}")
+
+
+def help_text() -> str:
+    """Return the list of all verbs."""
+    width = max(len(verb.name) for verb in ALL_VERBS)
+    lines = []
+    for group in GROUPS:
+        lines.append(f"{group}:")
+        for verb in ALL_VERBS:
+            if verb.group == group:
+                about = verb.about.partition(";")[0].partition(":")[0]
+                lines.append(f"  {verb.name:{width}}  {about}"[:79])
+    lines.append("Without a server:")
+    lines += [f"  {name:{width}}  {about}"[:79] for name, about in BY_THEMSELVES.items()]
+    return "\n".join(lines)
+
+
+def help_on(words: Sequence[str]) -> str:
+    """Return what there is to know about the verb that ``words`` name.
+
+    Raises:
+        Malformed: there is none.
+    """
+    verb, _ = find(words)
+    rank = f" Takes the rank of {verb.rank.name.lower()}." if verb.rank else ""
+    about = f"{verb.about[0].upper()}{verb.about[1:]}.{rank}"
+    return "\n".join([*wrap(verb.usage, 79, subsequent_indent="    "), *wrap(about, 79)])

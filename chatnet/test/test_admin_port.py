@@ -1,0 +1,489 @@
+"""The operators' port: verbs, pages, ranks and logins, over AMP in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.testing import StringTransport
+from twisted.logger import Logger
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+from twisted.test.iosim import FakeTransport, IOPump, connect
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import alsoProvides
+
+from chatnet.admin import calls
+from chatnet.admin.calling import Line
+from chatnet.admin.calls import COMMANDS, Login, More, packed, page
+from chatnet.admin.deeds import all_of_them
+from chatnet.admin.desk import Answer, Building, Desk
+from chatnet.admin.operator import Operator
+from chatnet.admin.port import LOGIN_BYTES, LOGIN_SECONDS, OperatorsFactory, Port
+from chatnet.admin.tables import Shown, lines_of, width
+from chatnet.admin.verbs import ALL_VERBS, VERBS, Given, help_on, help_text, understand
+from chatnet.core import refusals
+from chatnet.core.refusals import Malformed, NotAllowed
+from chatnet.core.roles import Rank
+from chatnet.test.rig import Rig
+
+
+class VerbTests(SynchronousTestCase):
+    def given(self, line: str) -> dict[str, Any]:
+        return understand(line.split())[1].values
+
+    def test_arguments_come_by_place_and_options_by_name(self) -> None:
+        self.assertEqual(
+            self.given("ban bob tea --for 2h --reason=spam"),
+            {"who": "bob", "room": "tea", "seconds": 7200.0, "reason": "spam"},
+        )
+        self.assertEqual(self.given("kick --reason x bob"), {"who": "bob", "reason": "x"})
+        self.assertEqual(self.given("say tea a b  c"), {"room": "tea", "text": "a b c"})
+        self.assertEqual(self.given("cert show"), {})
+        self.assertEqual(self.given("stop --never"), {"never": True})
+
+    def test_what_makes_no_sense_is_told_with_how_it_is_used(self) -> None:
+        for line, sentence in (
+            ("kick", "Use it like this: kick WHO [ROOM] [--reason REASON]"),
+            ("kick bob tea more", "That is more than kick takes"),
+            ("kick bob --why x", "kick has no option --why"),
+            ("kick bob --reason", "--reason takes a value"),
+            ("ban bob tea --for soon", "seconds is like 90s, 10m, 2h or 7d, not soon"),
+            ("who --sort size", "sort is name or idle or rate or lag, not size"),
+            ("du --limit many", "limit is a number, not many"),
+            ("kik bob", "Did you mean kick?"),
+            ("cert", "Did you mean cert show or cert reload?"),
+            ("", "There is no verb"),
+        ):
+            with self.assertRaises(Malformed) as caught:
+                self.given(line)
+            self.assertIn(sentence, str(caught.exception))
+
+    def test_a_message_is_named_by_its_room_and_number(self) -> None:
+        self.assertEqual(Given({"message": "tea/#42"}).message("message"), ("tea", 42))
+        for word in ("tea", "42", "/42", "tea/", "tea/x"):
+            with self.assertRaises(Malformed):
+                Given({"message": word}).message("message")
+
+    def test_help_fits_the_screen_and_names_each_verb(self) -> None:
+        for verb in ALL_VERBS:
+            self.assertIn(f"  {verb.name} ", help_text())
+            self.assertIn(verb.usage, " ".join(help_on(verb.name.split()).split()))
+        self.assertLess(max(map(len, help_text().splitlines())), 80)
+
+    def test_each_verb_is_a_command_of_amp_and_has_someone_who_does_it(self) -> None:
+        self.assertEqual(set(COMMANDS), set(VERBS))
+        done = {verb.name for verb in ALL_VERBS if verb.asks is not None} | set(all_of_them())
+        self.assertEqual(set(VERBS) - done, {"watch"})
+
+    def test_each_way_to_say_no_has_its_own_code_on_the_wire(self) -> None:
+        kinds = [k for k in vars(refusals).values() if isinstance(k, type)]
+        self.assertEqual(set(calls.ERRORS), set(kinds))
+        self.assertEqual(len(set(calls.ERRORS.values())), len(kinds))
+        self.assertIs(list(calls.ERRORS)[-1], refusals.Refused)
+
+
+class TableTests(SynchronousTestCase):
+    def test_tables_fit_the_screen_and_obey_nobody(self) -> None:
+        rows: list[Shown] = [
+            {"name": "ann", "topic": "words " * 40, "people": 3},
+            {"name": "名" * 40, "topic": "\x1b[2Jred\r\n", "people": 12345},
+        ]
+        lines = lines_of("", rows)
+        self.assertLessEqual(max(map(width, lines)), 80)
+        self.assertEqual(len(lines), 3)
+        self.assertNotIn("\x1b", "".join(lines))
+        self.assertIn("12,345", lines[2])
+
+    def test_values_are_told_as_people_read_them(self) -> None:
+        row: Shown = {
+            "idle": 7500.0,
+            "until": 0.0,
+            "made": 1.8e9,
+            "memory": 88_000_000,
+            "muted": False,
+        }
+        self.assertEqual(
+            lines_of("", [row], upright=True),
+            [
+                "idle    2h05m",
+                "until   for good",
+                "made    2027-01-15 08:00",
+                "memory  88 MB",
+                "muted   no",
+            ],
+        )
+
+
+class PortCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.rig = Rig()
+        self.stopped: list[str] = []
+        self.rig.factory.aside = self.rig.reader
+        building = Building(
+            self.rig.factory,
+            self.rig.clock.seconds(),
+            lambda: self.stopped.append("stop"),
+            lambda: self.stopped.append("lock up"),
+            list,
+        )
+        self.desk = Desk(building, all_of_them())
+        self.happened: list[str] = []
+        self.pumps: dict[amp.AMP, IOPump] = {}
+
+    def calls_at(self, trusted: bool = True, tls: bool = False) -> amp.AMP:
+        """Return an operator's end of a connection."""
+        self.house = OperatorsFactory(self.desk, trusted)
+        port = self.house.buildProtocol(None)
+        assert port is not None
+        self.port: Port = port
+        line = Line(lambda rows: self.happened.extend(str(row["text"]) for row in rows))
+        near, far = FakeTransport(line, False), FakeTransport(port, True)
+        if tls:
+            alsoProvides(far, ISSLTransport)
+        self.pump: IOPump = connect(port, far, line, near)
+        self.pumps[line] = self.pump
+        return line
+
+    def settle(self) -> None:
+        for _ in range(6):
+            self.pump.flush()
+            self.rig.settle()
+        self.pump.flush()
+
+    def answer(self, line: amp.AMP, words: str) -> dict[str, Any]:
+        return self.asks(line, *self.command(words))
+
+    def refusal(self, line: amp.AMP, words: str) -> Exception:
+        return self.refused(line, *self.command(words))
+
+    def command(self, words: str) -> tuple[type[amp.Command], dict[str, Any]]:
+        verb, given = understand(words.split())
+        return COMMANDS[verb.name], given.values
+
+    def asks(
+        self, line: amp.AMP, command: type[amp.Command], values: dict[str, Any]
+    ) -> dict[str, Any]:
+        result = self._result(line, command, values)
+        if isinstance(result, Failure):
+            result.raiseException()
+        answer: dict[str, Any] = result
+        return answer
+
+    def refused(
+        self, line: amp.AMP, command: type[amp.Command], values: dict[str, Any]
+    ) -> Exception:
+        result = self._result(line, command, values)
+        assert isinstance(result, Failure), result
+        error: Any = result.value
+        return cast(Exception, error)
+
+    def _result(self, line: amp.AMP, command: type[amp.Command], values: dict[str, Any]) -> Any:
+        results: list[Any] = []
+        line.callRemote(command, **values).addBoth(results.append)
+        self.settle()
+        return results[0]
+
+    def rows(self, line: amp.AMP, words: str) -> list[dict[str, Any]]:
+        return [json.loads(row) for row in self.answer(line, words)["rows"]]
+
+
+class PortTests(PortCase):
+    def test_an_operator_moderates_by_ordinary_commands(self) -> None:
+        line = self.calls_at()
+        self.rig.member("eve")
+        ann, bob = self.rig.member("ann"), self.rig.member("bob")
+        ann.hears()
+        answer = self.answer(line, "kick bob tea --reason loud")
+        head = self.rig.room("tea").log.head
+        self.assertEqual(answer["said"], f"Done: tea, entry {head}.")
+        self.assertEqual(ann.hears(), ["bob was kicked by operator: loud"])
+        self.assertIn("You are out of tea.", bob.hears())
+        self.answer(line, "topic tea scones")
+        self.answer(line, "mute ann tea --for 10m")
+        self.assertEqual(self.rig.room("tea").state.topic, "scones")
+        (mute,) = self.rows(line, "bans tea")
+        self.assertEqual((mute["who"], mute["is"], mute["by"]), ("ann", "muted", "operator"))
+        self.answer(line, "unmute ann tea")
+        self.assertEqual(self.rows(line, "bans tea"), [])
+
+    def test_whoever_is_kicked_from_nowhere_in_particular_is_out_of_every_room(self) -> None:
+        line = self.calls_at()
+        self.rig.program("bot").sends("join", room="tea")
+        bot = self.rig.factory.sessions[next(iter(self.rig.factory.sessions))]
+        self.assertEqual(self.answer(line, "kick bot")["said"], "Done: bot is out of tea.")
+        self.assertEqual(dict(bot.rooms), {})
+        self.assertIn("bot is in no room", str(self.refusal(line, "kick bot")))
+
+    def test_refusals_arrive_as_what_they_are(self) -> None:
+        line = self.calls_at()
+        self.rig.member("ann")
+        for words, kind in (
+            ("room nowhere", refusals.NoSuchRoom),
+            ("kick bob tea", refusals.NotAMember),
+            ("unlock tea", refusals.NotAllowed),
+            ("tell zoe hello", refusals.NoSuchPerson),
+            ("why ann fly tea", refusals.Malformed),
+            ("delete tea/9", refusals.NoSuchMessage),
+            ("cert show", refusals.Refused),
+        ):
+            self.assertIs(type(self.refusal(line, words)), kind, words)
+        self.answer(line, "status")
+
+    def test_a_verb_takes_its_rank(self) -> None:
+        operator = Operator(self.rig.host, "1", "mia", Rank.MODERATOR)
+        for verb in ALL_VERBS:
+            if verb.rank > Rank.MODERATOR:
+                work = self.desk.do(operator, verb, Given({}))
+                failure = self.failureResultOf(Deferred.fromCoroutine(work))
+                self.assertIn(f"takes the rank of {verb.rank.name.lower()}", str(failure.value))
+        user = Operator(self.rig.host, "1", "una", Rank.USER)
+        for verb in ALL_VERBS:
+            work = self.desk.do(user, verb, Given({}))
+            self.failureResultOf(Deferred.fromCoroutine(work), NotAllowed)
+
+    def test_long_lists_come_in_pages(self) -> None:
+        line = self.calls_at()
+        rows: list[Shown] = [{"number": n, "text": "é" * 500} for n in range(300)]
+
+        async def many(desk: Desk, operator: Operator, given: Given) -> Answer:
+            return Answer("", rows)
+
+        self.desk._does["who"] = many
+        answer = self.answer(line, "who")
+        first, got = answer["next"], list(answer["rows"])
+        while answer["next"]:
+            self.assertLess(sum(len(row.encode()) for row in answer["rows"]), 65_000)
+            answer = self.asks(line, More, {"next": answer["next"]})
+            got += answer["rows"]
+        self.assertEqual([json.loads(row)["number"] for row in got], list(range(300)))
+        self.assertIsInstance(self.refused(line, More, {"next": first}), refusals.NoSuchMessage)
+
+    def test_one_row_fits_whatever_is_in_it(self) -> None:
+        row = packed({"text": "\U0001f600" * 100_000})
+        self.assertLess(len(row.encode()), 60_000)
+        self.assertEqual(page([row, "x" * 70_000]), 1)
+        self.assertEqual(page(["x" * 70_000]), 1)
+
+    def test_what_happens_is_told_to_those_who_watch(self) -> None:
+        line = self.calls_at()
+        self.rig.member("ann")
+        self.answer(line, "watch")
+        self.rig.member("bob").types("psst")
+        self.settle()
+        self.assertIn("bob joined tea", self.happened)
+        self.assertIn("bob spoke in tea", self.happened)
+        self.assertNotIn("psst", "".join(self.happened))
+        self.answer(line, "watch --off")
+        self.happened.clear()
+        self.rig.member("eve")
+        self.settle()
+        self.assertEqual(self.happened, [])
+
+    def test_who_watches_and_does_not_read_is_told_how_much_is_missing(self) -> None:
+        line = self.calls_at()
+        self.answer(line, "watch")
+        log = Logger("chatnet.test")
+        for number in range(3000):
+            log.info("{number}", number=number)
+        for _ in range(50):
+            self.settle()
+        self.assertIn("1,000 lines were left out", self.happened)
+        self.assertIn("1999", self.happened)
+        self.port.connectionLost()
+        log.info("nobody hears this")
+
+    def test_the_server_stops_when_it_is_told_and_not_when_that_is_called_off(self) -> None:
+        line = self.calls_at()
+        ann = self.rig.member("ann")
+        self.answer(line, "stop --in 5m")
+        self.assertIn("[all] operator: This server stops in 5 minutes.", ann.hears())
+        self.answer(line, "stop --never")
+        self.assertIn(
+            "does not stop after all", str(self.refusal(line, "stop --never")) + str(ann.hears())
+        )
+        self.rig.clock.advance(301)
+        self.assertEqual(self.stopped, [])
+        self.answer(line, "drain 1m We move.")
+        self.assertEqual(self.stopped, ["lock up"])
+        self.rig.clock.advance(61)
+        self.assertEqual(self.stopped, ["lock up", "stop"])
+
+    def test_a_verb_that_breaks_is_logged_and_the_connection_goes_on(self) -> None:
+        async def broken(desk: Desk, operator: Operator, given: Given) -> Answer:
+            raise ZeroDivisionError
+
+        self.desk._does["top"] = broken
+        line = self.calls_at()
+        self.assertIsInstance(self.refusal(line, "top"), refusals.Unavailable)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.answer(line, "status")
+
+
+class LoginTests(PortCase):
+    def login(self, line: amp.AMP, password: str) -> Exception:
+        return self.refused(line, Login, {"name": "ann", "password": password})
+
+    def test_nothing_is_done_for_who_is_not_logged_in(self) -> None:
+        line = self.calls_at(trusted=False, tls=True)
+        self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
+
+    def test_a_password_over_plain_text_is_not_even_looked_at(self) -> None:
+        self.rig.account("ann")
+        line = self.calls_at(trusted=False)
+        self.assertIn("over TLS only", str(self.login(line, "secret")))
+
+    def test_an_account_without_a_rank_is_turned_away(self) -> None:
+        self.rig.account("ann")
+        line = self.calls_at(trusted=False, tls=True)
+        self.assertIsInstance(self.login(line, "wrong"), refusals.WrongPassword)
+        self.assertIn("not one of this server's staff", str(self.login(line, "secret")))
+
+    def test_who_says_too_much_or_nothing_before_that_is_cut(self) -> None:
+        self.calls_at(trusted=False)
+        port = self.house.buildProtocol(None)
+        assert port is not None
+        self._cut(port, lambda: port.dataReceived(b"\0\x01k\xff\xff" + b"x" * LOGIN_BYTES))
+        late = self.house.buildProtocol(None)
+        assert late is not None
+        self._cut(late, lambda: self.rig.clock.advance(LOGIN_SECONDS + 1))
+
+    def _cut(self, port: Port, act: Any) -> None:
+        transport = StringTransport()
+        cut: list[bool] = []
+        transport.abortConnection = lambda: cut.append(True)  # type: ignore[method-assign]
+        port.makeConnection(transport)
+        act()
+        self.assertEqual(cut, [True])
+
+
+def texts(rows: Sequence[dict[str, Any]], key: str) -> list[str]:
+    return [str(row[key]) for row in rows]
+
+
+class LookTests(PortCase):
+    def test_who_is_sorted_by_what_is_asked_for(self) -> None:
+        line = self.calls_at()
+        bob = self.rig.member("bob")
+        self.rig.clock.advance(60)
+        ann = self.rig.member("ann", "cake", address="198.51.100.7")
+        self.assertEqual(texts(self.rows(line, "who"), "name"), ["ann", "bob"])
+        self.assertEqual(texts(self.rows(line, "who --sort idle"), "name"), ["bob", "ann"])
+        self.assertEqual(texts(self.rows(line, "who tea"), "name"), ["bob"])
+        ann.types("a", "b", "c", "d", "e", "f")
+        self.assertEqual(texts(self.rows(line, "who --sort rate"), "name"), ["ann", "bob"])
+        bob.stops_listening()
+        self.rig.member("eve").types("1", "2", "3")
+        (row,) = [row for row in self.rows(line, "who --sort lag") if row["lag"]]
+        self.assertEqual((row["name"], row["lag"]), ("bob", 4))
+
+    def test_info_finds_a_name_an_address_a_network_and_a_connection(self) -> None:
+        line = self.calls_at()
+        self.rig.account("ann").types("/join tea")
+        bob = self.rig.member("bob", address="198.51.100.7")
+        for what in ("bob", "198.51.100.7", "198.51.100.0/24", bob.session.id):
+            self.assertEqual(texts(self.rows(line, f"info {what}"), "name")[:1], ["bob"], what)
+        account, connection, place = self.rows(line, "info Ann")
+        self.assertEqual((account["account"], account["connections"]), ("ann", 1))
+        self.assertEqual((connection["name"], place["is"]), ("ann", "moderator"))
+        self.assertIsInstance(self.refusal(line, "info 10.0.0.0/8"), refusals.NoSuchPerson)
+        self.assertIsInstance(self.refusal(line, "info zoe"), refusals.NoSuchPerson)
+
+    def test_why_names_the_rule_that_decides(self) -> None:
+        line = self.calls_at()
+        self.rig.member("ann")
+        self.rig.member("bob")
+        (row,) = self.rows(line, "why ann kick tea")
+        self.assertTrue(row["allowed"])
+        (row,) = self.rows(line, "why bob kick tea")
+        self.assertFalse(row["allowed"])
+        self.assertEqual((row["role"], row["takes"]), ("member", "moderator"))
+        self.assertIn("Only a moderator of tea can do that", row["because"])
+
+    def test_status_counts_doors(self) -> None:
+        line = self.calls_at()
+        self.rig.member("ann")
+        self.rig.program("bot")
+        (row,) = self.rows(line, "status")
+        self.assertEqual((row["text"], row["json"], row["connections"]), (1, 1, 2))
+
+    def test_rooms_that_are_not_in_memory_count_as_well(self) -> None:
+        line = self.calls_at()
+        self.rig.member("ann").types("one", "two")
+        self.rig.restart()
+        self.setUpAgain()
+        line = self.calls_at()
+        (row,) = self.rows(line, "du")
+        self.assertEqual((row["room"], row["entries"]), ("tea", 4))
+
+    def setUpAgain(self) -> None:  # noqa: N802
+        building = Building(self.rig.factory, 0.0, list, list, list)
+        self.desk = Desk(building, all_of_them())
+
+
+class StaffTests(PortCase):
+    def test_a_ban_is_tried_out_noted_and_taken_back(self) -> None:
+        line = self.calls_at()
+        bob = self.rig.member("bob", address="198.51.100.7")
+        (row,) = self.rows(line, "ban 198.51.100.0/24 --dry-run")
+        self.assertEqual((row["name"], row["here"]), ("bob", True))
+        self.assertEqual(bob.hears(), [])
+        said = self.answer(line, "ban 198.51.100.0/24 --for 2h --reason flood --note bots")["said"]
+        self.assertEqual(said, "Done: act 1. undo 1 takes it back.")
+        self.assertIn("You are banned from this server", bob.hears()[-1])
+        (ban,) = self.rows(line, "bans --match 198.51.100.9")
+        self.assertEqual((ban["kind"], ban["reason"], ban["note"]), ("address", "flood", "bots"))
+        self.assertEqual(self.rows(line, "bans --match 192.0.2.1"), [])
+        self.assertIn("undo 2 takes it back", self.answer(line, "undo 1")["said"])
+        self.assertEqual(self.rows(line, "bans"), [])
+        self.assertEqual(texts(self.rows(line, "audit"), "did"), ["unban", "ban"])
+        self.assertIsInstance(self.refusal(line, "undo 9"), refusals.NoSuchMessage)
+
+    def test_what_is_banned_is_seen_from_how_it_is_written(self) -> None:
+        line = self.calls_at()
+        self.rig.account("ann")
+        for what, kind in (
+            ("ann", "account"),
+            ("zoe", "name"),
+            ("spam*", "name"),
+            ("203.0.113.9", "address"),
+            ("2001:db8::/48", "address"),
+        ):
+            self.answer(line, f"ban {what}")
+            self.assertEqual(self.rows(line, "bans")[-1]["kind"], kind, what)
+            self.answer(line, f"unban {what}")
+        self.assertEqual(self.rows(line, "bans"), [])
+
+    def test_no_ban_keeps_the_operator_out(self) -> None:
+        line = self.calls_at()
+        for words in ("ban operator", "ban oper*", "ban 127.0.0.1", "ban ::1"):
+            self.assertIsInstance(self.refusal(line, words), NotAllowed, words)
+        self.answer(line, "status")
+
+    def test_acts_are_found_by_who_did_them_and_in_pages(self) -> None:
+        line = self.calls_at()
+        self.rig.member("eve")
+        for number in range(300):
+            self.answer(line, f"topic tea number {number}")
+        rows = self.rows(line, "audit --limit 1000")
+        self.assertEqual(texts(rows, "to"), [f"number {n}" for n in reversed(range(300))])
+        self.assertEqual(len(self.rows(line, "audit --by operator --limit 3")), 3)
+        self.assertEqual(self.rows(line, "audit --by mia"), [])
+        self.assertEqual(len(self.rows(line, "audit --match 299")), 1)
+
+    def test_a_rank_that_is_lost_is_lost_at_once(self) -> None:
+        self.rig.account("mia")
+        self.answer(self.calls_at(), "account role mia moderator")
+        line = self.calls_at(trusted=False, tls=True)
+        answer = self.asks(line, Login, {"name": "mia", "password": "secret"})
+        self.assertEqual(answer["rank"], "moderator")
+        self.answer(line, "status")
+        self.answer(self.calls_at(), "account role mia user")
+        self.pump = self.pump_of(line)
+        self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
+
+    def pump_of(self, line: amp.AMP) -> IOPump:
+        return self.pumps[line]

@@ -1,0 +1,376 @@
+"""The operators' port and console: real sockets, real programs, a real terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import sys
+from typing import Any
+
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.utils import getProcessOutput
+from twisted.python.failure import Failure
+
+from chatnet.admin.calling import Calls, Line, Told, Unreachable, Where
+from chatnet.admin.calls import COMMANDS
+from chatnet.admin.verbs import VERBS, understand
+from chatnet.core.refusals import NotAllowed, Refused, WrongPassword
+from tests.harness import LiveTestCase, Server, Signal, coming, poll, reactor
+
+ADMIN = (sys.executable, "-m", "chatnet.admin")
+
+EVERY_VERB = (  # in this order, with what each says or returns; ann moderates tea, bob is in it
+    ("status", '"connections": 3'),
+    ("who --sort idle", '"name": "bob"'),
+    ("who tea", '"rooms": "tea"'),
+    ("info bob", '"door": "text"'),
+    ("info 127.0.0.0/8", '"name": "eve"'),
+    ("rooms", '"room": "tea"'),
+    ("room tea", '"moderators": "ann"'),
+    ("why bob topic tea", '"allowed": false'),
+    ("top", '"what": "connection"'),
+    ("watch", "You see what happens"),
+    ("watch --off", "You see no more"),
+    ("sessions bob", '"address": "127.0.0.1"'),
+    ("mute bob tea --for 1h --reason loud", "Done: tea, entry"),
+    ("bans tea", '"reason": "loud"'),
+    ("unmute bob tea", "Done: tea, entry"),
+    ("op bob tea", "Done: tea, entry"),
+    ("deop bob tea", "Done: tea, entry"),
+    ("voice bob tea", "Done: tea, entry"),
+    ("devoice bob tea", "Done: tea, entry"),
+    ("invite bob tea", "Done: tea, entry"),
+    ("set tea slow 10s", "Done: tea, entry"),
+    ("topic tea all about tea", "Done: tea, entry"),
+    ("lock tea sesame", "Done: tea, entry"),
+    ("unlock tea", "Done: tea, entry"),
+    ("retain tea 30d", "Done: tea, entry"),
+    ("say tea good morning", "Done: tea, entry"),
+    ("tell bob between us", "Done: it is told."),
+    ("shout to everybody", "Done: it is told."),
+    ("motd", "There is none"),
+    ("delete tea/4 --reason rude", "Done: tea, entry"),
+    ("kick bob --reason again", "Done: bob is out of tea."),
+    ("ban eve tea --for 2h", "Done: tea, entry"),
+    ("unban eve tea", "Done: tea, entry"),
+    ("account add zoe open-sesame", "the account zoe is made"),
+    ("account role zoe moderator --reason trusted", "undo "),
+    ("account show zoe", '"rank": "moderator"'),
+    ("ban spam* --for 1h --reason spam --note again --dry-run", "0 who are here would be hit"),
+    ("ban spam* --for 1h --reason spam --note again", "Done: act "),
+    ("bans", '"who": "spam*"'),
+    ("bans --match spammer", '"note": "again"'),
+    ("unban spam*", "Done: act "),
+    ("exempt 10.0.0.7", "Done: act "),
+    ("unexempt 10.0.0.7", "Done: act "),
+    ("purge bob * 1h --reason rude", "Done: act "),
+    ("owner ann tea", "so already"),
+    ("audit --limit 200", '"whom": "name spam*"'),
+    ("audit --match zoe", '"did": "rank"'),
+    ("undo 9", "Done: tea, entry"),
+    ("limit get messages", '"value": "none"'),
+    ("limit set messages 20+5/s", "Done: messages is 20+5/s, and was none"),
+    ("registration invite", "Done: registration is invite, and was open"),
+    ("invite new --uses 2 --for 7d --note friends", "makes 2 accounts for 1 week."),
+    ("invite list", '"note": "friends"'),
+    ("invite revoke all", "Done: 1 invitation"),
+    ("level 2 --for 1h", "The level is 2, and was 0."),
+    ("level auto", "The level is 0, and was 2."),
+    ("config check", "All is as it was"),
+    ("cert show", '"fingerprint": "'),
+    ("cert reload", "It is the same as before."),
+    ("du", '"entries": '),
+    ("doctor", '"check": "fsync"'),
+    ("logout eve --reason enough", "1 connection closed"),
+    ("stop --in 1h", "it off"),
+    ("stop --never", "goes on"),
+    ("drain 1h We move.", "nobody is let in any more"),
+    ("stop", "the server stops"),
+)
+
+
+class Shot(ProcessProtocol):
+    """The one-shot form, in a process of its own."""
+
+    def __init__(self) -> None:
+        self.out = self.err = ""
+        self.status: int | None = None
+        self._news = Signal()
+
+    def outReceived(self, data: bytes) -> None:
+        self.out += data.decode()
+        self._news.ring()
+
+    def errReceived(self, data: bytes) -> None:
+        self.err += data.decode()
+
+    def processEnded(self, reason: Failure) -> None:
+        ended: Any = reason.value
+        self.status = -ended.signal if ended.signal else ended.exitCode
+        self._news.ring()
+
+    async def shows(self, text: str) -> None:
+        await self._news.when(lambda: text in self.out, lambda: f"{text!r} in {self.out!r}")
+
+    async def ended(self) -> int:
+        await self._news.when(lambda: self.status is not None, lambda: "its end")
+        assert self.status is not None
+        return self.status
+
+
+class ConsoleCase(LiveTestCase):
+    @property
+    def socket(self) -> str:
+        return str(self.folder / "data" / "admin.sock")
+
+    async def opens(self, *options: str, data: str = "data") -> Server:
+        """Return a server at which operators are heard."""
+        server = await self.serves(*options, data=data)
+        await server.logged("operators are heard at ")
+        return server
+
+    def calls(self, where: Where | None = None) -> Calls:
+        calls = Calls(reactor, where or Where(self.socket))
+        self.addCleanup(lambda: coming(hang_up(calls)))
+        return calls
+
+    async def asks(self, calls: Calls, words: str) -> Told:
+        verb, given = understand(shlex.split(words))
+        return await calls.ask(verb, given)
+
+    async def does(self, *words: str, data: str = "data") -> tuple[str, str, int]:
+        """Return what the one-shot form prints, and its status."""
+        return await self.runs(*ADMIN, "--data", str(self.folder / data), *words)
+
+
+class PortTests(ConsoleCase):
+    async def test_every_verb_does_what_it_says_through_the_socket(self) -> None:
+        server = await self.opens()
+        ann = await self.joins(server, "ann")
+        bob = await self.joins(server, "bob")
+        bob.types("something rude")
+        await ann.until("something rude")
+        eve = await self.joins(server, "eve")
+        self.assertEqual(os.stat(self.socket).st_mode & 0o777, 0o600)
+        calls = self.calls()
+        for words, expected in EVERY_VERB:
+            told = await self.asks(calls, words)
+            shown = told.said + "".join(json.dumps(row) for row in told.rows)
+            self.assertIn(expected, shown, words)
+        covered = {understand(shlex.split(words))[0].name for words, _ in EVERY_VERB}
+        self.assertEqual(set(VERBS), covered)
+        await server.logged("all is stored; goodbye")
+        self.assertFalse(os.path.exists(self.socket))
+        heard = "\n".join([line for client in (ann, bob, eve) for line in await client.closed()])
+        for words in ("operator: good morning", "[whisper] operator: between us", "We move.",
+                      "bob was kicked by operator: again", "your connection: enough"):  # fmt: skip
+            self.assertIn(words, heard)
+        log = server.log.decode()
+        self.assertIn("operator asks for: kick who=bob reason=again", log)
+        for secret in ("sesame", "between us", "good morning"):
+            self.assertNotIn(secret, log)
+
+    async def test_the_socket_of_a_server_that_was_killed_is_replaced(self) -> None:
+        server = await self.opens()
+        server.kill()
+        await server.ended()
+        self.assertTrue(os.path.exists(self.socket))
+        with self.assertRaisesRegex(Unreachable, "the server is not running"):
+            await self.asks(self.calls(), "status")
+        await self.opens()
+        await self.asks(self.calls(), "status")
+
+    async def test_there_is_none_where_none_is_wanted_or_fits(self) -> None:
+        server = await self.serves("--no-admin")
+        await self.joins(server, "ann")
+        self.assertFalse(os.path.exists(self.socket))
+        await server.stop()
+        deep = "d" * 100
+        server = await self.serves(data=deep)
+        await server.logged("a socket's path has at most 107 bytes")
+        out, err, status = await self.does("status", data=deep)
+        self.assertEqual((out, status), ("", 3))
+        self.assertIn("--admin unix:FILE", err)
+        other = str(self.folder / "o.sock")
+        await server.stop()
+        server = await self.opens("--admin", f"unix:{other}", data=deep)
+        self.assertEqual(os.stat(other).st_mode & 0o777, 0o600)
+        out, err, status = await self.runs(*ADMIN, "--connect", f"unix:{other}", "du")
+        self.assertEqual((out, err, status), ("There is no room yet.\n", "", 0))
+
+
+class TlsTests(ConsoleCase):
+    async def serves_operators(self) -> tuple[Server, int]:
+        server = await self.serves("--admin", "tcp:0:interface=127.0.0.1")
+        await server.logged("operators are heard at 127.0.0.1, port ")
+        port = server.log.partition(b"heard at 127.0.0.1, port ")[2].split()[0]
+        return server, int(port)
+
+    def where(self, port: int, user: str, password: str) -> Where:
+        certificate = str(self.folder / "data" / "tls-cert.pem")
+        return Where("", "127.0.0.1", port, certificate, user, password)
+
+    async def test_over_tls_an_operator_needs_an_account_of_the_staff(self) -> None:
+        server, port = await self.serves_operators()
+        await self.registers(server, "ann", "open-sesame")
+        await self.registers(server, "mia", "open-sesame")
+        with self.assertRaises(WrongPassword):
+            await self.asks(self.calls(self.where(port, "ann", "wrong")), "status")
+        with self.assertRaisesRegex(NotAllowed, "not one of this server's staff"):
+            await self.asks(self.calls(self.where(port, "ann", "open-sesame")), "status")
+        await self.asks(self.calls(), "account role mia moderator")
+        mia = self.calls(self.where(port, "mia", "open-sesame"))
+        bob = await self.joins(server, "bob")
+        await self.asks(mia, "kick bob --reason rude")
+        await bob.until("bob was kicked by mia: rude")
+        with self.assertRaisesRegex(NotAllowed, "stop takes the rank of owner"):
+            await self.asks(mia, "stop")
+        await self.asks(self.calls(), "account role mia user")
+        with self.assertRaisesRegex(NotAllowed, "takes the rank of moderator"):
+            await self.asks(mia, "status")
+
+    async def test_plain_text_is_refused(self) -> None:
+        _, port = await self.serves_operators()
+        line = await connectProtocol(
+            TCP4ClientEndpoint(reactor, "127.0.0.1", port), Line(lambda rows: None)
+        )
+        try:
+            await line.callRemote(COMMANDS["status"])
+        except Exception as error:
+            self.assertNotIsInstance(error, Refused)
+        else:
+            self.fail("it was answered")
+        self.assertFalse(line.open)
+
+    async def test_options_that_would_send_passwords_in_the_open_are_refused(self) -> None:
+        self.assertIn("speaks TLS", await self.fails("--no-tls", "--admin", "tcp:0"))
+        self.assertIn("--admin is like", await self.fails("--admin", "ssl:0"))
+
+
+class OneShotTests(ConsoleCase):
+    async def test_its_status_says_what_came_of_it(self) -> None:
+        server = await self.opens()
+        await self.joins(server, "ann")
+        bob = await self.joins(server, "bob")
+        out, err, status = await self.does("kick", "bob", "--reason", "too loud")
+        self.assertEqual((out, err, status), ("Done: bob is out of tea.\n", "", 0))
+        await bob.until("bob was kicked by operator: too loud")
+        out, err, status = await self.does("kick", "bob", "tea")
+        self.assertEqual((out, err, status), ("", "chatnet: bob is not in tea.\n", 1))
+        out, err, status = await self.does("kick")
+        self.assertEqual((out, status), ("", 2))
+        self.assertIn("kick WHO [ROOM] [--reason REASON]", err)
+        out, err, status = await self.does("status", data="none")
+        self.assertEqual((out, status), ("", 3))
+        out, err, status = await self.does("who", "--json")
+        self.assertEqual([json.loads(line)["name"] for line in out.splitlines()], ["ann", "bob"])
+        out, err, status = await self.does("who")
+        self.assertEqual(
+            out.split()[:2] + out.split("\n")[1].split()[:1], ["NAME", "ACCOUNT", "ann"]
+        )
+
+    async def test_it_follows_what_happens_until_it_is_interrupted(self) -> None:
+        server = await self.opens()
+        shot = Shot()
+        command = (*ADMIN, "--data", str(self.folder / "data"), "watch", "--json")
+        reactor.spawnProcess(shot, command[0], command, env=dict(os.environ))
+        await server.logged("Port connection established")
+        await poll_until_watched(self, server, shot)
+        os.kill(shot.transport.pid, signal.SIGINT)  # type: ignore[union-attr]
+        self.assertEqual(await shot.ended(), 0)
+        self.assertTrue(all(json.loads(line)["text"] for line in shot.out.splitlines()))
+
+
+async def poll_until_watched(case: ConsoleCase, server: Server, shot: Shot) -> None:
+    """Let somebody come until that is seen: when watching began is not told."""
+    number = 0
+    while "joined tea" not in shot.out:
+        await case.joins(server, f"visitor{number}")
+        number += 1
+        assert number < 200, shot.out
+
+
+class TerminalTests(ConsoleCase):
+    """The console in tmux, as an operator sees it."""
+
+    if shutil.which("tmux") is None:
+        skip = "there is no tmux"
+
+    async def tmux(self, *words: str) -> str:
+        path = shutil.which("tmux")
+        assert path is not None
+        command = ("-L", f"chatnet-{os.getpid()}", "-f", os.devnull, *words)
+        out = await getProcessOutput(path, command, dict(os.environ), errortoo=True)
+        text: str = out.decode()
+        return text
+
+    async def opens_console(self) -> None:
+        words = shlex.join([*ADMIN, "--data", str(self.folder / "data")])
+        await self.tmux("new-session", "-d", "-x", "80", "-y", "30", f"{words}; sleep 60")
+        self.addCleanup(lambda: coming(self.tmux("kill-server")))
+        await self.sees("chatnet>")
+
+    async def types(self, text: str, *keys: str) -> None:
+        await self.tmux("send-keys", "-l", "--", text)
+        for key in keys:
+            await self.tmux("send-keys", key)
+
+    async def screen(self) -> str:
+        return await self.tmux("capture-pane", "-p")
+
+    async def sees(self, *texts: str) -> str:
+        """Return the screen once all of ``texts`` are on it."""
+        deadline = reactor.seconds() + 20
+        while True:
+            shown = await self.screen()
+            if all(text in shown for text in texts):
+                return shown
+            if reactor.seconds() > deadline:
+                raise AssertionError(f"{texts} on\n{shown}")
+
+    async def test_a_person_looks_around_completes_and_acts(self) -> None:
+        server = await self.opens()
+        ann = await self.joins(server, "ann")
+        await self.joins(server, "bob")
+        await self.opens_console()
+        await self.types("who", "Enter")
+        shown = await self.sees("NAME  ACCOUNT", "ann", "bob")
+        self.assertLessEqual(max(map(len, shown.splitlines())), 80)
+        await self.types("ki", "Tab")
+        await self.sees("> kick")
+        await self.types("bo", "Tab")
+        await self.sees("> kick bob")
+        await self.types("te", "Tab")
+        await self.sees("> kick bob tea")
+        await self.types("--reason 'much too loud'", "Enter")
+        await self.sees("Done: tea, entry")
+        await ann.until("bob was kicked by operator: much too loud")
+        await self.types("frobnicate", "Enter")
+        await self.sees("There is no verb frobnicate")
+        await self.types("help kick", "Enter")
+        await self.sees("kick WHO [ROOM] [--reason REASON]")
+        await self.types("watch", "Enter")
+        await self.sees("You see what happens from now on.")
+        await self.joins(server, "eve")
+        await self.sees("eve joined tea")
+        await self.tmux("send-keys", "C-c")
+        await self.sees("You see no more of what happens.")
+        await self.types("account add zoe", "Enter")
+        await self.sees("Password:")
+        await self.types("open-sesame", "Enter")
+        shown = await self.sees("the account zoe is made")
+        self.assertNotIn("open-sesame", shown)
+        await self.tmux("send-keys", "C-d")
+        await poll(lambda: b"Port connection lost" in server.log, "its end")
+
+
+async def hang_up(calls: Calls) -> None:
+    line = calls.line
+    if line is not None and line.open:
+        assert line.transport is not None
+        line.transport.loseConnection()
+        await line.lost
