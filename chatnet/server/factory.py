@@ -116,6 +116,8 @@ class ChatFactory(ServerFactory):
             door.id = self.host.entropy(4).hex()
         self.registry.add(door.id, door)
         self.host.network.meter.connections += 1
+        limits = defence.limits
+        door.probe(limits.ping.most, limits.silence.most)
         self._log.info(
             "connection {id} from {address} ({count} now)",
             id=door.id,

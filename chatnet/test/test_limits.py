@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
 
 from chatnet.core.limits import (
     TABLE,
@@ -30,8 +34,8 @@ from chatnet.server import defence
 from chatnet.server.defence import Defence
 from chatnet.server.levels import LEVELS, Levels
 from chatnet.server.pace import LINGER_SECONDS, LONGEST_WAIT
-from chatnet.test.properties import given, st
-from chatnet.test.rig import Client, Rig
+from chatnet.test.properties import given, settings, st
+from chatnet.test.rig import Client, Rig, Wire
 
 
 class TableTests(SynchronousTestCase):
@@ -73,12 +77,13 @@ class TableTests(SynchronousTestCase):
 
 
 class BucketTests(SynchronousTestCase):
-    @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), max_size=30))
-    def test_never_more_than_the_burst_and_the_rate(self, steps: list[tuple[float, float]]) -> None:
+    @settings(max_examples=50, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 30)), max_size=20))
+    def test_never_more_than_the_burst_and_the_rate(self, steps: list[tuple[int, int]]) -> None:
         """Who waits as long as it is told takes no more than the limit, over any time."""
         limit, bucket, now = Limit(10, 0.5), Bucket(), 1000.0
         taken: list[tuple[float, float]] = []
-        for pause, cost in steps:
+        for pause, cost in [(tenths / 10, parts / 10) for tenths, parts in steps]:
             now += pause
             if not bucket.has(limit, cost, now):
                 continue
@@ -590,3 +595,24 @@ class InvitationTests(SynchronousTestCase):
         self.invitations.registration = Registration.CLOSED
         token = self.invites()
         self.assertIn("No new accounts", self.registers("ann", token))
+
+
+class SignOfLifeTests(SynchronousTestCase):
+    def test_tcp_asks_those_who_cannot_be_asked_otherwise(self) -> None:
+        rig = Rig(limits=())
+        set_: list[tuple[int, int, int]] = []
+
+        class Handle:
+            def setsockopt(self, *option: int) -> None:
+                set_.append((option[0], option[1], option[2]))
+
+        transport = Wire()
+        directlyProvides(transport, ITCPTransport)
+        for name in ("setTcpNoDelay", "setTcpKeepAlive"):
+            setattr(transport, name, lambda enabled: None)
+        transport.getHandle = Handle  # type: ignore[attr-defined]
+        rig.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1)).makeConnection(transport)
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        self.assertEqual(
+            set_, [(socket.IPPROTO_TCP, o, v) for o, v in zip(options, (45, 15, 5), strict=True)]
+        )

@@ -81,7 +81,9 @@ class SocketResource(Resource):
         frames = handshake.connection
         assert frames is not None, "accepted, but not open"
         host = self._factory.host
-        wire = WebSocketWire(host.clock, frames, budget=host.network.budget)
+        wire = WebSocketWire(
+            host.clock, frames, budget=host.network.budget, limits=host.defence.limits
+        )
         dialect = Framed(self._factory.dialect(SPEECHES[protocol or JSON]))
         if door.unnamed and not asker.vouched:
             raise NotOpened(400, "Your proxy has to say for whom it asks, by X-Forwarded-For.")
