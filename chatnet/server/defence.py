@@ -134,7 +134,7 @@ class Defence:
         count = str(place.refused)
         if count.strip("0") == "1":  # 1, 10, 100: a flood of them is no flood of the log
             self._log.warn(
-                "{address} is turned away, {count} times now: {text}",
+                "{address} is turned away ({count} so far): {text}",
                 address=address,
                 count=count,
                 text=text,

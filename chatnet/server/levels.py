@@ -81,7 +81,9 @@ class Levels:
         self.stop()
         self._by_hand = level is not None
         span = f" for {spell_duration(seconds)}" if seconds else ""
-        self._become(level or 0, f"was set by hand{span}" if self._by_hand else "follows again")
+        self._become(
+            level or 0, f"was set by hand{span}" if self._by_hand else "is left to itself again"
+        )
         if self._by_hand and seconds:
             self._timer = self._clock.callLater(seconds, self.set, None)
 

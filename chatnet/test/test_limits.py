@@ -77,7 +77,7 @@ class TableTests(SynchronousTestCase):
 
 
 class BucketTests(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(derandomize=True, deadline=None, max_examples=50)
     @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 30)), max_size=20))
     def test_never_more_than_the_burst_and_the_rate(self, steps: list[tuple[int, int]]) -> None:
         """Who waits as long as it is told takes no more than the limit, over any time."""
