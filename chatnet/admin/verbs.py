@@ -49,8 +49,7 @@ class Argument:
     def usage(self) -> str:
         """How it is written."""
         shown = "|".join(self.choices) or self.name.upper()
-        if self.kind is Kind.MESSAGE:
-            shown = "ROOM/NUMBER"
+        shown = {Kind.MESSAGE: "ROOM/NUMBER", Kind.SPAN: "DURATION"}.get(self.kind, shown)
         if self.option:
             shown = f"--{self.option}" + ("" if self.kind is Kind.FLAG else f" {shown}")
         return f"[{shown}]" if self.optional or self.option else shown

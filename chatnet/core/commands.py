@@ -254,7 +254,7 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Let ``setting``, one of ``rules.SETTINGS``, be ``value`` in ``room``; 0 turns it off."""
+    """Let ``setting``, one of ``terms.SETTINGS``, be ``value`` in ``room``; 0 turns it off."""
 
     room: str
     setting: str

@@ -153,6 +153,8 @@ class ChatFactory(ServerFactory):
                 continue
             if session is not None:
                 session.part(str(staff.refusal(ban, now)), "refused")
+            elif door.speaks is Speech.HTTP:
+                door.abort()
             else:
                 door.turn_away(_words(door.speaks or Speech.TEXT, staff.refusal(ban, now)))
 
