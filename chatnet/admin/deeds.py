@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatnet.admin import health, looks, orders
+from chatnet.admin import defending, health, looks, orders
 from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
@@ -199,6 +199,13 @@ def all_of_them() -> dict[str, Does]:
         "account passwd": account_passwd,
         "say": say,
         "motd": motd,
+        "limit get": defending.limit_get,
+        "limit set": defending.limit_set,
+        "registration": defending.registration,
+        "invite new": defending.invite_new,
+        "invite list": defending.invite_list,
+        "invite revoke": defending.invite_revoke,
+        "level": defending.level,
         "config check": config_check,
         "cert show": cert_show,
         "cert reload": cert_reload,

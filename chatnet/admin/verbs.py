@@ -181,7 +181,7 @@ _KIND = Argument("kind", option="kind", choices=("account", "name", "address"))
 _TEXT = Argument("text", Kind.TEXT)
 _LIMIT = Argument("limit", Kind.NUMBER, option="limit")
 
-GROUPS = ("Look", "People", "Rooms", "Talking", "Server")
+GROUPS = ("Look", "People", "Rooms", "Talking", "Defence", "Server")
 
 LOOK = (
     Verb("status", "Look", "version, uptime, who is here by door, rooms, memory, store and"
@@ -303,7 +303,28 @@ SERVER = (
          " open files"),
 )  # fmt: skip
 
-ALL_VERBS = (*LOOK, *PEOPLE, *ROOMS, *TALKING, *SERVER)
+DEFENCE = (
+    Verb("limit get", "Defence", "what one person and one address may do",
+         (Argument("name", optional=True),)),
+    Verb("limit set", "Defence", "change that until the server stops; none is no limit",
+         (Argument("name"), Argument("value")), Rank.ADMIN, writes=True),
+    Verb("registration", "Defence", "whether people can make accounts: all, who has an invitation,"
+         " or nobody", (Argument("to", optional=True, choices=("open", "invite", "closed")),),
+         Rank.ADMIN, writes=True),
+    Verb("invite new", "Defence", "make an invitation: for one account, or --uses 5; for good, or"
+         " --for 7d", (Argument("uses", Kind.NUMBER, option="uses"), _FOR,
+         Argument("note", option="note")), Rank.ADMIN, writes=True),
+    Verb("invite list", "Defence", "the invitations that are good for something",
+         rank=Rank.ADMIN),
+    Verb("invite revoke", "Defence", "let one, or all, be good for nothing",
+         (Argument("id"),), Rank.ADMIN, writes=True),
+    Verb("level", "Defence", "how careful the server is with those who are new: 0 to 4, for good"
+         " or --for 1h; auto: as many as come",
+         (Argument("to", optional=True, choices=("0", "1", "2", "3", "4", "auto")), _FOR),
+         Rank.ADMIN, writes=True),
+)  # fmt: skip
+
+ALL_VERBS = (*LOOK, *PEOPLE, *ROOMS, *TALKING, *DEFENCE, *SERVER)
 VERBS = {verb.name: verb for verb in ALL_VERBS}
 BY_THEMSELVES = {  # what needs no server, see chatnet.admin.keeping
     "backup": "write all that is kept to a file, while the server runs",

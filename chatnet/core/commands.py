@@ -34,10 +34,11 @@ class Nick:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Make an account called ``name``, and be it."""
+    """Make an account called ``name``, and be it; where that takes an ``invitation``, with one."""
 
     name: str
     password: str
+    invitation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,11 +187,13 @@ def _entered(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
     if seat.past is not None and seat.audience in session.reading():
         seat.past.opening = session.printed(errands.entered(session.host, seat), cid)
         session.read_after_replies(seat.audience)
+    session.pace.settle()
     return result
 
 
 async def _tell(session: Session, command: c.Telling, cid: str | None) -> None:
     keys, events, reply = await errands.address(session.host, session, command)
+    session.pace.settle()  # there is somebody it knows
     await _ready(session, cid, *keys)
     done = session.host.network.tell(session, keys, events, cid)
     session.answer_to(done, cid, len(command.body) * len(events) * len(keys), reply)
@@ -247,6 +249,7 @@ async def _identify(
 ) -> None:
     await session.settled()
     session.say(await arrivals.identify(session.host, session, command), cid)
+    session.pace.settle()
 
 
 async def _let_in(session: Session, password: str, cid: str | None) -> None:
