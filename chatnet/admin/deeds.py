@@ -13,7 +13,7 @@ from chatnet.admin.verbs import Given
 from chatnet.core import commands as c
 from chatnet.core.durations import spell_duration
 from chatnet.core.names import fold, person_name
-from chatnet.core.refusals import Closed, NoSuchPerson, Refused
+from chatnet.core.refusals import Closed, NoSuchPerson, NotAllowed, Refused
 from chatnet.core.rules import LONGEST_REASON
 
 SOON = 0.2  # seconds, for an answer to be out before the server stops
@@ -44,6 +44,10 @@ async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
     found = looks.connections_of(desk, who)
     if not found:
         raise NoSuchPerson(f"{who} is not connected.")
+    for session in found:
+        rank = session.actor.rank
+        if rank and rank >= operator.actor.rank and session.actor.key != operator.actor.key:
+            raise NotAllowed(f"{session.actor.name} is {rank.name.lower()} of this server.")
     for session in found:
         why = f": {reason}" if reason else "."
         session.part(f"The server's operator closed your connection{why}", "refused")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatnet.core import commands as c, events as e, rules, staff
-from chatnet.core.names import STAFF, fold, known_name, room_name
+from chatnet.core.names import LONGEST, STAFF, fold, known_name, room_name
 from chatnet.core.refusals import (
     BadPassword,
     Malformed,
@@ -186,6 +186,8 @@ async def purge(host: Host, actor: Actor, command: c.Purge) -> Sequence[e.Entry]
     staff.permit(actor, c.Purge)
     if command.seconds <= 0:
         raise Malformed("Say for how long back: 10m, 2h, 1d.")
+    if len(command.reason) > staff.LONGEST_REASON or len(command.who) > LONGEST:
+        raise Malformed(f"A reason has at most {staff.LONGEST_REASON} characters.")
     since = host.clock.seconds() - command.seconds
     wanted = Search((), fold(command.who), since)
     everywhere = command.room == "*"
