@@ -101,6 +101,13 @@ class Port(amp.AMP):
                 return
         super().dataReceived(data)
 
+    def locateResponder(self, name: bytes) -> Any:  # noqa: N802 -- Twisted's name
+        """Return what answers ``name``.
+
+        AMP itself would let anybody begin TLS, with a key that is made then and there.
+        """
+        return None if name == amp.StartTLS.commandName else super().locateResponder(name)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         self._house.ports.discard(self)

@@ -355,6 +355,14 @@ class LoginTests(PortCase):
         line = self.calls_at(trusted=False, tls=True)
         self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
 
+    def test_nobody_makes_it_begin_tls(self) -> None:
+        line = self.calls_at(trusted=False, tls=True)
+        results: list[Any] = []
+        line.callRemoteString(b"StartTLS").addBoth(results.append)
+        self.settle()
+        self.assertIsInstance(results[0].value, amp.UnhandledCommand)
+        self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
+
     def test_a_password_over_plain_text_is_not_even_looked_at(self) -> None:
         self.rig.account("ann")
         line = self.calls_at(trusted=False)
