@@ -47,6 +47,10 @@ async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
     if not found:
         raise NoSuchPerson(f"{who} is not connected.")
     for session in found:
+        rank = session.actor.rank
+        if rank and rank >= operator.actor.rank and session.actor.key != operator.actor.key:
+            raise NotAllowed(f"{session.actor.name} is {rank.name.lower()} of this server.")
+    for session in found:
         why = f": {reason}" if reason else "."
         session.part(f"The server's operator closed your connection{why}", "refused")
     count = f"{len(found)} connections" if len(found) > 1 else "1 connection"

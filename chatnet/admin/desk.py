@@ -86,6 +86,8 @@ class Desk:
         for argument in verb.arguments:
             if not (argument.optional or argument.option) and argument.name not in given.values:
                 raise Malformed(f"Use it like this: {verb.usage}")
+            if argument.name in given.values:
+                argument.check(given.values[argument.name])
         operator.heard_at = self.host.clock.seconds()
         if verb.writes:
             self._note(operator, verb, given)

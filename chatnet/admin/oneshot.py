@@ -59,14 +59,14 @@ class OneShot:
         """Print what happened."""
         for row in rows:
             if self._json:
-                _print(json.dumps(row, ensure_ascii=False))
+                _print(dumped(row))
             else:
                 _print(happening(row))
 
     def _print(self, verb: Verb, told: Told) -> None:
         if self._json:
             for row in told.rows or ([{"said": told.said}] if told.said else []):
-                _print(json.dumps(row, ensure_ascii=False))
+                _print(dumped(row))
             return
         columns = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
         for line in lines_of(told.said, told.rows, columns, verb.upright):
@@ -79,6 +79,12 @@ def happening(row: Shown) -> str:
     level = str(row.get("level", "info"))
     mark = "" if level == "info" else f"{level}: "
     return plain(f"{time} {mark}{row.get('text', '')}")
+
+
+def dumped(row: Shown) -> str:
+    """Return ``row`` in JSON, where what a terminal would obey is escaped."""
+    text = json.dumps(row, ensure_ascii=False)
+    return text if plain(text) == text else json.dumps(row)
 
 
 async def _lost(done: Deferred[None]) -> None:
@@ -94,4 +100,4 @@ def _print(line: str) -> None:
 
 
 def _complain(sentence: str) -> None:
-    sys.stderr.write(f"chatnet: {sentence}\n")
+    sys.stderr.write(f"chatnet: {plain(sentence)}\n")

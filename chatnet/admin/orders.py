@@ -17,7 +17,7 @@ from chatnet.core.office import spell
 from chatnet.core.refusals import Malformed
 from chatnet.server import queries, staff
 
-ACTS = 50  # that audit shows
+ACTS, MOST_ACTS = 50, 10_000  # that audit shows, and that it does at most
 _PAGE = 256  # of them, that are read at once
 
 
@@ -95,6 +95,7 @@ async def _held(desk: Desk, given: Given) -> str:
 async def audit(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Return what staff did, the last first."""
     most, by, match = given.number("limit", ACTS), fold(given.text("by")), given.text("match")
+    most = min(most, MOST_ACTS)
     rows: list[Row] = []
     async for entry in _acts(desk):
         act = entry.event

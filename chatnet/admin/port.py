@@ -20,6 +20,7 @@ from chatnet.admin.watching import Watch
 from chatnet.core.names import OPERATOR, person_name
 from chatnet.core.refusals import NoSuchMessage, NotAllowed, Refused, Unavailable
 from chatnet.core.roles import Rank
+from chatnet.core.staff import barred, refusal
 
 MOST_PORTS = 64  # operators at once
 LOGIN_SECONDS = 60.0
@@ -100,6 +101,13 @@ class Port(amp.AMP):
                 return
         super().dataReceived(data)
 
+    def locateResponder(self, name: bytes) -> Any:  # noqa: N802 -- Twisted's name
+        """Return what answers ``name``.
+
+        AMP itself would let anybody begin TLS, with a key that is made then and there.
+        """
+        return None if name == amp.StartTLS.commandName else super().locateResponder(name)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         self._house.ports.discard(self)
@@ -139,10 +147,19 @@ class Port(amp.AMP):
         rank = self._rank(account.key)
         if rank < Rank.MODERATOR:
             raise NotAllowed(f"{account.name} is not one of this server's staff.")
+        operator = Operator(self._desk.host, self._id, account.name, rank, self._address)
+        self._check_in(operator)
         self._stop_waiting()
-        self._operator = Operator(self._desk.host, self._id, account.name, rank, self._address)
+        self._operator = operator
         self._log.info("{name} operates from {address}", name=account.name, address=self._address)
         return {"rank": rank.name.lower()}
+
+    def _check_in(self, operator: Operator) -> None:
+        """See that no ban from the server keeps ``operator`` out."""
+        now = self._desk.host.clock.seconds()
+        ban = barred(self._desk.host.network.office, operator.actor, now)
+        if ban is not None:
+            raise refusal(ban, now)
 
     def _rank(self, key: str) -> Rank:
         return self._desk.host.network.office.rank(key)
@@ -166,6 +183,8 @@ class Port(amp.AMP):
         if self._operator is None:
             raise NotAllowed("Log in first.")
         rank = self._refreshed()
+        if self._operator.actor.key != OPERATOR:
+            self._check_in(self._operator)
         given = Given({name: value for name, value in values.items() if value is not None})
         if verb.name == "watch":
             if rank < verb.rank:

@@ -17,6 +17,10 @@ from chatnet.core.durations import parse_duration
 from chatnet.core.refusals import Malformed
 from chatnet.core.roles import Rank
 
+LONGEST_SPAN = 10**10  # seconds
+LARGEST_NUMBER = 10**15
+LONGEST_WORD = 4000  # characters of what is no text
+
 Value = str | int | float | bool
 Asked = c.Moderation | c.Delete | c.Governing | c.Purge | c.Telling  # what a verb may become
 
@@ -53,6 +57,23 @@ class Argument:
         if self.option:
             shown = f"--{self.option}" + ("" if self.kind is Kind.FLAG else f" {shown}")
         return f"[{shown}]" if self.optional or self.option else shown
+
+    def check(self, value: Value) -> None:
+        """See that ``value``, which came from elsewhere, may stand here.
+
+        Raises:
+            Malformed: it may not.
+        """
+        if self.choices and value not in self.choices:
+            raise Malformed(f"{self.name} is {' or '.join(self.choices)}.")
+        match self.kind:
+            case Kind.SPAN if not 0 <= float(value) <= LONGEST_SPAN:
+                raise Malformed(f"{self.name} is 0 to {LONGEST_SPAN:,} seconds.")
+            case Kind.NUMBER if not 0 <= int(value) <= LARGEST_NUMBER:
+                raise Malformed(f"{self.name} is 0 to {LARGEST_NUMBER:,}.")
+            case Kind.WORD | Kind.PERSON | Kind.ROOM | Kind.MESSAGE:
+                if len(str(value)) > LONGEST_WORD:
+                    raise Malformed(f"{self.name} has at most {LONGEST_WORD:,} characters.")
 
 
 class Given:
@@ -166,7 +187,7 @@ class Verb:
             return int(word)
         if argument.kind is Kind.SPAN:
             seconds = int(word) if word.isascii() and word.isdigit() else parse_duration(word)
-            if seconds is None or seconds > 10**10:
+            if seconds is None or seconds > LONGEST_SPAN:
                 raise Malformed(f"{argument.name} is like 90s, 10m, 2h or 7d, not {word}")
             return float(seconds)
         return word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import (
     IPv4Address,
@@ -13,6 +14,8 @@ from ipaddress import (
 )
 
 Network = IPv4Network | IPv6Network
+
+_ZONE = re.compile(r"%[^/]+")
 
 _NEAR = tuple(
     ip_network(net)
@@ -41,9 +44,13 @@ def is_near(address: str) -> bool:
 
 
 def network_of(text: str) -> Network | None:
-    """Return the network that ``text`` is, or the address as one of itself; None if neither."""
+    """Return the network that ``text`` is, or the address as one of itself; None if neither.
+
+    On which link an address of IPv6 is (``fe80::1%eth0``) does not count.
+    """
+    written = _ZONE.sub("", text.strip()) if ":" in text else text.strip()
     try:
-        net = ip_network(text.strip(), strict=False)
+        net = ip_network(written, strict=False)
     except ValueError:
         return None
     if isinstance(net, IPv6Network) and net.prefixlen >= 96:

@@ -60,7 +60,10 @@ def skeleton(text: str) -> str:
     """Return what ``text`` looks like: equal for names that a person could confuse.
 
     Follows UTS 39 section 4, with each class of confusable characters represented by one of them.
+    Of what is too long to be a name, that is the text itself, as in ``fold``.
     """
+    if len(text) > LONGEST:
+        return text
     looks = _looks()
     shape = "".join(looks.get(c, c) for c in unicodedata.normalize("NFD", text))
     return shape.casefold().replace("0", "o")  # O and 0 are one class; case does not count here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -71,8 +71,11 @@ class Office:
     ranks: dict[str, tuple[str, Rank]] = field(default_factory=dict)
     bans: dict[str, Measure] = field(default_factory=dict)
     exempt: dict[str, Measure] = field(default_factory=dict)
-    _widths: frozenset[tuple[int, int]] = frozenset()  # IP version and bits of the networks above
-    _patterns: tuple[Measure, ...] = ()  # the bans of names
+    _widths: frozenset[tuple[int, int]] = field(  # IP version and bits of the networks above,
+        default=frozenset(),
+        compare=False,  # and of some that were lifted
+    )
+    _patterns: tuple[Measure, ...] = field(default=(), compare=False)  # the bans of names
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by their digests
 
     def evolve(self, event: Acted) -> None:
@@ -92,13 +95,13 @@ class Office:
                     self.acts, kind, what, event.by, event.until, event.reason, event.note
                 )
                 _hold(self.bans if event.verb == "ban" else self.exempt, event.whom, measure)
-                self._look()
+                self._look(measure)
             case "unban":
-                self.bans.pop(event.whom, None)
-                self._look()
+                lifted = self.bans.pop(event.whom, None)
+                if lifted is not None and lifted.kind == "name":
+                    self._look(lifted)
             case "unexempt":
                 self.exempt.pop(event.whom, None)
-                self._look()
             case "invite":
                 self.invitations[event.whom] = Invitation(
                     self.acts, event.whom, event.by, int(event.to), event.until, event.note
@@ -146,7 +149,10 @@ class Office:
             _by_place(told["bans"]),
             _by_place(told["exempt"]),
         )
-        office._look()
+        for measure in (*office.bans.values(), *office.exempt.values()):
+            if measure.kind == "address":
+                office._look(measure)
+        office._patterns = office._names()
         invitations = [Invitation(*values) for values in told.get("invitations", ())]
         office.invitations = {one.digest: one for one in invitations}
         return office
@@ -176,10 +182,10 @@ class Office:
         barred = _first(self.bans, (account,), now) if registered else None
         if barred is not None or (registered and self.rank(fold(name))) or name.startswith(GUEST):
             return barred
-        return next(
-            (ban for ban in self._patterns if ban.holds(now) and is_like(name, ban.what)),
-            None,
-        )
+        if not self._patterns:
+            return None
+        key, shape = fold(name), skeleton(name)
+        return next((b for b in self._patterns if b.holds(now) and _fits(key, shape, b.what)), None)
 
     def is_exempt(self, kind: str, what: str, now: float) -> bool:
         """Return whether no ban may be laid on ``what``, which is as ``spell`` returned it."""
@@ -194,16 +200,16 @@ class Office:
         nets = (around(address, version, width) for version, width in self._widths)
         return tuple(f"address {spell_network(net)}" for net in nets if net is not None)
 
-    def _look(self) -> None:
-        """See which patterns are banned, and of which widths networks are, or are exempt."""
-        self._patterns = tuple(ban for ban in self.bans.values() if ban.kind == "name")
-        nets = [
-            network_of(measure.what)
-            for held in (self.bans, self.exempt)
-            for measure in held.values()
-            if measure.kind == "address"
-        ]
-        self._widths = frozenset((net.version, net.prefixlen) for net in nets if net is not None)
+    def _look(self, measure: Measure) -> None:
+        """See how wide the network of ``measure`` is, or which patterns are banned now."""
+        net = network_of(measure.what) if measure.kind == "address" else None
+        if net is not None:
+            self._widths |= {(net.version, net.prefixlen)}
+        elif measure.kind == "name":
+            self._patterns = self._names()
+
+    def _names(self) -> tuple[Measure, ...]:
+        return tuple(ban for ban in self.bans.values() if ban.kind == "name")
 
 
 def parse_rank(word: str) -> Rank | None:
@@ -227,18 +233,29 @@ def spell(kind: str, what: str) -> str:
 
 def is_like(name: str, pattern: str) -> bool:
     """Return whether ``name`` is, or looks like, something that ``pattern`` describes."""
+    return _fits(fold(name), skeleton(name), pattern)
+
+
+def _fits(key: str, shape: str, pattern: str) -> bool:
     exact, alike = _compiled(pattern)
-    return bool(exact.fullmatch(fold(name)) or alike.fullmatch(skeleton(name)))
+    return bool(exact.fullmatch(key) or alike.fullmatch(shape))
 
 
 @lru_cache(maxsize=MOST_MEASURES)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    parts = re.split(r"([*?])", pattern)
-    wild = {"*": ".*", "?": "."}
-    return (
-        re.compile("".join(wild.get(part) or re.escape(fold(part)) for part in parts)),
-        re.compile("".join(wild.get(part) or re.escape(skeleton(part)) for part in parts)),
-    )
+    return _expression(pattern, fold), _expression(pattern, skeleton)
+
+
+def _expression(pattern: str, spelled: Callable[[str], str]) -> re.Pattern[str]:
+    """Return what matches ``pattern`` and never goes back, so that no name takes long."""
+    first, *others = [
+        ".".join(re.escape(spelled(part)) for part in piece.split("?"))
+        for piece in pattern.split("*")
+    ]
+    if not others:
+        return re.compile(first)
+    *between, last = others
+    return re.compile(first + "".join(f"(?>.*?{piece})" for piece in between) + f".*{last}")
 
 
 def _first(held: dict[str, Measure], places: Iterable[str], now: float) -> Measure | None:

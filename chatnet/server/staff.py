@@ -211,6 +211,8 @@ async def _wanted(host: Host, actor: Actor, command: c.Purge) -> tuple[list[str]
     staff.permit(actor, c.Purge)
     if command.seconds <= 0:
         raise Malformed("Say for how long back: 10m, 2h, 1d.")
+    if len(command.reason) > staff.LONGEST_REASON or len(command.who) > LONGEST:
+        raise Malformed(f"A reason has at most {staff.LONGEST_REASON} characters.")
     since = host.clock.seconds() - command.seconds
     everywhere = command.room == "*"
     rooms = await _rooms(host) if everywhere else [room_name(command.room).key]

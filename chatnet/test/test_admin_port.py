@@ -16,11 +16,12 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from chatnet.admin import calls
+from chatnet.admin import calls, orders
 from chatnet.admin.calling import Line
 from chatnet.admin.calls import COMMANDS, Login, More, packed, page
 from chatnet.admin.deeds import all_of_them
 from chatnet.admin.desk import Answer, Building, Desk
+from chatnet.admin.oneshot import dumped
 from chatnet.admin.operator import Operator
 from chatnet.admin.port import LOGIN_BYTES, LOGIN_SECONDS, OperatorsFactory, Port
 from chatnet.admin.tables import Shown, lines_of, width
@@ -123,6 +124,12 @@ class TableTests(SynchronousTestCase):
                 "muted   no",
             ],
         )
+
+    def test_nor_does_json_hold_what_a_terminal_obeys(self) -> None:
+        row: Shown = {"name": "Jürgen", "topic": "\x9b2J\x7f\u202ered"}
+        self.assertEqual(json.loads(dumped(row)), row)
+        self.assertTrue(dumped(row).isascii())
+        self.assertIn("Jürgen", dumped({"name": "Jürgen"}))
 
 
 class PortCase(SynchronousTestCase):
@@ -320,6 +327,23 @@ class PortTests(PortCase):
         self.rig.clock.advance(61)
         self.assertEqual(self.stopped, ["lock up", "stop"])
 
+    def test_values_that_no_console_sends_are_refused(self) -> None:
+        line = self.calls_at()
+        self.rig.member("eve")
+        for name, values in (
+            ("ban", {"who": "spam*", "seconds": float("nan")}),
+            ("ban", {"who": "spam*", "seconds": float("inf")}),
+            ("ban", {"who": "spam*", "seconds": -self.rig.clock.seconds()}),
+            ("mute", {"who": "eve", "room": "tea", "seconds": 1e300}),
+            ("stop", {"seconds": float("inf")}),
+            ("who", {"sort": "door"}),
+            ("audit", {"limit": -1}),
+            ("undo", {"act": 10**30}),
+            ("logout", {"who": "x" * 65_535}),
+        ):
+            self.assertIsInstance(self.refused(line, COMMANDS[name], values), Malformed, name)
+        self.assertEqual(self.rows(line, "audit"), [])
+
     def test_a_verb_that_breaks_is_logged_and_the_connection_goes_on(self) -> None:
         async def broken(desk: Desk, operator: Operator, given: Given) -> Answer:
             raise ZeroDivisionError
@@ -337,6 +361,14 @@ class LoginTests(PortCase):
 
     def test_nothing_is_done_for_who_is_not_logged_in(self) -> None:
         line = self.calls_at(trusted=False, tls=True)
+        self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
+
+    def test_nobody_makes_it_begin_tls(self) -> None:
+        line = self.calls_at(trusted=False, tls=True)
+        results: list[Any] = []
+        line.callRemoteString(b"StartTLS").addBoth(results.append)
+        self.settle()
+        self.assertIsInstance(results[0].value, amp.UnhandledCommand)
         self.assertIsInstance(self.refusal(line, "status"), NotAllowed)
 
     def test_a_password_over_plain_text_is_not_even_looked_at(self) -> None:
@@ -471,6 +503,13 @@ class StaffTests(PortCase):
             self.assertIsInstance(self.refusal(line, words), NotAllowed, words)
         self.answer(line, "status")
 
+    def test_not_all_acts_are_shown_at_once(self) -> None:
+        line = self.calls_at()
+        self.patch(orders, "MOST_ACTS", 2)
+        for number in range(3):
+            self.answer(line, f"ban spam{number}")
+        self.assertEqual(len(self.rows(line, "audit --limit 1000")), 2)
+
     def test_acts_are_found_by_who_did_them_and_in_pages(self) -> None:
         line = self.calls_at()
         self.rig.member("eve")
@@ -543,6 +582,34 @@ class StaffTests(PortCase):
                 "Quotes come in pairs.",
             ],
         )
+
+    def test_staff_that_is_banned_is_not_heard_and_lets_nobody_in(self) -> None:
+        line = self.logged_in("mia", "moderator")
+        trusted = self.calls_at()
+        self.answer(trusted, "ban mia --reason trust")
+        self.pump = self.pump_of(line)
+        self.assertIsInstance(self.refusal(line, "unban mia"), refusals.Banned)
+        line = self.calls_at(trusted=False, tls=True)
+        values = {"name": "mia", "password": "secret"}
+        self.assertIsInstance(self.refused(line, Login, values), refusals.Banned)
+        self.assertIsInstance(self.refusal(line, "unban mia"), NotAllowed)
+
+    def test_nobody_disconnects_who_has_their_rank_or_a_higher_one(self) -> None:
+        olga, bob = self.rig.account("olga"), self.rig.member("bob")
+        self.answer(self.calls_at(), "account role olga owner")
+        line = self.logged_in("mia", "moderator")
+        for who in ("olga", olga.session.id):
+            self.assertIsInstance(self.refusal(line, f"logout {who}"), NotAllowed)
+        self.assertFalse(olga.session.ended)
+        self.answer(line, "logout bob")
+        self.assertIn("closed your connection", bob.hears()[-1])
+
+    def logged_in(self, name: str, rank: str) -> amp.AMP:
+        self.rig.account(name)
+        self.answer(self.calls_at(), f"account role {name} {rank}")
+        line = self.calls_at(trusted=False, tls=True)
+        self.asks(line, Login, {"name": name, "password": "secret"})
+        return line
 
     def pump_of(self, line: amp.AMP) -> IOPump:
         return self.pumps[line]

@@ -59,6 +59,10 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(skeleton("1lI"), skeleton("lll"))
         self.assertNotEqual(skeleton("ann"), skeleton("anm"))
 
+    def test_what_is_too_long_for_a_name_is_not_looked_at(self) -> None:
+        marks = "a" + "\u0316\u0301" * 1000
+        self.assertEqual(skeleton(marks), marks)
+
 
 class DurationTests(SynchronousTestCase):
     def test_durations_are_read_and_told(self) -> None:

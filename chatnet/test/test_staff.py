@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from fnmatch import fnmatchcase
 from itertools import product
+from time import process_time
 from typing import Any, TypeVar
+from unittest.mock import Mock
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core import commands as c, events as e
+from chatnet.core import commands as c, events as e, office
+from chatnet.core.addresses import network_of
 from chatnet.core.names import STAFF
 from chatnet.core.office import Office, is_like, spell
 from chatnet.core.refusals import (
@@ -89,6 +93,8 @@ class BanRuleTests(SynchronousTestCase):
             ("address", "192.0.2.7/32", "192.0.2.7"),
             ("address", "::ffff:192.0.2.7", "192.0.2.7"),
             ("address", "2001:DB8:0::7/64", "2001:db8::/64"),
+            ("address", "fe80::7%eth0", "fe80::7"),
+            ("address", "192.0.2.7%eth0", ""),
             ("address", "nonsense", ""),
             ("room", "tea", ""),
         ):
@@ -150,6 +156,26 @@ class BanRuleTests(SynchronousTestCase):
         self.office.evolve(self.ban("name", "gu*"))
         self.assertIsNone(self.office.bars_name("guest-1234", False, 100))
         self.assertTrue(is_like("g0od", "good"))
+
+    def test_a_pattern_describes_what_it_does_in_a_shell(self) -> None:
+        for size in range(5):
+            for pattern in map("".join, product("ab*?", repeat=size)):
+                kept = spell("name", pattern)
+                for name in ("", "a", "ab", "ba", "aab", "abab"):
+                    self.assertEqual(is_like(name, kept), fnmatchcase(name, pattern), pattern)
+
+    def test_no_pattern_takes_long_whatever_the_name(self) -> None:
+        began = process_time()
+        self.assertFalse(is_like("a" * 90, "*a*a*a*a*a*b"))
+        self.assertLess(process_time() - began, 1)
+
+    def test_a_ban_looks_at_no_other_ban(self) -> None:
+        looked = Mock(wraps=network_of)
+        self.patch(office, "network_of", looked)
+        for verb in ("ban", "unban"):
+            for number in range(100):
+                self.office.evolve(e.Acted("olga", verb, f"address 192.0.2.{number}"))
+        self.assertEqual(looked.call_count, 100)
 
     def test_a_ban_ends_by_itself(self) -> None:
         self.office.evolve(self.ban("address", "192.0.2.7", seconds=60))
@@ -465,3 +491,5 @@ class PurgeTests(StaffTestCase):
             self.refuses(c.Purge("tea", "bob", 60), self.bob.session.actor), NotAllowed
         )
         self.assertIsInstance(self.refuses(c.Purge("tea", "bob", 0)), Malformed)
+        self.assertIsInstance(self.refuses(c.Purge("tea", "bob", 60, "why" * 200)), Malformed)
+        self.assertIsInstance(self.refuses(c.Purge("tea", "bob" * 200, 60)), Malformed)
