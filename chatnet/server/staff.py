@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatnet.core import commands as c, events as e, rules, staff
-from chatnet.core.names import STAFF, fold, known_name, room_name
+from chatnet.core.names import LONGEST, STAFF, fold, known_name, room_name
 from chatnet.core.refusals import (
     BadPassword,
     Malformed,
