@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatnet.admin import health, looks, orders
+from chatnet.admin import accounts, health, looks, orders
 from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
@@ -181,6 +181,13 @@ def all_of_them() -> dict[str, Does]:
         "audit": orders.audit,
         "undo": orders.undo,
         "account add": account_add,
+        "account suspend": accounts.suspend,
+        "account resume": accounts.resume,
+        "account passwd": accounts.passwd,
+        "account reset-code": accounts.reset_code,
+        "account export": accounts.export,
+        "account erase": accounts.erase,
+        "warn": accounts.warn,
         "say": say,
         "motd": motd,
         "config check": config_check,

@@ -20,6 +20,7 @@ from chatnet.admin.watching import Watch
 from chatnet.core.names import OPERATOR, person_name
 from chatnet.core.refusals import NoSuchMessage, NotAllowed, Refused, Unavailable
 from chatnet.core.roles import Rank
+from chatnet.server.staff import check_in
 
 MOST_PORTS = 64  # operators at once
 LOGIN_SECONDS = 60.0
@@ -136,6 +137,7 @@ class Port(amp.AMP):
         if not ISSLTransport.providedBy(self.transport):
             raise NotAllowed("Passwords travel over TLS only.")
         account = await self._desk.host.accounts.login(person_name(name), password, self._address)
+        check_in(self._desk.host, account.name, True)
         rank = self._rank(account.key)
         if rank < Rank.MODERATOR:
             raise NotAllowed(f"{account.name} is not one of this server's staff.")
@@ -166,6 +168,7 @@ class Port(amp.AMP):
         if self._operator is None:
             raise NotAllowed("Log in first.")
         if self._operator.actor.key != OPERATOR:
+            check_in(self._desk.host, self._operator.actor.name, True)
             self._operator.be(self._rank(self._operator.actor.key))
         given = Given({name: value for name, value in values.items() if value is not None})
         if verb.name == "watch":

@@ -44,13 +44,15 @@ class Office:
 
     ``acts`` is how many entries that has, so the seq of the last one. ``ranks`` are by an account's
     key, with its name; who is not among them is a user. ``bans`` and ``exempt`` are by kind and
-    what, with a space between.
+    what, with a space between. ``codes`` are what an account's password can be changed with, by its
+    key: until when that is so, and the code's verifier.
     """
 
     acts: int = 0
     ranks: dict[str, tuple[str, Rank]] = field(default_factory=dict)
     bans: dict[str, Measure] = field(default_factory=dict)
     exempt: dict[str, Measure] = field(default_factory=dict)
+    codes: dict[str, tuple[float, str]] = field(default_factory=dict)
     _widths: frozenset[tuple[int, int]] = frozenset()  # IP version and bits of the networks above
     _patterns: tuple[Measure, ...] = ()  # the bans of names
 
@@ -72,6 +74,12 @@ class Office:
                 )
                 _hold(self.bans if event.verb == "ban" else self.exempt, event.whom, measure)
                 self._look()
+            case "reset-code":
+                self.codes[fold(event.whom)] = (event.until, event.was)
+            case "passwd":
+                self.codes.pop(fold(event.whom), None)
+            case "erase":
+                self.ranks.pop(fold(event.whom), None)
             case "unban":
                 self.bans.pop(event.whom, None)
                 self._look()
@@ -86,6 +94,7 @@ class Office:
             dict(self.ranks),
             dict(self.bans),
             dict(self.exempt),
+            dict(self.codes),
             self._widths,
             self._patterns,
         )
@@ -103,6 +112,7 @@ class Office:
             "ranks": self.ranks,
             "bans": [astuple(measure) for measure in self.bans.values()],
             "exempt": [astuple(measure) for measure in self.exempt.values()],
+            "codes": self.codes,
         }
 
     @staticmethod
@@ -113,6 +123,7 @@ class Office:
             {key: (name, Rank(rank)) for key, (name, rank) in told["ranks"].items()},
             _by_place(told["bans"]),
             _by_place(told["exempt"]),
+            {key: (until, verifier) for key, (until, verifier) in told.get("codes", {}).items()},
         )
         office._look()
         return office
@@ -120,6 +131,11 @@ class Office:
     def rank(self, key: str) -> Rank:
         """Return the rank of the account ``key``."""
         return self.ranks[key][1] if key in self.ranks else Rank.USER
+
+    def code(self, key: str, now: float) -> str:
+        """Return the verifier of the code that holds for the account ``key``; empty if none."""
+        until, verifier = self.codes.get(key, (0.0, ""))
+        return verifier if now < until else ""
 
     def bars_address(self, address: str, now: float) -> Measure | None:
         """Return the ban that keeps out who comes from ``address``; None if none does.

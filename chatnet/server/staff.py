@@ -189,12 +189,12 @@ async def purge(host: Host, actor: Actor, command: c.Purge) -> Sequence[e.Entry]
     since = host.clock.seconds() - command.seconds
     wanted = Search((), fold(command.who), since)
     everywhere = command.room == "*"
-    rooms = await _rooms(host) if everywhere else [room_name(command.room).key]
+    where = await rooms(host) if everywhere else [room_name(command.room).key]
     count = 0
-    for room in rooms:
+    for room in where:
         count += await _purge(host, actor, room, wanted, command.reason)
     act = e.Acted(
-        actor.name, "purge", command.who, "" if everywhere else rooms[0], to=str(count),
+        actor.name, "purge", command.who, "" if everywhere else where[0], to=str(count),
         was=f"{command.seconds:g}", reason=command.reason,
     )  # fmt: skip
     return await host.network.note([act])
@@ -214,7 +214,8 @@ async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str
         )
 
 
-async def _rooms(host: Host) -> list[str]:
+async def rooms(host: Host) -> list[str]:
+    """Return the keys of all rooms, those in memory first."""
     kept = await host.network.journal.rooms(MOST_ROOMS)
     here = [key for key in host.network.audiences if key[0] not in "@*"]
     return list(dict.fromkeys([*here, *kept]))

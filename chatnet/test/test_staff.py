@@ -373,7 +373,7 @@ class ServerBanTests(StaffTestCase):
         self.orders(c.ServerBan("name", "bad*"))
         guest = self.rig.arrives("/login ann secret", "/nick badger", "/newuser b4d secret")
         heard = guest.hears()
-        self.assertIn("You are banned from this server: abuse.", heard[-3])
+        self.assertIn("The account ann is suspended: abuse.", heard[-3])
         self.assertIn("You are banned from this server.", heard[-2])
         self.assertIn("b4d", heard[-1])
         wrong = self.rig.arrives("/login ann wrong")
