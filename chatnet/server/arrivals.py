@@ -70,6 +70,8 @@ async def identify(
         case c.Login(name, password):
             account = await _prove(host, session, person_name(name), password)
             check_in(host, account.name, True)
+            if codes.is_one(host, account.key, password):
+                session.tell("That is a code, for a day. Choose a password: /passwd CODE NEW")
             return await _log_in(host, session, account)
         case c.ChangePassword(old, new):
             actor, name_ = session.actor, session.person.name

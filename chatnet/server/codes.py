@@ -54,7 +54,13 @@ async def change(host: Host, name: Name, old: str, new: str, address: str) -> No
 
 async def _fits(host: Host, name: Name, word: str, address: str) -> bool:
     """Return whether ``word`` is the code of the account called ``name``."""
-    verifier = host.network.office.code(name.key, host.clock.seconds())
-    if not verifier or not _CODE.fullmatch(word.lower()):
+    if not is_one(host, name.key, word):
         return False
+    verifier = host.network.office.code(name.key, host.clock.seconds())
     return await host.accounts.verify(word.lower(), verifier, address)
+
+
+def is_one(host: Host, key: str, word: str) -> bool:
+    """Return whether the account ``key`` has a code, and ``word`` may be that."""
+    held = host.network.office.code(key, host.clock.seconds())
+    return bool(held) and _CODE.fullmatch(word.lower()) is not None

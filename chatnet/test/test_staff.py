@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Coroutine
 from itertools import product
 from typing import Any, TypeVar
@@ -159,6 +160,11 @@ class BanRuleTests(SynchronousTestCase):
 
     def test_an_office_is_what_it_tells(self) -> None:
         self.office.evolve(self.ban("address", "2001:db8::/64", reason="spam", note="again"))
+        self.office.evolve(e.Acted("ann", "reset-code", "Bob", was="verifier", until=9))
+        told = json.loads(json.dumps(self.office.told()))
+        self.assertEqual(Office.of(told).told(), self.office.told())
+        self.assertEqual(Office.of(told).code("bob", 8), "verifier")
+        self.assertEqual(self.office.copy().code("bob", 9), "")
         self.assertEqual(Office.of(self.office.told()), self.office)
         self.assertEqual(self.office.copy(), self.office)
         self.assertIsNotNone(self.office.bars_address("2001:db8::9", 0))
