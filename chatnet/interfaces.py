@@ -321,6 +321,13 @@ class IAccountStore(Interface):
     def change(key: str, verifier: str) -> None:
         """Give the account ``key`` another password, durably."""
 
+    def remove(key: str) -> None:
+        """Remove the account ``key``, durably; its claims are free then. Nothing if there is none.
+
+        Raises:
+            OSError: as for ``IStore.write``.
+        """
+
     def accounts() -> Iterable[tuple[Account, float]]:
         """Yield every account, and when it was made, in UTC seconds since the epoch."""
 
@@ -357,12 +364,15 @@ class IAccounts(Interface):
             As for ``register`` and ``login``.
         """
 
-    def reset(key: str, new: str) -> Deferred[None]:
-        """Replace the password of the account ``key``, which there is, for one who has lost it.
+    def reset(name: Name, password: str) -> Deferred[None]:
+        """Give the account called ``name`` another password, whatever the old one is.
 
         Errbacks:
-            BadPassword: it is too short or too long.
+            BadPassword: the password is too short or too long.
         """
+
+    def remove(name: Name) -> Deferred[None]:
+        """Remove the account called ``name``; then its name is free."""
 
     def hash(password: str) -> Deferred[str]:
         """Return a verifier for ``password``, such as a room's."""

@@ -77,8 +77,11 @@ class Accounts:
     def change(self, name: Name, old: str, new: str, address: str) -> Deferred[None]:
         return self._counted(self._change(name, old, new, address))
 
-    def reset(self, key: str, new: str) -> Deferred[None]:
-        return self._counted(self._reset(key, new))
+    def reset(self, name: Name, password: str) -> Deferred[None]:
+        return self._counted(self._reset(name, password))
+
+    def remove(self, name: Name) -> Deferred[None]:
+        return self._counted(self._stored(self._writer.run(self._store.remove, name.key)))
 
     def hash(self, password: str) -> Deferred[str]:
         return self._counted(self._hash(password))
@@ -131,9 +134,9 @@ class Accounts:
         await self._login(name, old, address)
         await self._replace(name.key, new)
 
-    async def _reset(self, key: str, new: str) -> None:
-        self._check_length(new)
-        await self._replace(key, new)
+    async def _reset(self, name: Name, password: str) -> None:
+        self._check_length(password)
+        await self._replace(name.key, password)
 
     async def _replace(self, key: str, password: str) -> None:
         verifier = await self._hash(password)

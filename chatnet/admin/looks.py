@@ -117,7 +117,15 @@ async def account_row(desk: Desk, who: str) -> Row | None:
     here = connections_of(desk, account.name)
     rank = desk.host.network.office.rank(account.key).name.lower()
     made = account.made if isfinite(account.made) else 0.0
-    return {"account": account.name, "rank": rank, "made": made, "connections": len(here)}
+    office, now = desk.host.network.office, desk.host.clock.seconds()
+    ban = office.bans.get(f"account {account.key}")
+    return {
+        "account": account.name,
+        "rank": rank,
+        "made": made,
+        "connections": len(here),
+        "suspended": ban is not None and ban.holds(now),
+    }
 
 
 async def account_show(desk: Desk, operator: Operator, given: Given) -> Answer:

@@ -33,8 +33,12 @@ class OneShot:
     async def do(self, verb: Verb, given: Given) -> int:
         """Do ``verb``, and return the exit status."""
         for argument in verb.arguments:
-            if argument.kind is Kind.SECRET and argument.name not in given.values:
-                given.values[argument.name] = secret(f"{argument.name.capitalize()}: ")
+            if argument.kind is not Kind.SECRET:
+                continue
+            if argument.name in given.values:
+                _complain(f"A {argument.name} is not for the command line: it is asked for.")
+                return USAGE
+            given.values[argument.name] = secret(f"{argument.name.capitalize()}: ")
         try:
             told = await self._calls.ask(verb, given)
         except Refused as refusal:

@@ -229,6 +229,8 @@ PEOPLE = (
     Verb("mute", "People", "let somebody listen in a room, but not speak; for good, or --for 2h",
          (_WHO, _ROOM, _FOR, _REASON), writes=True,
          asks=lambda g: c.Mute(g.text("room"), g.text("who"), g.seconds(), g.text("reason"))),
+    Verb("warn", "People", "tell somebody alone what staff does not like, now or at the next login",
+         (_WHO, _TEXT), writes=True),
     Verb("unmute", "People", "let them speak again", (_WHO, _ROOM), writes=True,
          asks=lambda g: c.Unmute(g.text("room"), g.text("who"))),
     Verb("ban", "People", "keep an account, a name (or a pattern: spam*), an address or a network"
@@ -256,12 +258,26 @@ PEOPLE = (
          (_WHO, _REASON), writes=True),
     Verb("account add", "People", "make an account", (Argument("name"),
          Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
-    Verb("account passwd", "People", "give an account another password", (_WHO,
-         Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
     Verb("account role", "People", "let an account be a user, moderator, admin or owner of the"
          " server", (_WHO, Argument("rank", choices=tuple(rank.name.lower() for rank in Rank)),
          _REASON), Rank.ADMIN, writes=True,
          asks=lambda g: c.SetRank(g.text("who"), g.text("rank"), g.text("reason"))),
+    Verb("account suspend", "People", "let nobody log in to an account, for good or --for 7d; who"
+         " is logged in is told the reason, and parted with",
+         (_WHO, _FOR, _REASON), writes=True),
+    Verb("account resume", "People", "let an account be logged in to again", (_WHO, _REASON),
+         writes=True),
+    Verb("account passwd", "People", "give an account another password, which is asked for, and"
+         " close its connections",
+         (_WHO, Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
+    Verb("account reset-code", "People", "make a code for who forgot a password: for a day it is as"
+         " good as that, and what another one is set with", (_WHO,), Rank.ADMIN, writes=True),
+    Verb("account export", "People", "all that is kept of an account: what it is to the server and"
+         " to rooms, what it said, what was whispered to it; --json for a line each",
+         (_WHO,), Rank.ADMIN, writes=True),
+    Verb("account erase", "People", "remove an account: its messages are deleted, its own log is"
+         " discarded, its name is free; that cannot be taken back, so say --sure",
+         (_WHO, _REASON, Argument("sure", Kind.FLAG, option="sure")), Rank.ADMIN, writes=True),
     Verb("account show", "People", "what is known of an account", (_WHO,), upright=True),
 )  # fmt: skip
 

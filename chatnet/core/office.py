@@ -64,13 +64,15 @@ class Office:
 
     ``acts`` is how many entries that has, so the seq of the last one. ``ranks`` are by an account's
     key, with its name; who is not among them is a user. ``bans`` and ``exempt`` are by kind and
-    what, with a space between.
+    what, with a space between. ``codes`` are what an account's password can be changed with, by its
+    key: until when that is so, and the code's verifier.
     """
 
     acts: int = 0
     ranks: dict[str, tuple[str, Rank]] = field(default_factory=dict)
     bans: dict[str, Measure] = field(default_factory=dict)
     exempt: dict[str, Measure] = field(default_factory=dict)
+    codes: dict[str, tuple[float, str]] = field(default_factory=dict)
     _widths: frozenset[tuple[int, int]] = field(  # IP version and bits of the networks above,
         default=frozenset(),
         compare=False,  # and of some that were lifted
@@ -96,6 +98,12 @@ class Office:
                 )
                 _hold(self.bans if event.verb == "ban" else self.exempt, event.whom, measure)
                 self._look(measure)
+            case "reset-code":
+                self.codes[fold(event.whom)] = (event.until, event.was)
+            case "passwd":
+                self.codes.pop(fold(event.whom), None)
+            case "erase":
+                self.ranks.pop(fold(event.whom), None)
             case "unban":
                 lifted = self.bans.pop(event.whom, None)
                 if lifted is not None and lifted.kind == "name":
@@ -119,6 +127,7 @@ class Office:
             dict(self.ranks),
             dict(self.bans),
             dict(self.exempt),
+            dict(self.codes),
             self._widths,
             self._patterns,
             dict(self.invitations),
@@ -138,6 +147,7 @@ class Office:
             "bans": [astuple(measure) for measure in self.bans.values()],
             "exempt": [astuple(measure) for measure in self.exempt.values()],
             "invitations": [astuple(one) for one in self.invitations.values()],
+            "codes": self.codes,
         }
 
     @staticmethod
@@ -148,6 +158,7 @@ class Office:
             {key: (name, Rank(rank)) for key, (name, rank) in told["ranks"].items()},
             _by_place(told["bans"]),
             _by_place(told["exempt"]),
+            {key: (until, verifier) for key, (until, verifier) in told.get("codes", {}).items()},
         )
         for measure in (*office.bans.values(), *office.exempt.values()):
             if measure.kind == "address":
@@ -160,6 +171,11 @@ class Office:
     def rank(self, key: str) -> Rank:
         """Return the rank of the account ``key``."""
         return self.ranks[key][1] if key in self.ranks else Rank.USER
+
+    def code(self, key: str, now: float) -> str:
+        """Return the verifier of the code that holds for the account ``key``; empty if none."""
+        until, verifier = self.codes.get(key, (0.0, ""))
+        return verifier if now < until else ""
 
     def bars_address(self, address: str, now: float) -> Measure | None:
         """Return the ban that keeps out who comes from ``address``; None if none does.

@@ -38,6 +38,17 @@ def permit(actor: Actor, verb: type[c.Command]) -> None:
         raise NotAllowed(f"That is for the server's staff, and you are {_article(actor.rank)}.")
 
 
+def check_below(office: Office, actor: Actor, who: str) -> None:
+    """See that ``actor`` may take over, or remove, the account ``who``.
+
+    Raises:
+        NotAllowed: its rank is as high.
+    """
+    held = office.rank(fold(who))
+    if actor.rank < Rank.OWNER and held >= actor.rank:
+        raise NotAllowed(f"{who} is {_article(held)}, and not yours to change.")
+
+
 def decide(
     office: Office, actor: Actor, command: c.Governing, now: float, present: Iterable[Actor] = ()
 ) -> list[e.Acted]:
@@ -143,10 +154,13 @@ def barred(office: Office, actor: Actor, now: float) -> Measure | None:
 
 def refusal(ban: Measure, now: float) -> Banned:
     """Return what to tell those whom ``ban`` keeps out."""
+    what = "You are banned from this server"
+    if ban.kind == "account":
+        what = f"The account {ban.what} is suspended"
     left = f" for another {spell_duration(ban.until - now)}" if ban.until else ""
     why = f": {ban.reason.rstrip('.')}." if ban.reason else "."
     return Banned(
-        f"You are banned from this server{left}{why} If you think that is a mistake, tell its"
+        f"{what}{left}{why} If you think that is a mistake, tell its"
         f" operator, and name ban {ban.id}."
     )
 

@@ -14,6 +14,7 @@ from chatnet.core.replies import Noted, Reply, YouAre
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
 from chatnet.interfaces import Account
+from chatnet.server import codes
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
 from chatnet.server.people import Person
@@ -69,17 +70,19 @@ async def identify(
         case c.Login(name, password):
             account = await _prove(host, session, person_name(name), password)
             check_in(host, account.name, True)
+            if codes.is_one(host, account.key, password):
+                session.tell("That is a code, for a day. Choose a password: /passwd CODE NEW")
             return await _log_in(host, session, account)
         case c.ChangePassword(old, new):
             actor, name_ = session.actor, session.person.name
-            await host.accounts.change(name_, old, new, actor.address)
+            await codes.change(host, name_, old, new, actor.address)
             return Noted("Your password is changed.")
 
 
 async def _prove(host: Host, session: Session, name: Name, password: str) -> Account:
     address = session.actor.address
     try:
-        return await host.accounts.login(name, password, address)
+        return await codes.login(host, name, password, address)
     except Refused as refusal:
         _log.info(
             "no login as {name} from {address}: {code}",

@@ -184,13 +184,13 @@ async def purge(host: Host, actor: Actor, command: c.Purge) -> Sequence[e.Entry]
     Raises:
         Refused: the rules say no, or the store does.
     """
-    rooms, wanted = await _wanted(host, actor, command)
+    where, wanted = await _wanted(host, actor, command)
     everywhere = command.room == "*"
     count = 0
-    for room in rooms:
+    for room in where:
         count += await _purge(host, actor, room, wanted, command.reason)
     act = e.Acted(
-        actor.name, "purge", command.who, "" if everywhere else rooms[0], to=str(count),
+        actor.name, "purge", command.who, "" if everywhere else where[0], to=str(count),
         was=f"{command.seconds:g}", reason=command.reason,
     )  # fmt: skip
     return await host.network.note([act])
@@ -215,8 +215,8 @@ async def _wanted(host: Host, actor: Actor, command: c.Purge) -> tuple[list[str]
         raise Malformed(f"A reason has at most {staff.LONGEST_REASON} characters.")
     since = host.clock.seconds() - command.seconds
     everywhere = command.room == "*"
-    rooms = await _rooms(host) if everywhere else [room_name(command.room).key]
-    return rooms, Search((), fold(command.who), since)
+    where = await rooms(host) if everywhere else [room_name(command.room).key]
+    return where, Search((), fold(command.who), since)
 
 
 async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str) -> int:
@@ -233,7 +233,8 @@ async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str
         )
 
 
-async def _rooms(host: Host) -> list[str]:
+async def rooms(host: Host) -> list[str]:
+    """Return the keys of all rooms, those in memory first."""
     kept = await host.network.journal.rooms(MOST_ROOMS)
     here = [key for key in host.network.audiences if key[0] not in "@*"]
     return list(dict.fromkeys([*here, *kept]))

@@ -37,6 +37,10 @@ class FiledAccounts:
         text, _, at, claims = json.loads(self.table.get(key))
         return pack(key, _dumps((text, verifier, at, claims)))
 
+    def removed(self, key: str) -> bytes:
+        """Return the record that there is no account ``key`` any more."""
+        return pack(key, "")
+
     def all(self) -> Iterator[tuple[Account, float]]:
         """Yield every account, and when it was made."""
         for key in self.table.names():
@@ -46,6 +50,8 @@ class FiledAccounts:
     def _hear(self, key: str, text: bytes) -> None:
         if text:
             self._claims |= dict.fromkeys(json.loads(text)[3], key)
+        else:
+            self._claims = {claim: of for claim, of in self._claims.items() if of != key}
 
 
 def _account(key: str, text: str) -> tuple[Account, float]:

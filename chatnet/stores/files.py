@@ -203,6 +203,9 @@ class FilesStore:
     def change(self, key: str, verifier: str) -> None:
         self._keep(self._accounts.changed(key, verifier))
 
+    def remove(self, key: str) -> None:
+        self._keep(self._accounts.removed(key))
+
     def accounts(self) -> Iterable[tuple[Account, float]]:
         return self._accounts.all()
 

@@ -195,6 +195,12 @@ class MemoryStore:
             if held is account:
                 self._accounts[claim] = replace(account, verifier=verifier)
 
+    def remove(self, key: str) -> None:
+        claims = [claim for claim, account in self._accounts.items() if account.key == key]
+        for claim in claims:
+            del self._accounts[claim]
+        self._made.pop(key, None)
+
     def accounts(self) -> Iterable[tuple[Account, float]]:
         for key, at in self._made.items():
             yield self._accounts[key], at

@@ -195,6 +195,11 @@ class SqlStore:
         with self._changes() as db:
             db.execute(update(accounts).where(accounts.c.key == key).values(verifier=verifier))
 
+    def remove(self, key: str) -> None:
+        with self._changes() as db:
+            db.execute(delete(claims).where(claims.c.account == key))
+            db.execute(delete(accounts).where(accounts.c.key == key))
+
     def accounts(self) -> Iterable[tuple[Account, float]]:
         for key, name, verifier, at in self._all(queries.ACCOUNTS, ""):
             yield Account(name, key, verifier, at), at

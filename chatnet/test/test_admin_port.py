@@ -547,7 +547,7 @@ class StaffTests(PortCase):
         self.assertIsInstance(self.refusal(line, "account passwd ann x"), refusals.BadPassword)
         admin = self.calls_at(trusted=False, tls=True)
         self.asks(admin, Login, {"name": "mia", "password": "secret"})
-        self.assertIn("not below yours", str(self.refusal(admin, "account passwd zed sesame")))
+        self.assertIn("not yours to change", str(self.refusal(admin, "account passwd zed sesame")))
         self.answer(admin, "account passwd ann sesame")
         ann = self.rig.arrives("/login ann secret", "/login ann sesame")
         self.assertIn("You are logged in as ann.", ann.hears())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Coroutine
 from fnmatch import fnmatchcase
 from itertools import product
@@ -185,6 +186,11 @@ class BanRuleTests(SynchronousTestCase):
 
     def test_an_office_is_what_it_tells(self) -> None:
         self.office.evolve(self.ban("address", "2001:db8::/64", reason="spam", note="again"))
+        self.office.evolve(e.Acted("ann", "reset-code", "Bob", was="verifier", until=9))
+        told = json.loads(json.dumps(self.office.told()))
+        self.assertEqual(Office.of(told).told(), self.office.told())
+        self.assertEqual(Office.of(told).code("bob", 8), "verifier")
+        self.assertEqual(self.office.copy().code("bob", 9), "")
         self.assertEqual(Office.of(self.office.told()), self.office)
         self.assertEqual(self.office.copy(), self.office)
         self.assertIsNotNone(self.office.bars_address("2001:db8::9", 0))
@@ -427,7 +433,7 @@ class ServerBanTests(StaffTestCase):
         self.orders(c.ServerBan("name", "bad*"))
         guest = self.rig.arrives("/login ann secret", "/nick badger", "/newuser b4d secret")
         heard = guest.hears()
-        self.assertIn("You are banned from this server: abuse.", heard[-3])
+        self.assertIn("The account ann is suspended: abuse.", heard[-3])
         self.assertIn("You are banned from this server.", heard[-2])
         self.assertIn("b4d", heard[-1])
         wrong = self.rig.arrives("/login ann wrong")

@@ -329,6 +329,18 @@ class StoreContract(Contract):
         assert found is not None
         self.assertEqual(found.verifier, "new")
 
+    def test_an_account_is_removed_with_all_that_its_name_claims(self) -> None:
+        for name in ("Tom1", "Ann"):
+            self.store.add(person_name(name), "verifier", 1.5)
+        self.store.remove("tom1")
+        self.store.remove("nobody")
+        self.assertIsNone(self.store.find(person_name("Tom1").claims))
+        self.assertEqual([account.key for account, _ in self.store.accounts()], ["ann"])
+        self.assertTrue(self.store.add(person_name("toml"), "another", 2.5))
+        found = self.store.find(person_name("Tom1").claims)
+        assert found is not None
+        self.assertEqual((found.key, found.made), ("toml", 2.5))
+
 
 class MemoryStoreTests(StoreContract, SynchronousTestCase):
     def make(self) -> MemoryStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from importlib import import_module
 from pathlib import Path
 from unittest.mock import patch
 
@@ -269,6 +270,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertTrue(IService.providedBy(makeService(options, MemoryReactorClock())))
 
     def test_a_store_that_cannot_be_opened_ends_the_start_with_a_line(self) -> None:
+        import_module("chatnet.stores.sql")  # else it would be gone again with the patch
         absent = patch.dict(sys.modules, pymysql=None)
         absent.start()
         self.addCleanup(absent.stop)
