@@ -82,7 +82,8 @@ async def erase(host: Host, actor: Actor, name: Name, since: float, reason: str)
         count += await _delete(host, actor, name, room, since, reason)
     await _discard_log(host, name)
     await host.accounts.remove(name)
-    act = e.Acted(actor.name, "erase", name.text, to=f"{count} messages", reason=reason)
+    words = "1 message" if count == 1 else f"{count:,} messages"
+    act = e.Acted(actor.name, "erase", name.text, to=words, reason=reason)
     (entry,) = await host.network.note([act])
     return entry
 
