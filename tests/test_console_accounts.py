@@ -81,7 +81,7 @@ class AccountTests(ConsoleCase):
         self.assertIn("say --sure", err)
         out, _, status = await self.does("account", "erase", "ann", "--sure")
         self.assertEqual(status, 0)
-        self.assertIn("ann is erased, with 1 messages.", out)
+        self.assertIn("ann is erased, with 1 message.", out)
         self.assertIn("Your account is erased. Goodbye.", "\n".join(await ann.closed()))
         await self.registers(server, "ann", "another")
         bob.types("/search green")

@@ -76,23 +76,30 @@ async def erase(host: Host, actor: Actor, name: Name, since: float, reason: str)
     rules.check_below(host.network.office, actor, name.text)
     check_not_last(host, name)
     await _shut(host, actor, name)
+    await _part_with(host, name)
     count = 0
     async for room, state in places(host):
         await _strip(host, actor, name, room, state)
         count += await _delete(host, actor, name, room, since, reason)
+    await _part_with(host, name)  # who had given the old password when that was changed
     await _discard_log(host, name)
     await host.accounts.remove(name)
-    act = e.Acted(actor.name, "erase", name.text, to=f"{count} messages", reason=reason)
+    words = "1 message" if count == 1 else f"{count:,} messages"
+    act = e.Acted(actor.name, "erase", name.text, to=words, reason=reason)
     (entry,) = await host.network.note([act])
     return entry
 
 
 async def _shut(host: Host, actor: Actor, name: Name) -> None:
-    """Let nobody log in to the account ``name``, and close its connections."""
+    """Let nobody log in to the account ``name`` any more."""
     _, most = host.accounts.password_length
     await host.accounts.reset(name, host.entropy(64).hex()[:most])
     note = "so that nobody logs in while the account is erased"
     await host.network.note([e.Acted(actor.name, "passwd", name.text, note=note)])
+
+
+async def _part_with(host: Host, name: Name) -> None:
+    """Close the connections of who is logged in as ``name``, and wait until they are gone."""
     person = host.network.people.find(name.key)
     if person is not None and person.registered and person.sessions:
         gone = host.network.vacated(person)
