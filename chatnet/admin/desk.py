@@ -13,6 +13,7 @@ from chatnet.admin.verbs import Given, Kind, Verb
 from chatnet.core import commands as c, staff as rules
 from chatnet.core.events import Acted
 from chatnet.core.names import STAFF, room_name
+from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, NoSuchRoom, NotAllowed, TooLong
 from chatnet.interfaces import Runs
 from chatnet.server import errands, staff
@@ -138,5 +139,5 @@ class Desk:
             "{who} asks for: {verb} {given}",
             who=operator.actor.name,
             verb=verb.name,
-            given=" ".join(shown),
+            given=plain(" ".join(shown)),
         )

@@ -524,6 +524,14 @@ class StaffTests(PortCase):
             self.assertIsInstance(self.refusal(line, words), NotAllowed, words)
         self.answer(line, "status")
 
+    def test_what_staff_writes_steers_nobody_who_reads_the_log(self) -> None:
+        line, who = self.calls_at(), "\x1b[2Jspam*\n12:00 all is well"
+        with capturedLogs() as events:
+            self.asks(line, COMMANDS["ban"], {"who": who, "kind": "name", "reason": "\x9b"})
+        seen = "".join(formatEvent(event) for event in events if event["log_namespace"] != "amp")
+        self.assertIn("(act 1)", seen)
+        self.assertTrue(seen.isprintable(), seen)
+
     def test_not_all_acts_are_shown_at_once(self) -> None:
         line = self.calls_at()
         self.patch(orders, "MOST_ACTS", 2)
