@@ -43,7 +43,7 @@ class Server:
         twistd = Path(sys.executable).with_name("twistd")
         self.process = subprocess.Popen(
             [twistd, "-n", "--pidfile=", "--logfile", log, "chatnet", "--port", "0",
-             "--interface", HOST, "--data", self._folder.name, "--store", store],
+             "--interface", HOST, "--limit", "none", "--data", self._folder.name, "--store", store],
         )  # fmt: skip
         while not (found := _WHERE.search(log.read_text() if log.exists() else "")):
             time.sleep(0.05)

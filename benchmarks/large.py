@@ -48,7 +48,7 @@ class Server:
         profiled = ["--profile", profile, "--profiler", "cProfile"] if profile else []
         self.process = subprocess.Popen(
             [twistd, "-n", "--pidfile=", "--logfile", log, *profiled, "chatnet", "--port", "0",
-             "--interface", HOST, "--data", self._folder.name, "--store", store,
+             "--interface", HOST, "--limit", "none", "--data", self._folder.name, "--store", store,
              "--max-message", "0"],
         )  # fmt: skip
         while not (found := _WHERE.search(log.read_text() if log.exists() else "")):

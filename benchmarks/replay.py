@@ -61,7 +61,7 @@ class Server:
         twistd = Path(sys.executable).with_name("twistd")
         self.process = subprocess.Popen(
             [twistd, "-n", "--pidfile=", "--logfile", log, "chatnet", "--port", "0",
-             "--interface", HOST, "--data", folder, "--replay", "all"],
+             "--interface", HOST, "--limit", "none", "--data", folder, "--replay", "all"],
         )  # fmt: skip
         while not (log.exists() and "connect with:" in log.read_text()):
             time.sleep(0.05)

@@ -328,7 +328,6 @@ class IAccountStore(Interface):
 class IAccounts(Interface):
     """Who is who: made accounts, checked passwords."""
 
-    registration = Attribute("Whether accounts can be made.")
     password_length = Attribute("The fewest and the most characters of a password.")
     delayed = Attribute("How many tries at passwords had to wait.")
 
@@ -339,7 +338,6 @@ class IAccounts(Interface):
         """Make an account.
 
         Errbacks:
-            Closed: no accounts are made here.
             NameTaken: there is one whose name is or looks like that.
             BadPassword: the password is too short or too long.
         """
@@ -357,6 +355,13 @@ class IAccounts(Interface):
 
         Errbacks:
             As for ``register`` and ``login``.
+        """
+
+    def reset(key: str, new: str) -> Deferred[None]:
+        """Replace the password of the account ``key``, which there is, for one who has lost it.
+
+        Errbacks:
+            BadPassword: it is too short or too long.
         """
 
     def hash(password: str) -> Deferred[str]:

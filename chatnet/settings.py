@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chatnet.core.limits import Registration
+
 ALL = -1  # as a number of messages to replay
 
 
@@ -21,7 +23,7 @@ class Settings:
     max_message: int = 16 * 1024 * 1024  # 0: any length
     password_length: tuple[int, int] = (4, 128)  # characters
     replay: int = 50  # messages shown on joining, or ALL
-    registration: bool = True
+    registration: Registration = Registration.OPEN
     transcript: bool = False
     stall_seconds: float = 600.0  # without progress, after which a reader is parted with
     tls: bool = True
@@ -37,6 +39,7 @@ class Settings:
     password_seconds: float = 60.0  # to say the server's password
     stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops
     retention: float = 0.0  # for which what is said is kept; 0: for good
+    limits: tuple[tuple[str, str], ...] = ()  # changes to chatnet.core.limits.TABLE
     admin_socket: bool = True  # operators of this machine are heard, at a socket in the folder
     admin: tuple[str, ...] = ()  # endpoints where they are heard besides
     journal: str = ""  # where messages are kept; empty: in the store

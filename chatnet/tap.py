@@ -31,6 +31,7 @@ from chatnet.core.addresses import Networks
 from chatnet.core.durations import parse_duration
 from chatnet.core.events import Entry, Seen, Whispered, weight
 from chatnet.core.large import LARGE
+from chatnet.core.limits import Limits, Registration, parse_change
 from chatnet.core.names import EVERYBODY, STAFF
 from chatnet.core.room import Room
 from chatnet.core.rules import LONGEST_RETENTION, SHORTEST_RETENTION
@@ -41,8 +42,10 @@ from chatnet.folder import CannotStart, DataFolder
 from chatnet.interfaces import Batch
 from chatnet.logs import opener
 from chatnet.opening import StoreOptions, open_stores
+from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
+from chatnet.server.invitations import Invitations
 from chatnet.server.meter import Pulse
 from chatnet.server.network import Network
 from chatnet.server.notify import Manager
@@ -84,7 +87,7 @@ class Options(StoreOptions):
         ["password-length", None, "4-128", "fewest and most characters of people's passwords"],
         ["replay", None, "50", "messages shown on joining a room, or all"],
         ["retention", None, "none", "how long what is said is kept, like 30d; none: for good"],
-        ["registration", None, "open", "open or closed: may people make accounts?"],
+        ["registration", None, "open", "open, invite or closed: may people make accounts?"],
         ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
         ["name", None, _DEFAULTS.name, "what the server calls itself"],
         ["motd", None, "", "a message for everyone who connects"],
@@ -102,6 +105,7 @@ class Options(StoreOptions):
     lists: ClassVar = {
         "listen": "endpoints",
         "origin": "URLs",
+        "limit": "limits",
         "admin": "endpoints",
         "proxy": "addresses",
         "metrics": "addresses",
@@ -126,6 +130,13 @@ class Options(StoreOptions):
     def opt_origin(self, url: str) -> None:
         """Another site whose pages may connect, like https://chat.example.org; may be repeated."""
         self["origin"].append(url)
+
+    def opt_limit(self, change: str) -> None:
+        """A limit on what one may do, like messages=20+5/s or connections=none; may be repeated.
+
+        none alone turns all of them off. docs/operating.md lists them.
+        """
+        self["limit"].append(change)
 
     def opt_admin(self, endpoint: str) -> None:
         """Hear operators there too, like tcp:8890 (which is TLS) or unix:FILE; may be repeated."""
@@ -191,7 +202,7 @@ class Options(StoreOptions):
             password_length=_range(self["password-length"], "password-length"),
             replay=ALL if self["replay"] == "all" else _number(self["replay"], "replay", 0),
             retention=_duration(self["retention"], "retention"),
-            registration=_choice(self["registration"], "registration", ("open", "closed")),
+            registration=_registration(self["registration"]),
             transcript=bool(self["transcript"]),
             stall_seconds=_number(self["stall-seconds"], "stall-seconds", 1),
             admin_socket=not self["no-admin"],
@@ -201,6 +212,7 @@ class Options(StoreOptions):
             tls_key=_path(self["tls-key"]),
             tls_only=bool(self["tls-only"]),
             allow_plaintext_passwords=bool(self["allow-plaintext-passwords"]),
+            limits=tuple(_limit(change) for change in self["limit"]),
             proxies=_networks(self["proxy"], "proxy"),
             metrics=_networks(self["metrics"], "metrics"),
             origins=tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
@@ -321,6 +333,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     transcript = _transcript if settings.transcript else None
     network = Network(journal, turn, clock, transcript, settings.retention, budget)
     network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
+    limits = Limits(settings.limits)
     accounts = Accounts(
         clock,
         write.accounts,
@@ -329,10 +342,14 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         reader,
         hasher,
         os.urandom,
-        settings.registration,
         settings.password_length,
+        limits,
     )
-    host = Host(settings, network, accounts, turn, clock, os.urandom, Throttle(clock))
+    throttle, defence = Throttle(clock, limits), Defence(clock, limits, settings.proxies)
+    invitations = Invitations(network, clock, os.urandom, settings.registration)
+    host = Host(
+        settings, network, accounts, turn, clock, os.urandom, throttle, defence, invitations
+    )
     workers = list(dict.fromkeys((writer, reader, hasher)))
     certificates = _certificates(settings) if settings.tls else None
     tls = None
@@ -352,6 +369,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         pulse.stop()
         if certificates is not None:
             certificates.stop()
+        defence.levels.stop()
         for worker in workers:
             worker.stop()
         for stores in dict.fromkeys((write, read)):
@@ -413,6 +431,13 @@ def _origin(value: str) -> str:
     return re.sub("^(http:.*):80$|^(https:.*):443$", r"\1\2", origin)
 
 
+def _limit(value: str) -> tuple[str, str]:
+    try:
+        return parse_change(value)
+    except ValueError as error:
+        raise usage.UsageError(f"--limit: {error}") from None
+
+
 def _networks(values: list[str], name: str) -> tuple[str, ...]:
     for value in values:
         try:
@@ -452,6 +477,13 @@ def _range(value: str, name: str) -> tuple[int, int]:
     if low > high:
         raise usage.UsageError(f"--{name} is MIN-MAX, and {low} is more than {high}")
     return low, high
+
+
+def _registration(value: str) -> Registration:
+    try:
+        return Registration(value)
+    except ValueError:
+        raise usage.UsageError(f"--registration is open, invite or closed, not {value}") from None
 
 
 def _choice(value: str, name: str, choices: tuple[str, str]) -> bool:

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 SOON = 20.0  # seconds: far more than anything here takes, and less than a test may
 TWISTD = (sys.executable, str(Path(sys.executable).with_name("twistd")))
+# Passwords are guessed as slowly as everywhere.
+NO_LIMITS = ("--limit=none", "--limit=logins=5/15m", "--limit=logins-address=20/1h")
 _POLL_SECONDS = 0.02
 _WHERE = re.compile(rb"listens on [^,]*, port (\d+)")
 
@@ -283,7 +285,16 @@ class LiveTestCase(TestCase):
     # -- servers -------------------------------------------------------------------
 
     async def serves(self, *options: str, data: str = "data", listen: bool = True) -> Server:
-        """Return a server that listens on a free port of this machine."""
+        """Return a server that listens on a free port of this machine.
+
+        It knows no limits, unless ``options`` say which: most tests are about something else, and
+        all of them come from one address.
+        """
+        options = (
+            options
+            if any(option.startswith("--limit") for option in options)
+            else (*NO_LIMITS, *options)
+        )
         where = ("--port", "0", "--interface", "127.0.0.1") if listen else ()
         server = self.launches("--data", str(self.folder / data), *where, *options)
         await server.logged("connect with:")

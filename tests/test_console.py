@@ -58,6 +58,7 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("ban eve tea --for 2h", "Done: tea, entry"),
     ("unban eve tea", "Done: tea, entry"),
     ("account add zoe open-sesame", "the account zoe is made"),
+    ("account passwd zoe open-parsley", "zoe has another password"),
     ("account role zoe moderator --reason trusted", "undo "),
     ("account show zoe", '"rank": "moderator"'),
     ("ban spam* --for 1h --reason spam --note again --dry-run", "0 who are here would be hit"),
@@ -72,6 +73,14 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("audit --limit 200", '"whom": "name spam*"'),
     ("audit --match zoe", '"did": "rank"'),
     ("undo 9", "Done: tea, entry"),
+    ("limit get messages", '"value": "none"'),
+    ("limit set messages 20+5/s", "Done: messages is 20+5/s, and was none"),
+    ("registration invite", "Done: registration is invite, and was open"),
+    ("invite new --uses 2 --for 7d --note friends", "makes 2 accounts for 1 week."),
+    ("invite list", '"note": "friends"'),
+    ("invite revoke all", "Done: 1 invitation"),
+    ("level 2 --for 1h", "The level is 2, and was 0."),
+    ("level auto", "The level is 0, and was 2."),
     ("config check", "All is as it was"),
     ("cert show", '"fingerprint": "'),
     ("cert reload", "It is the same as before."),
@@ -176,20 +185,15 @@ class PortTests(ConsoleCase):
         await self.opens()
         await self.asks(self.calls(), "status")
 
-    async def test_there_is_none_where_none_is_wanted_or_fits(self) -> None:
-        server = await self.serves("--no-admin")
-        await self.joins(server, "ann")
-        self.assertFalse(os.path.exists(self.socket))
-        await server.stop()
-        deep = "d" * 100
+    async def test_there_is_none_where_none_fits_or_is_wanted(self) -> None:
+        deep, other = "d" * 100, str(self.folder / "o.sock")
         server = await self.serves(data=deep)
         await server.logged("a socket's path has at most 107 bytes")
         out, err, status = await self.does("status", data=deep)
         self.assertEqual((out, status), ("", 3))
         self.assertIn("--admin unix:FILE", err)
-        other = str(self.folder / "o.sock")
-        await server.stop()
-        server = await self.opens("--admin", f"unix:{other}", data=deep)
+        await self.opens("--no-admin", "--admin", f"unix:{other}")
+        self.assertFalse(os.path.exists(self.socket))
         self.assertEqual(os.stat(other).st_mode & 0o777, 0o600)
         out, err, status = await self.runs(*ADMIN, "--connect", f"unix:{other}", "du")
         self.assertEqual((out, err, status), ("There is no room yet.\n", "", 0))
@@ -206,7 +210,7 @@ class TlsTests(ConsoleCase):
         certificate = str(self.folder / "data" / "tls-cert.pem")
         return Where("", "127.0.0.1", port, certificate, user, password)
 
-    async def test_over_tls_an_operator_needs_an_account_of_the_staff(self) -> None:
+    async def test_on_tcp_it_is_tls_and_an_account_of_the_staff_or_nothing(self) -> None:
         server, port = await self.serves_operators()
         await self.registers(server, "ann", "open-sesame")
         await self.registers(server, "mia", "open-sesame")
@@ -224,9 +228,9 @@ class TlsTests(ConsoleCase):
         await self.asks(self.calls(), "account role mia user")
         with self.assertRaisesRegex(NotAllowed, "takes the rank of moderator"):
             await self.asks(mia, "status")
+        await self.is_refused_in_plain_text(port)
 
-    async def test_plain_text_is_refused(self) -> None:
-        _, port = await self.serves_operators()
+    async def is_refused_in_plain_text(self, port: int) -> None:
         line = await connectProtocol(
             TCP4ClientEndpoint(reactor, "127.0.0.1", port), Line(lambda rows: None)
         )
@@ -237,10 +241,6 @@ class TlsTests(ConsoleCase):
         else:
             self.fail("it was answered")
         self.assertFalse(line.open)
-
-    async def test_options_that_would_send_passwords_in_the_open_are_refused(self) -> None:
-        self.assertIn("speaks TLS", await self.fails("--no-tls", "--admin", "tcp:0"))
-        self.assertIn("--admin is like", await self.fails("--admin", "ssl:0"))
 
 
 class OneShotTests(ConsoleCase):

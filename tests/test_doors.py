@@ -21,7 +21,7 @@ from twisted.trial.unittest import SkipTest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.harness import LiveTestCase, Server, said
+from tests.harness import NO_LIMITS, LiveTestCase, Server, said
 from tests.sockets import (
     MIB,
     SECONDS,
@@ -698,6 +698,7 @@ class PlaintextPasswordTests(LiveTestCase):
     async def _from_afar(self, *options: str) -> Server:
         server = self.launches(
             *("--data", str(self.folder / "data"), "--port", "0", "--interface", self.address),
+            *NO_LIMITS,
             *options,
         )
         await server.logged("connect with:")

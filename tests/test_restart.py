@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.harness import TWISTD, Client, LiveTestCase, Server, coming, poll, said, told
+from tests.harness import NO_LIMITS, TWISTD, Client, LiveTestCase, Server, coming, poll, said, told
 
 
 class RestartTests(LiveTestCase):
@@ -333,7 +333,9 @@ class KillTests(LiveTestCase):
 class FullDiskTests(LiveTestCase):
     async def test_what_cannot_be_stored_is_not_shown_and_its_sender_is_told(self) -> None:
         options = ("--data", str(self.folder / "data"), "--port", "0", "--interface", "127.0.0.1")
-        server = self.launches(*options, shell="ulimit -f 1200")  # blocks of 512 bytes, per file
+        server = self.launches(
+            *NO_LIMITS, *options, shell="ulimit -f 1200"
+        )  # blocks of 512 bytes, per file
         server.suffers = True
         await server.logged("connect with:")
         ann, bob = await self.joins(server, "ann"), await self.joins(server, "bob")

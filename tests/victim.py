@@ -55,7 +55,12 @@ class Victim:
     def launches(self) -> None:
         """Begin to start it."""
         command = (*TWISTD, "-n", "--pidfile=", "chatnet", "--port=0", "--interface=127.0.0.1")
-        where = (f"--store={self._store}", f"--data={self.folder / 'data'}", "--no-tls")
+        where = (
+            f"--store={self._store}",
+            f"--data={self.folder / 'data'}",
+            "--no-tls",
+            "--limit=none",
+        )
         server = Server()
         self._servers.append(server)
         words = [*command, *where, *self._options]

@@ -16,10 +16,10 @@ from zope.interface import implementer
 from chatnet.accounts.passwords import derive, matches, outdated
 from chatnet.accounts.realm import AccountRealm, IMemberAvatar, MemberAvatar, PasswordChecker
 from chatnet.accounts.throttle import Throttle
+from chatnet.core.limits import Limits
 from chatnet.core.names import Name
 from chatnet.core.refusals import (
     BadPassword,
-    Closed,
     NameTaken,
     TooManyTries,
     Unavailable,
@@ -47,16 +47,15 @@ class Accounts:
         reader: Runs,
         hasher: Runs,
         entropy: Callable[[int], bytes],
-        registration: bool = True,
         password_length: tuple[int, int] = (4, 128),
+        limits: Limits | None = None,
     ) -> None:
-        self.registration = registration
         self.password_length = password_length
         self._clock = clock
         self._store, self._writer = store, writer
         self._reads, self._reader = reads, reader
         self._hasher, self._entropy = hasher, entropy
-        self._throttle = Throttle(clock)
+        self._throttle = Throttle(clock, limits)
         self._at_once = 0
         self._portal = Portal(
             AccountRealm(reads, reader), [PasswordChecker(reads, reader, hasher, entropy)]
@@ -77,6 +76,9 @@ class Accounts:
 
     def change(self, name: Name, old: str, new: str, address: str) -> Deferred[None]:
         return self._counted(self._change(name, old, new, address))
+
+    def reset(self, key: str, new: str) -> Deferred[None]:
+        return self._counted(self._reset(key, new))
 
     def hash(self, password: str) -> Deferred[str]:
         return self._counted(self._hash(password))
@@ -100,8 +102,6 @@ class Accounts:
         return await self._hasher.run(derive, password, self._entropy)
 
     async def _register(self, name: Name, password: str) -> Account:
-        if not self.registration:
-            raise Closed("No new accounts are made on this server.")
         self._check_length(password)
         if await self.find(name):
             raise NameTaken(f"There is an account called {name.text}, or too much like it.")
@@ -130,6 +130,10 @@ class Accounts:
         self._check_length(new)
         await self._login(name, old, address)
         await self._replace(name.key, new)
+
+    async def _reset(self, key: str, new: str) -> None:
+        self._check_length(new)
+        await self._replace(key, new)
 
     async def _replace(self, key: str, password: str) -> None:
         verifier = await self._hash(password)

@@ -9,11 +9,10 @@ from twisted.internet.task import deferLater
 
 from chatnet.core.addresses import party_of
 from chatnet.core.durations import spell_duration
+from chatnet.core.limits import UNLIMITED, Limit, Limits
 from chatnet.core.refusals import TooManyTries
 
-WINDOW_SECONDS = 15 * 60.0  # after which tries are forgotten
-FREE_PER_PAIR, FREE_PER_ADDRESS = 5, 20  # tries that cost nothing: at one secret; at all
-FREE_PER_SECRET = 100  # from everywhere, before each try waits a little
+FREE_PER_SECRET = Limit(100, 9.0)  # tries from everywhere, before each one waits a little
 LONGEST_STEP, LONGEST_WAIT = 30.0, 60.0  # seconds one try adds, and the most that is waited
 SECRET_SECONDS = 2.0  # that little; it does not add up, so that nobody is locked out by others
 _MOST_KEYS = 50_000
@@ -33,11 +32,15 @@ class Throttle:
     refusal. By the secret alone, from everywhere: this only slows down. A try counts before its
     outcome is known, so that many at once gain nothing; a success takes its own back. Addresses
     count by their /64 in IPv6; this machine's own does not, for it may be everybody's.
+
+    How many tries are free, and for how long they are remembered, is in ``limits``: ``logins`` and
+    ``logins_address``.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, limits: Limits | None = None) -> None:
         self.delayed = 0  # how many tries had to wait
         self._clock = clock
+        self._limits = limits or Limits()
         self._tries: dict[str, _Tries] = {}  # the oldest first
 
     async def brake(self, secret: str, address: str) -> None:
@@ -57,41 +60,43 @@ class Throttle:
             TooManyTries: the wait would be too long; the try does not count.
         """
         now, start = self._clock.seconds(), 0.0
-        keys = _keys(secret, address)
-        for key, free in keys:
-            tries = self._held(key, now)
-            if tries is not None and tries.count >= free:
-                step = min(LONGEST_STEP, 2.0 ** min(tries.count - free, 10))
+        keys = self._keys(secret, address)
+        for key, limit in keys:
+            tries = self._held(key, limit, now)
+            if tries is not None and tries.count >= limit.most:
+                step = min(LONGEST_STEP, 2.0 ** min(tries.count - limit.most, 10))
                 start = max(start, max(now, tries.next_at) + step)
                 if start - now > LONGEST_WAIT:
                     wait = spell_duration(start - now)
                     raise TooManyTries(f"Too many wrong passwords. Try again in {wait}.")
-        for key, free in keys:
-            tries = self._count(key, now)
-            if tries.count > free:
+        for key, limit in keys:
+            tries = self._count(key, limit, now)
+            if tries.count > limit.most:
                 tries.next_at = start
-        everywhere = self._count(f"secret {secret}", now)
-        slow = SECRET_SECONDS if everywhere.count > FREE_PER_SECRET else 0.0
+        if self._limits.logins is UNLIMITED:
+            return max(start - now, 0.0)
+        everywhere = self._count(f"secret {secret}", FREE_PER_SECRET, now)
+        slow = SECRET_SECONDS if everywhere.count > FREE_PER_SECRET.most else 0.0
         delay = max(start - now, slow)
         self.delayed += delay > 0
         return delay
 
     def succeeded(self, secret: str, address: str) -> None:
         """Take back a try that was right."""
-        for key, _ in [*_keys(secret, address), (f"secret {secret}", 0)]:
+        for key in [*(key for key, _ in self._keys(secret, address)), f"secret {secret}"]:
             tries = self._tries.get(key)
             if tries is not None:
                 tries.count = max(0, tries.count - 1)
 
-    def _held(self, key: str, now: float) -> _Tries | None:
+    def _held(self, key: str, limit: Limit, now: float) -> _Tries | None:
         tries = self._tries.get(key)
-        if tries is not None and now - tries.since > WINDOW_SECONDS and tries.next_at <= now:
+        if tries is not None and now - tries.since > limit.span and tries.next_at <= now:
             del self._tries[key]
             return None
         return tries
 
-    def _count(self, key: str, now: float) -> _Tries:
-        tries = self._held(key, now)
+    def _count(self, key: str, limit: Limit, now: float) -> _Tries:
+        tries = self._held(key, limit, now)
         if tries is None:
             if len(self._tries) >= _MOST_KEYS:
                 del self._tries[next(iter(self._tries))]
@@ -99,9 +104,7 @@ class Throttle:
         tries.count += 1
         return tries
 
-
-def _keys(secret: str, address: str) -> list[tuple[str, int]]:
-    place = party_of(address)
-    if not place:
-        return []
-    return [(f"{place} at {secret}", FREE_PER_PAIR), (place, FREE_PER_ADDRESS)]
+    def _keys(self, secret: str, address: str) -> list[tuple[str, Limit]]:
+        place, limits = party_of(address), self._limits
+        keys = [(f"{place} at {secret}", limits.logins), (place, limits.logins_address)]
+        return [(key, limit) for key, limit in keys if place and limit is not UNLIMITED]

@@ -30,7 +30,6 @@ def main(words: list[str]) -> int:
 
         return keep(words)
     asked = parse(words)
-    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     try:
         if not asked.words:
             return _console(asked)
@@ -71,6 +70,7 @@ def _console(asked: Asked) -> int:
 
 def _run(reactor: Any, work: Coroutine[Deferred[Any], Any, int], interrupted: int) -> int:
     """Return what ``work`` does, or ``interrupted``."""
+    globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     status, stopping = interrupted, False
 
     def stop() -> None:

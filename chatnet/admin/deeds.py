@@ -6,14 +6,16 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatnet.admin import health, looks, orders
+from chatnet.admin import defending, health, looks, orders
 from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
 from chatnet.core import commands as c
 from chatnet.core.durations import spell_duration
+from chatnet.core.events import Acted
 from chatnet.core.names import fold, person_name
 from chatnet.core.refusals import Closed, NoSuchPerson, NotAllowed, Refused
+from chatnet.core.roles import Rank
 from chatnet.core.rules import LONGEST_REASON
 
 SOON = 0.2  # seconds, for an answer to be out before the server stops
@@ -73,6 +75,19 @@ async def account_add(desk: Desk, operator: Operator, given: Given) -> Answer:
     except Closed:
         raise Closed("No accounts are made here: start with --registration open.") from None
     return Answer(f"Done: the account {account.name} is made.", [{"account": account.name}])
+
+
+async def account_passwd(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Give an account another password."""
+    row = await looks.account_row(desk, given.text("who"))
+    if row is None:
+        raise NoSuchPerson(f"There is no account called {given.text('who')}.")
+    name, rank = str(row["account"]), operator.actor.rank
+    if desk.host.network.office.rank(fold(name)) >= rank and rank < Rank.OWNER:
+        raise NotAllowed(f"{name} has a rank that is not below yours.")
+    await desk.host.accounts.reset(fold(name), given.text("password"))
+    (entry,) = await desk.host.network.note([Acted(operator.actor.name, "passwd", name)])
+    return Answer(f"Done: {name} has another password. It is act {entry.seq}.", [])
 
 
 async def motd(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -185,8 +200,16 @@ def all_of_them() -> dict[str, Does]:
         "audit": orders.audit,
         "undo": orders.undo,
         "account add": account_add,
+        "account passwd": account_passwd,
         "say": say,
         "motd": motd,
+        "limit get": defending.limit_get,
+        "limit set": defending.limit_set,
+        "registration": defending.registration,
+        "invite new": defending.invite_new,
+        "invite list": defending.invite_list,
+        "invite revoke": defending.invite_revoke,
+        "level": defending.level,
         "config check": config_check,
         "cert show": cert_show,
         "cert reload": cert_reload,

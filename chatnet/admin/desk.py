@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,18 +10,22 @@ from twisted.logger import Logger
 
 from chatnet.admin.calls import Row
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import Given, Kind, Verb
+from chatnet.admin.tables import lines_of
+from chatnet.admin.verbs import Given, Kind, Verb, help_on, help_text, understand
 from chatnet.core import commands as c, staff as rules
 from chatnet.core.events import Acted
 from chatnet.core.names import STAFF, room_name
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, NoSuchRoom, NotAllowed, TooLong
+from chatnet.core.room import Actor
 from chatnet.interfaces import Runs
 from chatnet.server import errands, staff
 from chatnet.server.audience import Audience
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
 from chatnet.wires.certificates import Certificates
+
+MOST_LINES = 100  # of an answer in the chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,29 @@ class Desk:
         if verb.asks is not None:
             return await self.ask(operator, verb.asks(given))
         return await self._does[verb.name](self, operator, given)
+
+    async def converse(self, actor: Actor, id: str, line: str) -> str:
+        """Return what comes of ``line``, which ``actor`` typed in the chat, as people read it.
+
+        Raises:
+            Refused: not so; the sentence says why.
+        """
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            raise Malformed("Quotes come in pairs.") from None
+        if words[:1] == ["help"]:
+            return help_on(words[1:]) if words[1:] else help_text()
+        verb, given = understand(words)
+        if verb.name == "watch" or any(one.kind is Kind.SECRET for one in verb.arguments):
+            raise NotAllowed(f"{verb.name} is for the console: python -m chatnet.admin")
+        operator = Operator(self.host, id, actor.name, actor.rank, actor.address)
+        answer = await self.do(operator, verb, given)
+        lines = lines_of(answer.said, [dict(row) for row in answer.rows], upright=verb.upright)
+        more = len(lines) - MOST_LINES
+        if more > 0:
+            lines[MOST_LINES:] = [f"({more:,} more lines; the console shows all)"]
+        return "\n".join(lines)
 
     async def ask(self, operator: Operator, command: staff.Order | c.Telling) -> Answer:
         """Let ``operator`` ask for ``command``, as anybody else does.

@@ -34,6 +34,7 @@ def open_desks(
         CannotStart: the socket's place is taken by something else.
     """
     settings, desk = building.host.settings, Desk(building, all_of_them())
+    building.host.network.desk = desk.converse
     doors: list[Door] = []
     path = socket_in(settings.data)
     if settings.admin_socket and (settings.store != "memory:" or settings.journal):

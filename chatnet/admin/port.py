@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from chatnet.admin.calls import COMMANDS, Login, More, packed, page
 from chatnet.admin.desk import Answer, Desk
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import ALL_VERBS, Given, Verb
+from chatnet.admin.verbs import ALL_VERBS, VERBS, Given, Verb
 from chatnet.admin.watching import Watch
 from chatnet.core.names import LONGEST, OPERATOR, person_name
 from chatnet.core.plain import plain
@@ -210,19 +210,31 @@ class Port(amp.AMP):
     async def _obey(self, verb: Verb, values: dict[str, Any]) -> Response:
         if self._operator is None:
             raise NotAllowed("Log in first.")
+        rank = self._refreshed()
         if self._operator.actor.key != OPERATOR:
-            self._operator.be(self._rank(self._operator.actor.key))
             self._check_in(self._operator)
         given = Given({name: value for name, value in values.items() if value is not None})
-        if verb.name == "watch" and self._operator.actor.rank >= verb.rank:
+        if verb.name == "watch":
+            if rank < verb.rank:
+                raise NotAllowed(f"watch takes the rank of {verb.rank.name.lower()}.")
             return self._answer(self._follow(not given.flag("off")), [])
         answer: Answer = await self._desk.do(self._operator, verb, given)
         return self._answer(answer.said, [packed(row) for row in answer.rows])
 
+    def _refreshed(self) -> Rank:
+        """Return the rank that the operator has now."""
+        assert self._operator is not None
+        if self._operator.actor.key != OPERATOR:
+            self._operator.be(self._rank(self._operator.actor.key))
+        return self._operator.actor.rank
+
+    def _may_watch(self) -> bool:
+        return self._refreshed() >= VERBS["watch"].rank
+
     def _follow(self, on: bool) -> str:
         """Begin to tell what happens, or end it; return what to say."""
         if on:
-            self._watch = self._watch or Watch(self, self._desk.host.clock)
+            self._watch = self._watch or Watch(self, self._desk.host.clock, self._may_watch)
             return "You see what happens from now on."
         if self._watch is not None:
             self._watch.stop()

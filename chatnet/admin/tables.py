@@ -10,7 +10,7 @@ from chatnet.admin.verbs import Value
 from chatnet.core.plain import plain
 
 WIDTH = 80  # columns, where nobody says how many there are
-_NARROW = 6  # columns, that each column of a table has if it needs them
+_NARROW = 4  # columns, that a column of words keeps if it needs them
 _SPANS = frozenset(("uptime", "here", "idle", "seconds", "retention"))
 _TIMES = frozenset(("until", "made", "at", "expires", "certificate"))
 _SIZES = frozenset(("memory",))
@@ -46,26 +46,20 @@ def _is_place(row: Shown) -> bool:
 
 
 def _table(rows: Sequence[Shown], columns: int) -> list[str]:
-    names = list(rows[0])
+    names = [name for name in rows[0] if any(row[name] != "" for row in rows)]
     cells = [[cell(name, row[name]) for name in names] for row in rows]
     widths = [max(map(width, column)) for column in zip(names, *cells, strict=True)]
-    right = [all(isinstance(row[name], int | float) for row in rows) for name in names]
-    spare = columns - sum(widths) - 2 * (len(widths) - 1)
-    while spare < 0:
-        widest = max(range(len(widths)), key=widths.__getitem__)
-        if widths[widest] <= _NARROW:
+    words = [isinstance(rows[0][name], str) for name in names]
+    right = [isinstance(rows[0][name], int | float) and name not in _TIMES for name in names]
+    while sum(widths) + 2 * (len(widths) - 1) > columns:
+        widest = max(range(len(widths)), key=lambda at: words[at] * widths[at])
+        if not words[widest] or widths[widest] <= _NARROW:
             break
-        cut = min(-spare, widths[widest] - max(_NARROW, _second(widths)))
-        widths[widest] -= max(1, cut)
-        spare += max(1, cut)
+        widths[widest] -= 1
     return [
         "  ".join(map(_fitted, line, widths, right)).rstrip()[:columns]
         for line in ([name.upper() for name in names], *cells)
     ]
-
-
-def _second(widths: Sequence[int]) -> int:
-    return sorted(widths)[-2] if len(widths) > 1 else 0
 
 
 def _upright(row: Shown, columns: int) -> list[str]:

@@ -53,8 +53,7 @@ class Argument:
     def usage(self) -> str:
         """How it is written."""
         shown = "|".join(self.choices) or self.name.upper()
-        if self.kind is Kind.MESSAGE:
-            shown = "ROOM/NUMBER"
+        shown = {Kind.MESSAGE: "ROOM/NUMBER", Kind.SPAN: "DURATION"}.get(self.kind, shown)
         if self.option:
             shown = f"--{self.option}" + ("" if self.kind is Kind.FLAG else f" {shown}")
         return f"[{shown}]" if self.optional or self.option else shown
@@ -203,7 +202,7 @@ _KIND = Argument("kind", option="kind", choices=("account", "name", "address"))
 _TEXT = Argument("text", Kind.TEXT)
 _LIMIT = Argument("limit", Kind.NUMBER, option="limit")
 
-GROUPS = ("Look", "People", "Rooms", "Talking", "Server")
+GROUPS = ("Look", "People", "Rooms", "Talking", "Defence", "Server")
 
 LOOK = (
     Verb("status", "Look", "version, uptime, who is here by door, rooms, memory, store and"
@@ -256,6 +255,8 @@ PEOPLE = (
     Verb("logout", "People", "close all connections of somebody, or the one of that id",
          (_WHO, _REASON), writes=True),
     Verb("account add", "People", "make an account", (Argument("name"),
+         Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
+    Verb("account passwd", "People", "give an account another password", (_WHO,
          Argument("password", Kind.SECRET, optional=True)), Rank.ADMIN, writes=True),
     Verb("account role", "People", "let an account be a user, moderator, admin or owner of the"
          " server", (_WHO, Argument("rank", choices=tuple(rank.name.lower() for rank in Rank)),
@@ -323,7 +324,28 @@ SERVER = (
          " open files"),
 )  # fmt: skip
 
-ALL_VERBS = (*LOOK, *PEOPLE, *ROOMS, *TALKING, *SERVER)
+DEFENCE = (
+    Verb("limit get", "Defence", "what one person and one address may do",
+         (Argument("name", optional=True),)),
+    Verb("limit set", "Defence", "change that until the server stops; none is no limit",
+         (Argument("name"), Argument("value")), Rank.ADMIN, writes=True),
+    Verb("registration", "Defence", "whether people can make accounts: all, who has an invitation,"
+         " or nobody", (Argument("to", optional=True, choices=("open", "invite", "closed")),),
+         Rank.ADMIN, writes=True),
+    Verb("invite new", "Defence", "make an invitation: for one account, or --uses 5; for good, or"
+         " --for 7d", (Argument("uses", Kind.NUMBER, option="uses"), _FOR,
+         Argument("note", option="note")), Rank.ADMIN, writes=True),
+    Verb("invite list", "Defence", "the invitations that are good for something",
+         rank=Rank.ADMIN),
+    Verb("invite revoke", "Defence", "let one, or all, be good for nothing",
+         (Argument("id"),), Rank.ADMIN, writes=True),
+    Verb("level", "Defence", "how careful the server is with those who are new: 0 to 4, for good"
+         " or --for 1h; auto: as many as come",
+         (Argument("to", optional=True, choices=("0", "1", "2", "3", "4", "auto")), _FOR),
+         Rank.ADMIN, writes=True),
+)  # fmt: skip
+
+ALL_VERBS = (*LOOK, *PEOPLE, *ROOMS, *TALKING, *DEFENCE, *SERVER)
 VERBS = {verb.name: verb for verb in ALL_VERBS}
 BY_THEMSELVES = {  # what needs no server, see chatnet.admin.keeping
     "backup": "write all that is kept to a file, while the server runs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -31,7 +32,9 @@ class Caller(Protocol):
 class Watch:
     """Passes on what is logged, a page at a time; what is too much is counted."""
 
-    def __init__(self, caller: Caller, clock: IReactorTime) -> None:
+    def __init__(self, caller: Caller, clock: IReactorTime, may: Callable[[], bool]) -> None:
+        """Tell ``caller`` as long as it ``may`` know."""
+        self._may = may
         self._caller = caller
         self._clock = clock
         self._waiting: deque[str] = deque()
@@ -64,6 +67,9 @@ class Watch:
             self._clock.callLater(0, self._pass_on)
 
     def _pass_on(self, _: object = None) -> None:
+        if not self._may():
+            self.stop()
+            return
         if self._missed and len(self._waiting) < MOST_WAITING:
             missed, self._missed = self._missed, 0
             text = f"{missed:,} lines were left out"

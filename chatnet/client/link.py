@@ -25,6 +25,7 @@ from chatnet.core.refusals import (
     PasswordNeeded,
     Refused,
     ServerFull,
+    TooManyConnections,
     TooManyTries,
     Unavailable,
 )
@@ -33,7 +34,12 @@ from chatnet.wires.lines import LineWire
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to connect, on average
 GOODBYE_SECONDS = 10.0  # from the wish to leave until the wire is cut
 VISITOR = "visitor-"  # what the names begin with of those who gave none
-_LATER = (Unavailable, TooManyTries, ServerFull)  # refusals that may not be so the next time
+_LATER = (
+    Unavailable,
+    TooManyTries,
+    ServerFull,
+    TooManyConnections,
+)  # refusals that may not be so the next time
 
 
 class CannotConnect(Exception):

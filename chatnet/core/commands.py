@@ -34,10 +34,11 @@ class Nick:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Make an account called ``name``, and be it."""
+    """Make an account called ``name``, and be it; where that takes an ``invitation``, with one."""
 
     name: str
     password: str
+    invitation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,13 @@ class Quit:
 @dataclass(frozen=True, slots=True)
 class Ping:
     """Ask for a sign of life."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """Do what the verb of the operator's console says that ``words`` begin with; staff only."""
+
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +261,7 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class Configure:
-    """Let ``setting``, one of ``rules.SETTINGS``, be ``value`` in ``room``; 0 turns it off."""
+    """Let ``setting``, one of ``terms.SETTINGS``, be ``value`` in ``room``; 0 turns it off."""
 
     room: str
     setting: str
@@ -474,7 +482,7 @@ RoomQuery = ListMembers | ListBans | ShowTopic | History
 Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
 SessionCommand = (
     Hello | Password | Nick | Register | Login | ChangePassword | Logout | Quit
-    | Ping | Ignore | Unignore | Typing
+    | Ping | Ignore | Unignore | Typing | Operate
 )  # fmt: skip
 Command = RoomCommand | StaffCommand | Telling | Query | Find | SessionCommand
 

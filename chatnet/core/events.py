@@ -235,7 +235,7 @@ class Invited:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """``by`` let ``setting``, one of ``rules.SETTINGS``, be ``value``; 0: it is off."""
+    """``by`` let ``setting``, one of ``terms.SETTINGS``, be ``value``; 0: it is off."""
 
     by: str
     setting: str

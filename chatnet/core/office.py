@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -38,6 +38,26 @@ class Measure:
         return not self.until or now < self.until
 
 
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """So many accounts may be made with what ``digest`` was made of, until ``until``.
+
+    That is in UTC seconds since the epoch; 0: for good. ``id`` is the seq of its entry in the
+    staff's log, and ``note`` is for staff.
+    """
+
+    id: int
+    digest: str
+    by: str
+    uses: int
+    until: float = 0.0
+    note: str = ""
+
+    def holds(self, now: float) -> bool:
+        """Return whether it is good for something at ``now``."""
+        return self.uses > 0 and (not self.until or now < self.until)
+
+
 @dataclass(slots=True)
 class Office:
     """What is so on the server; a pure function of the staff's log.
@@ -56,6 +76,7 @@ class Office:
         compare=False,  # and of some that were lifted
     )
     _patterns: tuple[Measure, ...] = field(default=(), compare=False)  # the bans of names
+    invitations: dict[str, Invitation] = field(default_factory=dict)  # by their digests
 
     def evolve(self, event: Acted) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
@@ -81,6 +102,15 @@ class Office:
                     self._look(lifted)
             case "unexempt":
                 self.exempt.pop(event.whom, None)
+            case "invite":
+                self.invitations[event.whom] = Invitation(
+                    self.acts, event.whom, event.by, int(event.to), event.until, event.note
+                )
+            case "admit" if event.whom in self.invitations:
+                held = self.invitations[event.whom]
+                self.invitations[event.whom] = replace(held, uses=held.uses - 1)
+            case "uninvite":
+                self.invitations.pop(event.whom, None)
 
     def copy(self) -> Office:
         """Return an equal one that changes by itself."""
@@ -91,6 +121,7 @@ class Office:
             dict(self.exempt),
             self._widths,
             self._patterns,
+            dict(self.invitations),
         )
 
     def with_only(self, event: Acted) -> Office:
@@ -106,6 +137,7 @@ class Office:
             "ranks": self.ranks,
             "bans": [astuple(measure) for measure in self.bans.values()],
             "exempt": [astuple(measure) for measure in self.exempt.values()],
+            "invitations": [astuple(one) for one in self.invitations.values()],
         }
 
     @staticmethod
@@ -121,6 +153,8 @@ class Office:
             if measure.kind == "address":
                 office._look(measure)
         office._patterns = office._names()
+        invitations = [Invitation(*values) for values in told.get("invitations", ())]
+        office.invitations = {one.digest: one for one in invitations}
         return office
 
     def rank(self, key: str) -> Rank:

@@ -125,10 +125,22 @@ class Closed(Refused):
     code = "closed"
 
 
+class NotInvited(Refused):
+    """A new account takes an invitation, and that is none."""
+
+    code = "not-invited"
+
+
 class ServerFull(Refused):
     """There is no place left."""
 
     code = "server-full"
+
+
+class TooManyConnections(Refused):
+    """Too many come, or are here, from one address."""
+
+    code = "too-many-connections"
 
 
 class Unavailable(Refused):

@@ -100,6 +100,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Exempt: _ADMINS,
     c.Unexempt: _ADMINS,
     c.Purge: _MODERATORS,
+    c.Operate: _MODERATORS,  # and what its verb takes: see admin.verbs
 }
 
 

@@ -13,6 +13,7 @@ from chatnet.core.office import Office
 from chatnet.core.roles import Rank
 
 MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
+MOST_SPOKE = 10_000  # of whom it is known when they spoke last
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,13 @@ class Room:
                 self.named[fold(new)] = before if fold(old) == fold(new) else entry.seq
             case e.Deleted(_, message):
                 self.log.erase(message)
+
+    def speaks(self, key: str, now: float) -> None:
+        """``key`` speaks ``now``, in a room where it counts when it did so."""
+        self.spoke.pop(key, None)
+        self.spoke[key] = now
+        if len(self.spoke) > MOST_SPOKE:
+            del self.spoke[next(iter(self.spoke))]
 
     def rewind(self) -> None:
         """Nothing is on its way any more: decide against what is in the log."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import assert_never
 
-from chatnet.core import commands as c, events as e
+from chatnet.core import commands as c, events as e, terms
 from chatnet.core.durations import spell_duration
 from chatnet.core.names import fold, room_name
 from chatnet.core.refusals import (
@@ -27,13 +27,6 @@ from chatnet.core.room import MOST_SANCTIONS, Actor, RoomState, Sanction
 LONGEST_TOPIC = LONGEST_REASON = 390  # characters
 LONGEST_LOCK = 128  # characters of a room's password
 SHORTEST_RETENTION, LONGEST_RETENTION = 60, 1_000_000_000  # seconds
-SETTINGS = {  # of a room, with the most that each can be
-    "invite-only": 1.0,  # who is invited enters
-    "members-only": 1.0,  # who has an account enters
-    "announce-only": 1.0,  # who has a voice speaks
-    "slow": 21_600.0,  # seconds from one message of a member to the next
-    "closed": 1.0,  # nobody enters but those whose room it is
-}
 MOST_WHISPERS = 10  # of one /spam
 MOST_DICE, MOST_SIDES = 20, 1000
 
@@ -72,9 +65,24 @@ def by_rank(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) 
     if not actor.rank or not outranks(verb, actor.rank):
         return False
     role = role_of(state, actor, now)
-    if isinstance(command, c.Delete) and not command.own:
-        return role < Role.MODERATOR
-    return not permits(verb, role, actor.registered)
+    return not permits(verb, role, actor.registered) or role < _least(state, actor, command)
+
+
+def _least(state: RoomState, actor: Actor, command: c.RoomCommand) -> int:
+    """Return the least role for ``command``, where the table says not all.
+
+    It is more than any role if none is enough.
+    """
+    match command:
+        case c.Kick(_, who) | c.Ban(_, who) | c.Mute(_, who) if fold(who) != actor.key:
+            fellow = isinstance(command, c.Ban) and fold(who) in state.moderators
+            return Role.OWNER + 1 if fellow or fold(who) == state.owner else Role.BANNED
+        case c.Configure(_, "closed"):
+            return Role.OWNER
+        case c.Delete(own=False):
+            return Role.MODERATOR
+        case _:
+            return Role.BANNED
 
 
 def permit_person(actor: Actor, verb: type[c.Command]) -> None:
@@ -107,7 +115,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
     if isinstance(command, c.Say):  # by far the most frequent, and the simplest
         if actor.key not in state.members or state.mutes or state.settings:
             permit(state, actor, c.Say, now)
-            _check_voice(state, actor, now)
+            terms.check_voice(state, role_of(state, actor, now))
         return [e.Said(actor.name, command.body, command.action)]
     if isinstance(command, c.Join) and actor.key in state.members:
         return []
@@ -117,7 +125,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
     match command:
         case c.Roll(_, dice, faces):
             parse_dice(dice)
-            _check_voice(state, actor, now)
+            terms.check_voice(state, role_of(state, actor, now))
             return [e.Rolled(actor.name, dice, faces)]
         case c.Join():
             return _join(state, actor, command)
@@ -126,7 +134,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
         case c.SetTopic(_, topic):
             return [e.TopicSet(actor.name, _short(topic, "topic", LONGEST_TOPIC))]
         case c.Kick(_, who, reason):
-            _check_touch(state, actor, command, now)
+            _check_touch(state, actor, command)
             return [e.Kicked(_member(state, who), actor.name, _reason(reason))]
         case c.Ban() | c.Mute():
             return _sanction(state, actor, command, now)
@@ -147,9 +155,9 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
                 raise NotAllowed(f"{who} has no voice of its own here.")
             return [e.Devoiced(state.voices[fold(who)], actor.name)]
         case c.Invite():
-            return _invite(state, actor, command)
+            return terms.invite(state, actor, command)
         case c.Configure():
-            return _configure(state, actor, command, now)
+            return terms.configure(state, actor, role_of(state, actor, now), command)
         case c.Own(_, who):
             name = _member(state, who)
             if fold(name) == state.owner:
@@ -166,9 +174,9 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             if not state.lock:
                 raise NotAllowed(f"The room {state.name} has no password.")
             return [e.Unlocked(actor.name)]
-        case c.Delete(_, message, reason, author, own):
+        case c.Delete(_, message, reason, author):
             role = role_of(state, actor, now)
-            if not own and role < Role.MODERATOR and not outranks(c.Delete, actor.rank):
+            if role < _least(state, actor, command) and not outranks(c.Delete, actor.rank):
                 raise _refusal(state, actor, c.Delete, role, now)
             return [e.Deleted(actor.name, message, _reason(reason), author)]
         case c.Retain(_, seconds):
@@ -224,86 +232,11 @@ def _join(state: RoomState, actor: Actor, command: c.Join) -> list[e.Event]:
                 f"The room {state.name} has a password: /join {state.name} PASSWORD"
             )
         raise WrongPassword(f"That is not the password of {state.name}.")
-    _check_door(state, actor)
+    terms.check_door(state, actor)
     joined = e.Joined(actor.name, actor.registered)
     if not state.name:
         return [e.Opened(room_name(command.room).text, actor.name), joined]
     return [joined]
-
-
-def _check_door(state: RoomState, actor: Actor) -> None:
-    """See that the room's settings let ``actor`` in.
-
-    Raises:
-        NotAllowed: they do not.
-    """
-    if not state.settings or actor.rank or actor.key in state.moderators:
-        return
-    if "closed" in state.settings:
-        raise NotAllowed(f"The room {state.name} is closed.")
-    if not state.moderators:  # nobody is left who could let anybody in
-        return
-    if "members-only" in state.settings and not actor.registered:
-        raise NeedsAccount(
-            f"The room {state.name} is for those with an account: /newuser NAME PASSWORD, or /login"
-        )
-    if "invite-only" in state.settings and actor.target not in state.invited:
-        names = ", ".join(state.moderators.values())
-        raise NotAllowed(f"One enters {state.name} by invitation only. Ask one of: {names}.")
-
-
-def _check_voice(state: RoomState, actor: Actor, now: float) -> None:
-    """See that ``actor``, who may speak, may do so here.
-
-    Raises:
-        Muted: only those with a voice may.
-    """
-    if "announce-only" in state.settings and role_of(state, actor, now) < Role.VOICE:
-        raise Muted(f"In {state.name}, only those with a voice speak; /voice gives one.")
-
-
-def check_pace(state: RoomState, actor: Actor, last: float, now: float) -> None:
-    """See that ``actor``, who spoke ``last``, may speak again ``now``.
-
-    Raises:
-        Muted: not yet; the sentence says when.
-    """
-    wait = last + state.settings.get("slow", 0.0) - now
-    if wait > 0 and role_of(state, actor, now) < Role.VOICE:
-        slow = spell_duration(state.settings["slow"])
-        raise Muted(
-            f"In {state.name}, one speaks every {slow}. Say it again in {spell_duration(wait)}."
-        )
-
-
-def _invite(state: RoomState, actor: Actor, command: c.Invite) -> list[e.Event]:
-    if not command.target:
-        raise NoSuchPerson(f"Nobody called {command.who} is known here.")
-    if len(state.invited) >= MOST_SANCTIONS and command.target not in state.invited:
-        raise NotAllowed(f"A room holds {MOST_SANCTIONS} invitations. Kicking takes one back.")
-    return [e.Invited(command.who, actor.name, command.target)]
-
-
-def _configure(state: RoomState, actor: Actor, command: c.Configure, now: float) -> list[e.Event]:
-    setting, value = command.setting, command.value
-    if setting not in SETTINGS:
-        raise NotAllowed(f"What can be set is {', '.join(SETTINGS)}.")
-    most = SETTINGS[setting]
-    if not 0 <= value <= most:
-        raise NotAllowed(f"{setting} is 0 to {most:g} here.")
-    if state.settings.get(setting, 0.0) == value:
-        return []
-    changed = e.Configured(actor.name, setting, value)
-    if setting != "closed":
-        return [changed]
-    if role_of(state, actor, now) < Role.OWNER and not outranks(c.Configure, actor.rank):
-        owner = state.moderators.get(state.owner, "nobody")
-        raise NotAllowed(f"Only the owner of {state.name} can do that, who is {owner}.")
-    if not value:
-        return [changed]
-    keys = sorted(state.members, key=lambda key: key == actor.key)  # oneself goes last
-    why = "the room is closed"
-    return [changed, *[e.Kicked(state.members[key].name, actor.name, why) for key in keys]]
 
 
 def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: float) -> list[e.Event]:
@@ -312,10 +245,8 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     verb = "ban" if isinstance(command, c.Ban) else "mute"
     if fold(who) == actor.key:
         raise NotAllowed(f"You cannot {verb} yourself.")
-    _check_touch(state, actor, command, now)
-    if fold(who) in state.moderators and not (
-        verb == "ban" and by_rank(state, actor, command, now)
-    ):
+    _check_touch(state, actor, command)
+    if fold(who) in state.moderators and not (verb == "ban" and outranks(c.Ban, actor.rank)):
         raise NotAllowed(f"{who} is a moderator: /deop {who} first.")
     if not command.target:
         raise NoSuchPerson(f"Nobody called {command.who} is known here.")
@@ -330,9 +261,7 @@ def _sanction(state: RoomState, actor: Actor, command: c.Ban | c.Mute, now: floa
     return [e.Muted(who, actor.name, command.target, until, reason)]
 
 
-def _check_touch(
-    state: RoomState, actor: Actor, command: c.Kick | c.Ban | c.Mute, now: float
-) -> None:
+def _check_touch(state: RoomState, actor: Actor, command: c.Kick | c.Ban | c.Mute) -> None:
     """See that ``actor`` may do something to whom ``command`` names.
 
     Raises:
@@ -341,7 +270,8 @@ def _check_touch(
     key = fold(command.who)
     if command.shielded and key != actor.key:
         raise NotAllowed(f"{command.who} is of this server's staff, and not yours to put out.")
-    if key == state.owner and key != actor.key and not by_rank(state, actor, command, now):
+    allowed = key == actor.key or outranks(type(command), actor.rank)
+    if key == state.owner and not allowed:
         raise NotAllowed(f"{state.name} belongs to {state.moderators[key]}.")
 
 

@@ -54,6 +54,13 @@ def _two(command: Callable[[str, str], c.Command]) -> Callable[[str], c.Command]
     return parse
 
 
+def _register(rest: str) -> c.Command:
+    words = rest.split()
+    if not 2 <= len(words) <= 3:
+        raise Malformed()
+    return c.Register(*words)
+
+
 def _text(command: Callable[[str], c.Command]) -> Callable[[str], c.Command]:
     def parse(rest: str) -> c.Command:
         if not rest:
@@ -220,8 +227,8 @@ ALL_VERBS = (
          " number: /history and /search show them. Moderators delete what others said, too."
          " Whispers, and what was said to all, cannot be deleted", "Talking", _delete, ("del",)),
     Verb("nick", "/nick NAME", "be called something else", "You", _one(c.Nick), ("name",)),
-    Verb("newuser", "/newuser ID PASSWORD", "make an account: the name is yours for good",
-         "You", _two(c.Register), ("register",)),
+    Verb("newuser", "/newuser ID PASSWORD [INVITATION]", "make an account: the name is yours for"
+         " good; some servers want an invitation", "You", _register, ("register",)),
     Verb("login", "/login ID PASSWORD", "be your account", "You", _two(c.Login)),
     Verb("passwd", "/passwd OLD NEW", "change your password", "You", _two(c.ChangePassword)),
     Verb("logout", "/logout", "log out, which closes the connection", "You", _none(c.Logout)),
@@ -253,6 +260,9 @@ ALL_VERBS = (
          " between messages), closed (its owner)", "Moderators", _set),
     Verb("owner", "/owner USER", "let the room belong to someone who is in it; you moderate it on",
          "Moderators", _here(c.Own)),
+    Verb("admin", "/admin VERB", "do what a verb of the operator's console says, like"
+         " /admin who --sort lag; /admin help lists them. For the server's staff", "Moderators",
+         _text(c.Operate)),
     Verb("lock", "/lock PASSWORD", "let only those in who know the password", "Moderators",
          _one(lambda password: c.Lock("", password))),
     Verb("unlock", "/unlock", "let everyone in again", "Moderators",

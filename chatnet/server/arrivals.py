@@ -64,8 +64,8 @@ async def identify(
     match command:
         case c.Nick(name, secret):
             return await _nick(host, session, person_name(name), secret)
-        case c.Register(name, password):
-            return await _register(host, session, person_name(name), password)
+        case c.Register(name, password, invitation):
+            return await _register(host, session, person_name(name), password, invitation)
         case c.Login(name, password):
             account = await _prove(host, session, person_name(name), password)
             check_in(host, account.name, True)
@@ -122,16 +122,34 @@ async def _nick(host: Host, session: Session, name: Name, secret: str) -> Reply:
     return YouAre(name.text, False)
 
 
-async def _register(host: Host, session: Session, name: Name, password: str) -> Reply:
+async def _register(
+    host: Host, session: Session, name: Name, password: str, invitation: str
+) -> Reply:
+    address = session.actor.address
+    taken = host.invitations.take(invitation)
+    try:
+        host.defence.register(address)
+        try:
+            account = await _make(host, session, name, password)
+        except BaseException:
+            host.defence.unregister(address)
+            raise
+    except BaseException:
+        host.invitations.give_back(taken)
+        raise
+    await host.invitations.spend(taken, account.name)
+    return await _log_in(host, session, account)
+
+
+async def _make(host: Host, session: Session, name: Name, password: str) -> Account:
     people, person = host.network.people, session.person
     check_in(host, name.text, True)
     people.claim(name, person)  # nobody else takes it while the account is made
     try:
-        account = await host.accounts.register(name, password, session.actor.address)
+        return await host.accounts.register(name, password, session.actor.address)
     except BaseException:
         people.release(name, person, keeping=person.name)
         raise
-    return await _log_in(host, session, account)
 
 
 async def _log_in(host: Host, session: Session, account: Account) -> Reply:

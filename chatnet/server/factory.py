@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import ServerFactory
@@ -15,7 +15,8 @@ from chatnet.core import staff
 from chatnet.core.commands import Command
 from chatnet.core.events import Acted, Entry
 from chatnet.core.names import fold
-from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused
+from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused, TooManyConnections
+from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
 from chatnet.interfaces import IDialect, Runs
 from chatnet.server.host import Host
@@ -25,7 +26,13 @@ from chatnet.wires.certificates import Certificates
 from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort, Speech
 
+PAGE_PATIENCE = 10.0  # times as long as others, that who opened the page may take to begin
+ACCEPTED = 10  # connections in one turn of the reactor, and 20 more: others want to be heard
 SPARE = 64  # connections more than there is room for, that are told so as they speak
+_STATUS: dict[type[Refused], str] = {
+    Banned: "403 Forbidden",
+    TooManyConnections: "429 Too Many Requests",
+}
 _NO_TLS = bytes.fromhex("15 0301 0002 02 46")  # fatal alert protocol_version, RFC 8446 section 6
 _TLS_ONLY = (
     "This server speaks TLS only, on this same port. Connect with python -m chatnet.client --tls,"
@@ -64,6 +71,8 @@ class ChatFactory(ServerFactory):
         self.host = host
         self.web: Callable[[OnePort], IProtocol] | None = None  # who answers HTTP
         self.stopping = False
+        self.ports: list[Any] = []  # that it is listened on
+        host.defence.levels.told.append(self._tell_staff)
         self.certificates: Certificates | None = None  # that are shown
         self.aside: Runs | None = None  # runs what blocks
         self.front: ServerFactory = self  # who meets those that connect
@@ -75,6 +84,9 @@ class ChatFactory(ServerFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> OnePort:
         """Return a door for a connection from ``addr``."""
+        # Twisted would take more and more in one turn of the reactor while more wait.
+        for port in self.ports:
+            port.numberAccepts = ACCEPTED
         door = OnePort(self, self.host.clock, getattr(addr, "host", ""))
         door.factory = self
         return door
@@ -83,17 +95,20 @@ class ChatFactory(ServerFactory):
 
     def admit(self, door: OnePort) -> None:
         """Count ``door`` in; or, if it is not let in, set its ``refusal``."""
+        defence = self.host.defence
         try:
             barred = self.barred(door.address)
             if barred is not None:
                 raise barred
             self.registry.accept()
+            door.party = defence.arrive(door.address)
         except Refused as refusal:
-            self._log.info(
-                "{address} is turned away: {why}", address=door.address, why=refusal.code
-            )
+            if not isinstance(refusal, TooManyConnections):
+                self._log.info(
+                    "{address} is turned away: {why}", address=door.address, why=refusal.code
+                )
             door.refusal = refusal
-            if len(self._spare) >= SPARE:
+            if len(self._spare) >= SPARE or not defence.is_patient(door.address):
                 door.turn_away(self._turn_away(Speech.TEXT, refusal))
             self._spare.add(door)
             return
@@ -101,6 +116,8 @@ class ChatFactory(ServerFactory):
             door.id = self.host.entropy(4).hex()
         self.registry.add(door.id, door)
         self.host.network.meter.connections += 1
+        limits = defence.limits
+        door.probe(limits.ping.most, limits.silence.most)
         self._log.info(
             "connection {id} from {address} ({count} now)",
             id=door.id,
@@ -136,6 +153,8 @@ class ChatFactory(ServerFactory):
                 continue
             if session is not None:
                 session.part(str(staff.refusal(ban, now)), "refused")
+            elif door.speaks is Speech.HTTP:
+                door.abort()
             else:
                 door.turn_away(_words(door.speaks or Speech.TEXT, staff.refusal(ban, now)))
 
@@ -146,6 +165,8 @@ class ChatFactory(ServerFactory):
             return
         self.registry.remove(door.id)
         session = self.sessions.pop(door.id, None)
+        only_pages = session is None and door.speaks is Speech.HTTP
+        self.host.defence.depart(door.party, only_pages)
         self._log.info(
             "connection {id} is gone: {name} ({count} now)",
             id=door.id,
@@ -177,6 +198,16 @@ class ChatFactory(ServerFactory):
         self.host.network.meter.refusals[refusal.code] += 1
         return _words(speech, refusal)
 
+    def introduce(self, door: OnePort, address: str) -> None:
+        """Let the client at ``door``, a proxy's, be the one at ``address``.
+
+        Raises:
+            Refused: that one is not let in.
+        """
+        party = self.host.defence.come(address)
+        self.host.defence.depart(door.party, True)
+        door.party, door.address = party, address
+
     def dialect(self, speech: Speech) -> IDialect:
         """Return what a program speaks with if it speaks JSON, or else a person."""
         if speech is Speech.JSON:
@@ -192,9 +223,17 @@ class ChatFactory(ServerFactory):
         self, door: OnePort, wire: Wire, dialect: IDialect, wishes: Sequence[Command] = ()
     ) -> Session:
         """Return a session in ``dialect`` for the client at ``door``, who wants ``wishes``."""
-        session = Session(wire, dialect, self.host, door.id, door.address, door.private, wishes)
+        patience = PAGE_PATIENCE if door.speaks is Speech.HTTP else 1.0
+        session = Session(
+            wire, dialect, self.host, door.id, door.address, door.private, wishes, patience
+        )
         self.sessions[door.id] = session
         return session
+
+    def _tell_staff(self, text: str) -> None:
+        for session in list(self.sessions.values()):
+            if session.actor.rank >= Rank.MODERATOR and not session.shut_out:
+                session.tell(text)
 
     def say_goodbye(self, text: str) -> None:
         """Tell every connection ``text``, and close it."""
@@ -221,7 +260,7 @@ def _words(speech: Speech, refusal: Refused) -> bytes:
             return f"{text}\r\n".encode()
         case Speech.HTTP:
             body = f"{text}\n".encode()
-            status = "403 Forbidden" if isinstance(refusal, Banned) else "503 Service Unavailable"
+            status = _STATUS.get(type(refusal), "503 Service Unavailable")
             head = (
                 f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\n"
                 f"Content-Length: {len(body)}\r\nRetry-After: 60\r\nConnection: close\r\n\r\n"

@@ -9,6 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatnet.accounts.throttle import Throttle
 from chatnet.interfaces import IAccounts
+from chatnet.server.defence import Defence
+from chatnet.server.invitations import Invitations
 from chatnet.server.network import Network
 from chatnet.server.turn import Turn
 from chatnet.settings import Settings
@@ -25,3 +27,5 @@ class Host:
     clock: IReactorTime
     entropy: Callable[[int], bytes]
     throttle: Throttle  # of tries at the server's own password
+    defence: Defence
+    invitations: Invitations

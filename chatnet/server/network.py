@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from chatnet.core import commands as c, events as e, rules, staff
+from chatnet.core import commands as c, events as e, rules, staff, terms
 from chatnet.core.names import EVERYBODY, STAFF, Name, fold
 from chatnet.core.office import Office
 from chatnet.core.refusals import Refused, Unavailable
@@ -35,7 +35,6 @@ SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, be
 # states of a room: what is read again when it is opened
 
 
-MOST_SPOKE = 10_000  # of whom it is known when they spoke, in a room where that counts
 MOST_SIGNALLED = 50  # connections in a room, up to which it is told who is writing
 
 
@@ -65,6 +64,8 @@ class Network:
         self._clock = clock
         self._chronicle = Chronicle(transcript)
         self.visitors = Visitors(clock.seconds)
+        # What answers a line of an operator's, who is connected by that id.
+        self.desk: Callable[[Actor, str, str], Awaitable[str]] | None = None
         self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
         self._vacated: dict[Person, list[Deferred[None]]] = {}
         self._turn = turn
@@ -120,14 +121,13 @@ class Network:
             Refused: the rules do not allow it.
         """
         now = self._clock.seconds()
-        if "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll):
-            rules.check_pace(room.decided, actor, room.spoke.get(actor.key, 0.0), now)
+        slow = "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll)
+        if slow:
+            role = rules.role_of(room.decided, actor, now)
+            terms.check_pace(room.decided, role, room.spoke.get(actor.key, 0.0), now)
         events = rules.decide(room.decided, actor, command, now)
-        if "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll):
-            room.spoke.pop(actor.key, None)
-            room.spoke[actor.key] = now
-            if len(room.spoke) > MOST_SPOKE:
-                del room.spoke[next(iter(room.spoke))]
+        if slow:
+            room.speaks(actor.key, now)
         if actor.rank and rules.by_rank(room.decided, actor, command, now):
             return events, staff.noted(room.decided, actor, command, events)
         return events, None

@@ -8,6 +8,7 @@ from chatnet.core import commands as c, events as e, rules, staff as office
 from chatnet.core.large import LARGE
 from chatnet.core.names import LONGEST, STAFF, fold
 from chatnet.core.refusals import (
+    Closed,
     Malformed,
     NotAllowed,
     NotAMember,
@@ -89,6 +90,8 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)
         case c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt():
             session.slowly(_govern(session, command, cid), cid)
+        case c.Operate(words):
+            session.slowly(_operate(session, words, cid), cid)
         case c.Purge():
             session.slowly(_purge(session, command, cid), cid)
         case _:
@@ -184,11 +187,13 @@ def _entered(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
     if seat.past is not None and seat.audience in session.reading():
         seat.past.opening = session.printed(errands.entered(session.host, seat), cid)
         session.read_after_replies(seat.audience)
+    session.pace.settle()
     return result
 
 
 async def _tell(session: Session, command: c.Telling, cid: str | None) -> None:
     keys, events, reply = await errands.address(session.host, session, command)
+    session.pace.settle()  # there is somebody it knows
     await _ready(session, cid, *keys)
     done = session.host.network.tell(session, keys, events, cid)
     session.answer_to(done, cid, len(command.body) * len(events) * len(keys), reply)
@@ -204,6 +209,15 @@ async def _govern(session: Session, command: c.Governing, cid: str | None) -> No
             network.office, session.actor, prepared, host.clock.seconds(), staff.everyone(host)
         )
     session.answer_to(network.tell(session, [STAFF], acts, cid), cid, 0, Noted("Done."))
+
+
+async def _operate(session: Session, words: str, cid: str | None) -> None:
+    office.permit(session.actor, c.Operate)
+    desk = session.host.network.desk
+    if desk is None:
+        raise Closed("Operators are not heard here.")
+    await session.settled()
+    session.say(Noted(await desk(session.actor, session.id, words)), cid)
 
 
 async def _purge(session: Session, command: c.Purge, cid: str | None) -> None:
@@ -235,6 +249,7 @@ async def _identify(
 ) -> None:
     await session.settled()
     session.say(await arrivals.identify(session.host, session, command), cid)
+    session.pace.settle()
 
 
 async def _let_in(session: Session, password: str, cid: str | None) -> None:

@@ -140,6 +140,8 @@ class ChatService(Service):
 
     def _listening(self, port: IListeningPort) -> None:
         self._ports.append(port)
+        if self.factory is not None:
+            self.factory.ports.append(port)
         address: Any = port.getHost()
         number = getattr(address, "port", None)
         where = getattr(address, "name", b"").decode() if number is None else address.host

@@ -18,6 +18,7 @@ from zope.interface import implementer
 from chatnet import __version__
 from chatnet.core import commands as c
 from chatnet.core.large import LARGE, Work
+from chatnet.core.limits import Registration
 from chatnet.core.names import room_name
 from chatnet.core.refusals import (
     Malformed,
@@ -34,7 +35,9 @@ from chatnet.interfaces import IDialect, ISession, IStyle
 from chatnet.server.arrivals import arrive
 from chatnet.server.audience import Audience
 from chatnet.server.host import Host
+from chatnet.server.levels import ACCOUNTS_ONLY
 from chatnet.server.obey import obey
+from chatnet.server.pace import Pace
 from chatnet.server.people import Person
 from chatnet.server.scroll import Reading
 from chatnet.server.seats import Seat, inbox_of
@@ -47,6 +50,8 @@ MOST_LINES = 5000  # of a message: people are shown the speaker's name before ea
 LINE_BYTES = 16  # or a line for each so many bytes, where messages may have any length
 SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
 _ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
+_ALLOWED_IN_A_FLOOD = (*_ALLOWED_OUTSIDE, c.Login, c.Logout, c.Register)
+_HEARD = (c.Say, c.Roll, c.Whisper, c.Announce, c.SetTopic, c.Typing)  # what a mute is about
 _FEATURES = (
     "history",
     "search",
@@ -123,10 +128,12 @@ class Session:
         address: str,
         secure: bool = True,
         wishes: Sequence[c.Command] = (),
+        patience: float = 1.0,
     ) -> None:
         """Obey what ``wire`` brings in ``dialect``; before that ``wishes``, once it is let in.
 
-        ``secure`` is whether nobody on the way can read what it brings.
+        ``secure`` is whether nobody on the way can read what it brings; ``patience`` is how many
+        times as long as others it may take to begin.
         """
         self.id = id
         self.actor = Actor("", "", False, address)
@@ -154,8 +161,10 @@ class Session:
         self.host = host
         self._network = host.network
         self.shut_out = bool(host.settings.password)  # until the password is said
+        self._patience = patience
         self._trusted = secure or host.settings.allow_plaintext_passwords
         self._wishes = wishes
+        self.pace = Pace(self, host.defence, host.clock)
         self._inside = False
         self._reading: dict[Audience, None] = {}
         self._on_their_way = 0
@@ -182,6 +191,7 @@ class Session:
 
     def receive(self, unit: bytes) -> None:
         self._spend(1 + len(unit) // WINDOW_BYTES)
+        self.pace.unit(len(unit))
         if len(unit) >= LARGE:
             self.slowly(self._receive_large(self._dialect.read(unit, self.in_room())), None)
             return
@@ -224,6 +234,7 @@ class Session:
     def end(self) -> None:
         self.full = self.deaf = self.ended = True
         self._stop_timer()
+        self.pace.end()
         self._stop_waiting()
         if self._inside and not self._slow:
             self._network.exit(self)
@@ -281,6 +292,19 @@ class Session:
     def hush(self) -> None:
         """Hear no more."""
         self._wire.hold("hush")
+
+    def hold_back(self) -> None:
+        """Hear nothing until it is let go: it sends too much. What it sends waits on the wire."""
+        self._wire.hold("flood")
+
+    def let_go(self) -> None:
+        """Hear it again."""
+        self._wire.release("flood")
+
+    def give_up(self) -> None:
+        """Drop what waits of someone who is gone."""
+        self._log.info("{name} is gone; what waited is dropped", name=self.actor.name)
+        self._wire.close()
 
     def part(self, reason: str, code: str) -> None:
         """Close, and say why, if there is anything to say; see ``Bye`` for ``code``."""
@@ -404,6 +428,7 @@ class Session:
         self._wire.allow(most * self._dialect.escapes + SPARE_BYTES if most else 0)
         self._stop_timer()
         arrive(self.host, self)
+        self.pace.begin(self._patience)
         self._network.begin(self)
         self.say(self.hello(), cid)
         for wish in self._wishes:
@@ -421,6 +446,7 @@ class Session:
             self.heard_at = self.host.clock.seconds()
             self.asked += 1
         try:
+            self.pace.command(request.command)
             self._permit(request.command)
             obey(self, request.command, request.cid)
         except Refused as refusal:
@@ -436,6 +462,15 @@ class Session:
             )
         if self.shut_out and not isinstance(command, _ALLOWED_OUTSIDE):
             raise PasswordNeeded("This server has a password. Say it first.")
+        if isinstance(command, _HEARD):
+            self.host.defence.check_voice(self)
+        levels = self.host.defence.levels
+        if (
+            levels.level >= ACCOUNTS_ONLY
+            and self.since >= levels.since
+            and not (self.actor.registered or isinstance(command, _ALLOWED_IN_A_FLOOD))
+        ):
+            levels.refuse(ACCOUNTS_ONLY)
 
     def in_room(self) -> bool:
         seat = self.rooms.get(self.here)
@@ -533,7 +568,8 @@ class Session:
 
     def hello(self) -> Hello:
         """Return what server this is, and who it is on it."""
-        settings = self.host.settings
+        settings, registration = self.host.settings, self.host.invitations.registration
+        invitation = ("invitation",) if registration is Registration.INVITE else ()
         return Hello(
             c.PROTOCOL,
             settings.name,
@@ -543,10 +579,10 @@ class Session:
             self.id,
             self.shut_out,
             self._trusted,
-            settings.registration,
+            registration is not Registration.CLOSED,
             settings.max_message,
             settings.password_length,
-            (*_FEATURES, "tls") if settings.tls else _FEATURES,
+            (*_FEATURES, *invitation, *(("tls",) if settings.tls else ())),
         )
 
     def check_length(self, body: str) -> None:
@@ -601,6 +637,7 @@ class Session:
     def stopProducing(self) -> None:
         """The wire is gone."""
         self.full = self.deaf = True
+        self.pace.lost()
         if self._read_out_of is not None:
             self._stop_waiting()
 

@@ -20,6 +20,7 @@ from chatnet.server import queries
 from chatnet.server.host import Host
 
 PIECE = 100  # messages that are deleted at once
+MOST_COUNTED = 1000  # messages that would be purged
 MOST_ROOMS = 10_000  # that are looked at to purge them
 
 Order = c.Moderation | c.Delete | c.Governing | c.Purge
@@ -183,15 +184,8 @@ async def purge(host: Host, actor: Actor, command: c.Purge) -> Sequence[e.Entry]
     Raises:
         Refused: the rules say no, or the store does.
     """
-    staff.permit(actor, c.Purge)
-    if command.seconds <= 0:
-        raise Malformed("Say for how long back: 10m, 2h, 1d.")
-    if len(command.reason) > staff.LONGEST_REASON or len(command.who) > LONGEST:
-        raise Malformed(f"A reason has at most {staff.LONGEST_REASON} characters.")
-    since = host.clock.seconds() - command.seconds
-    wanted = Search((), fold(command.who), since)
+    rooms, wanted = await _wanted(host, actor, command)
     everywhere = command.room == "*"
-    rooms = await _rooms(host) if everywhere else [room_name(command.room).key]
     count = 0
     for room in rooms:
         count += await _purge(host, actor, room, wanted, command.reason)
@@ -200,6 +194,29 @@ async def purge(host: Host, actor: Actor, command: c.Purge) -> Sequence[e.Entry]
         was=f"{command.seconds:g}", reason=command.reason,
     )  # fmt: skip
     return await host.network.note([act])
+
+
+async def purgeable(host: Host, actor: Actor, command: c.Purge) -> int:
+    """Return how many messages ``command`` would delete, as far as ``MOST_COUNTED``.
+
+    Raises:
+        Refused: the rules do not allow it.
+    """
+    rooms, wanted = await _wanted(host, actor, command)
+    return len(await host.network.journal.search(rooms, wanted, MOST_COUNTED))
+
+
+async def _wanted(host: Host, actor: Actor, command: c.Purge) -> tuple[list[str], Search]:
+    """Return in which rooms ``command`` looks, and for what."""
+    staff.permit(actor, c.Purge)
+    if command.seconds <= 0:
+        raise Malformed("Say for how long back: 10m, 2h, 1d.")
+    if len(command.reason) > staff.LONGEST_REASON or len(command.who) > LONGEST:
+        raise Malformed(f"A reason has at most {staff.LONGEST_REASON} characters.")
+    since = host.clock.seconds() - command.seconds
+    everywhere = command.room == "*"
+    rooms = await _rooms(host) if everywhere else [room_name(command.room).key]
+    return rooms, Search((), fold(command.who), since)
 
 
 async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str) -> int:

@@ -15,13 +15,16 @@ from twisted.python.failure import Failure
 from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
 from chatnet.core.events import Entry
+from chatnet.core.limits import Limits
 from chatnet.core.names import EVERYBODY, STAFF, Name
 from chatnet.core.room import Room
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.text import TextDialect
 from chatnet.interfaces import Batch
+from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
+from chatnet.server.invitations import Invitations
 from chatnet.server.network import Network
 from chatnet.server.session import Session
 from chatnet.server.turn import Turn
@@ -35,6 +38,10 @@ from chatnet.wires.oneport import GREET_SECONDS, OnePort
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+# Most tests are about something else than how much one may do; passwords are guessed as slowly.
+OTHERS = (("all", "none"), ("logins", "5/15m"), ("logins-address", "20/1h"))
 
 
 class ByHand:
@@ -152,7 +159,8 @@ class Rig:
 
     def __init__(self, store: FailingStore | None = None, **settings: Any) -> None:
         self.store = store or FailingStore()
-        self.settings = Settings(**{"allow_plaintext_passwords": True} | settings)
+        usual: dict[str, Any] = {"allow_plaintext_passwords": True, "limits": OTHERS}
+        self.settings = Settings(**usual | settings)
         self.restart()
 
     def restart(self) -> None:
@@ -170,6 +178,7 @@ class Rig:
         )
         self.network.start(self.journal.open_now(EVERYBODY), self.journal.open_now(STAFF))
         self._entropy = 0
+        limits = Limits(self.settings.limits)
         accounts = Accounts(
             self.clock,
             self.store,
@@ -178,12 +187,20 @@ class Rig:
             self.reader,
             self.hasher,
             self.entropy,
-            self.settings.registration,
             self.settings.password_length,
+            limits,
         )
-        throttle = Throttle(self.clock)
+        throttle = Throttle(self.clock, limits)
         host = Host(
-            self.settings, self.network, accounts, self.turn, self.clock, self.entropy, throttle
+            self.settings,
+            self.network,
+            accounts,
+            self.turn,
+            self.clock,
+            self.entropy,
+            throttle,
+            Defence(self.clock, limits, self.settings.proxies),
+            Invitations(self.network, self.clock, self.entropy, self.settings.registration),
         )
         self.host = host
         self.factory = ChatFactory(host, TextDialect, JsonDialect)

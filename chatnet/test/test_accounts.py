@@ -13,19 +13,18 @@ from chatnet.accounts.accounts import MOST_AT_ONCE, Accounts
 from chatnet.accounts.passwords import derive, matches, outdated
 from chatnet.accounts.realm import AccountRealm, PasswordChecker
 from chatnet.accounts.throttle import (
-    FREE_PER_ADDRESS,
-    FREE_PER_PAIR,
     FREE_PER_SECRET,
     SECRET_SECONDS,
-    WINDOW_SECONDS,
     Throttle,
 )
+from chatnet.core.limits import Limits
 from chatnet.core.names import person_name
 from chatnet.core.refusals import TooManyTries, WrongPassword
 from chatnet.interfaces import IAccounts
 from chatnet.stores.memory import MemoryStore
 from chatnet.test.rig import ByHand
 
+FREE_PER_PAIR, FREE_PER_ADDRESS = 5, 20
 CHEAP = "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc$ue3U0EZG3/+XGOsOGLh5c0ANXyUqSgVKB4gUFg3yutw"
 
 
@@ -74,7 +73,9 @@ class ThrottleTests(SynchronousTestCase):
     def test_this_machine_is_slowed_down_and_not_refused(self) -> None:
         for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1", ""):
             waits = [self.throttle.take(f"tom{address}", address) for _ in range(500)]
-            self.assertEqual((waits[FREE_PER_SECRET - 1], waits[-1]), (0.0, SECRET_SECONDS))
+            self.assertEqual(
+                (waits[int(FREE_PER_SECRET.most) - 1], waits[-1]), (0.0, SECRET_SECONDS)
+            )
 
     def test_a_success_is_no_try(self) -> None:
         for _ in range(300):
@@ -84,8 +85,19 @@ class ThrottleTests(SynchronousTestCase):
     def test_tries_are_forgotten(self) -> None:
         for _ in range(FREE_PER_PAIR + 1):
             self.throttle.take("tom", "192.0.2.1")
-        self.clock.advance(WINDOW_SECONDS + 1)
+        self.clock.advance(15 * 60 + 1)
         self.assertEqual(self.throttle.take("tom", "192.0.2.1"), 0.0)
+
+    def test_those_of_an_address_are_remembered_for_an_hour(self) -> None:
+        for n in range(FREE_PER_ADDRESS):
+            self.throttle.take(f"tom{n}", "192.0.2.1")
+        self.clock.advance(50 * 60)
+        self.assertEqual(self.throttle.take("ann", "192.0.2.1"), 1.0)
+
+    def test_how_many_are_free_can_be_set(self) -> None:
+        self.throttle = Throttle(self.clock, Limits([("logins", "2/1m")]))
+        waits = [self.throttle.take("tom", "192.0.2.1") for _ in range(3)]
+        self.assertEqual(waits, [0.0, 0.0, 1.0])
 
     def test_a_refused_try_is_not_remembered(self) -> None:
         with self.assertRaises(TooManyTries):

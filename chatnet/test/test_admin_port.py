@@ -28,7 +28,7 @@ from chatnet.admin.tables import Shown, lines_of, width
 from chatnet.admin.verbs import ALL_VERBS, VERBS, Given, help_on, help_text, understand
 from chatnet.core import refusals
 from chatnet.core.refusals import Malformed, NotAllowed
-from chatnet.core.roles import Rank
+from chatnet.core.roles import RIGHTS, Rank
 from chatnet.test.rig import Rig
 
 
@@ -79,6 +79,13 @@ class VerbTests(SynchronousTestCase):
         self.assertEqual(set(COMMANDS), set(VERBS))
         done = {verb.name for verb in ALL_VERBS if verb.asks is not None} | set(all_of_them())
         self.assertEqual(set(VERBS) - done, {"watch"})
+
+    def test_a_verb_takes_the_rank_that_its_command_takes(self) -> None:
+        values: Shown = {"message": "tea/1", "value": "on", "rank": "user", "seconds": 60.0}
+        for verb in ALL_VERBS:
+            if verb.asks is not None and verb.name != "tell":  # which anybody may
+                command = verb.asks(Given(values))
+                self.assertEqual(RIGHTS[type(command)].rank, verb.rank, verb.name)
 
     def test_each_way_to_say_no_has_its_own_code_on_the_wire(self) -> None:
         kinds = [k for k in vars(refusals).values() if isinstance(k, type)]
@@ -138,6 +145,7 @@ class PortCase(SynchronousTestCase):
             list,
         )
         self.desk = Desk(building, all_of_them())
+        self.rig.network.desk = self.desk.converse
         self.happened: list[str] = []
         self.pumps: dict[amp.AMP, IOPump] = {}
 
@@ -556,11 +564,61 @@ class StaffTests(PortCase):
         line = self.calls_at(trusted=False, tls=True)
         answer = self.asks(line, Login, {"name": "mia", "password": "secret"})
         self.assertEqual(answer["rank"], "moderator")
-        self.answer(line, "status")
+        self.answer(line, "watch")
         self.answer(self.calls_at(), "account role mia user")
         self.pump = self.pump_of(line)
+        self.settle()
+        self.happened.clear()
+        self.rig.member("eve")
+        self.settle()
+        self.assertEqual(self.happened, [])
         for words in ("status", "watch"):
             self.assertIsInstance(self.refusal(line, words), NotAllowed, words)
+
+    def test_a_password_is_replaced_by_who_is_above_its_owner(self) -> None:
+        line = self.calls_at()
+        for name in ("ann", "mia", "zed"):
+            self.rig.account(name).hangs_up()
+        self.answer(line, "account role mia admin")
+        self.answer(line, "account role zed admin")
+        self.assertIsInstance(self.refusal(line, "account passwd ann x"), refusals.BadPassword)
+        admin = self.calls_at(trusted=False, tls=True)
+        self.asks(admin, Login, {"name": "mia", "password": "secret"})
+        self.assertIn("not below yours", str(self.refusal(admin, "account passwd zed sesame")))
+        self.answer(admin, "account passwd ann sesame")
+        ann = self.rig.arrives("/login ann secret", "/login ann sesame")
+        self.assertIn("You are logged in as ann.", ann.hears())
+        self.pump = self.pump_of(line)
+        self.assertEqual(self.rows(line, "audit")[0]["did"], "passwd")
+
+    def test_the_same_verbs_serve_staff_in_the_chat(self) -> None:
+        mia = self.rig.account("mia")
+        mia.types("/admin who")
+        self.assertEqual(mia.hears(), ["That is for the server's staff, and you are a user."])
+        self.answer(self.calls_at(), "account role mia moderator")
+        mia.types("/admin who --sort lag")
+        *_, header, row = mia.hears()
+        self.assertEqual((header.split()[0], row.split()[0]), ("NAME", "mia"))
+        bob = self.rig.member("bob")
+        mia.types("/admin kick bob --reason 'too loud'", "/admin kick")
+        self.assertIn("bob was kicked by mia: too loud", bob.hears())
+        done, wrong = mia.hears()
+        self.assertEqual(done, "Done: bob is out of tea.")
+        self.assertEqual(wrong, "Use it like this: kick WHO [ROOM] [--reason REASON]")
+        mia.types("/admin stop", "/admin account add zoe", "/admin watch")
+        mia.types("/admin help kick", "/admin '")
+        self.assertEqual(
+            [line.partition(":")[0] for line in mia.hears()],
+            [
+                "stop takes the rank of owner.",
+                "account add is for the console",
+                "watch is for the console",
+                "kick WHO [ROOM] [--reason REASON]",
+                "Put somebody out of a room; without ROOM, of every room. Takes the rank of",
+                "moderator.",
+                "Quotes come in pairs.",
+            ],
+        )
 
     def test_staff_that_is_banned_is_not_heard_and_lets_nobody_in(self) -> None:
         line = self.logged_in("mia", "moderator")

@@ -75,6 +75,7 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.Exempt: ("nobody", "both", "admin"),
     c.Unexempt: ("nobody", "both", "admin"),
     c.Purge: ("nobody", "both", "moderator"),
+    c.Operate: ("nobody", "both", "moderator"),
 }
 
 

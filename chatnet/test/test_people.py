@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.core.limits import Registration
 from chatnet.test.rig import Rig
 
 
@@ -206,7 +207,7 @@ class AccountTests(SynchronousTestCase):
         self.assertIn("Wrong name or password", again.hears()[-2])
 
     def test_registration_can_be_closed(self) -> None:
-        rig = Rig(registration=False)
+        rig = Rig(registration=Registration.CLOSED)
         tom = rig.arrives("/newuser tom abcd", "/nick tom")
         self.assertEqual(
             tom.hears()[-2:],

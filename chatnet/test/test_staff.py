@@ -290,6 +290,18 @@ class StaffTests(StaffTestCase):
             self.orders(self.wait(staff.undoing(self.rig.host, id)))
         self.assertEqual(self.rig.room("tea").state.settings, {})
 
+    def test_what_was_done_is_kept_also_where_what_was_said_is_not(self) -> None:
+        self.rig = Rig(retention=3600.0)
+        self.rig.account("ann")
+        self.bob = self.rig.member("bob")
+        self.bob.types("hello")
+        self.orders(c.SetRank("ann", "moderator"))
+        for _ in range(30):
+            self.rig.clock.advance(600)
+            self.rig.settle()
+        self.assertNotIn(e.Said("bob", "hello"), [x.event for x in self.rig.store.kept("tea")])
+        self.assertEqual(len(self.acts()), 1)
+
     def test_only_an_account_has_one(self) -> None:
         self.assertIsInstance(self.refuses(c.SetRank("bob", "admin")), NoSuchPerson)
 
@@ -306,6 +318,16 @@ class StaffTests(StaffTestCase):
         self.orders(c.SetRank("ann", "moderator"))
         self.ann.types("/join milk", "/topic white")
         self.assertEqual(len(self.acts()), 1)
+
+    def test_what_takes_more_than_being_a_moderator_of_the_room_is_one(self) -> None:
+        self.orders(c.SetRank("ann", "admin"))
+        self.ann.types("/join tea")
+        self.bob.types("/op ann")
+        self.ann.types("/topic ours", "/set closed off", "/kick bob now")
+        self.assertEqual(self.acts()[1:], [e.Acted("ann", "kick", "bob", "tea", reason="now")])
+        self.ann.types("/set closed on", "/set closed off")
+        self.assertEqual(self.rig.room("tea").state.owner, "ann")
+        self.assertEqual(len(self.acts()), 2)
 
     def test_a_moderator_does_not_give_rooms_away(self) -> None:
         self.orders(c.SetRank("ann", "moderator"))
@@ -367,6 +389,8 @@ class ServerBanTests(StaffTestCase):
         self.bob.hears()
         other = self.rig.member("cat", address="198.51.100.1")
         waiting = self.rig.connects("192.0.2.8")
+        browser = self.rig.connects("192.0.2.8")
+        browser.asks("GET / HTTP/1.1", "Host: localhost")
         (entry,) = self.orders(c.ServerBan("address", "192.0.2.0/24", 7200, "spam.", "thrice"))
         sentence = (
             "You are banned from this server for another 2 hours: spam. If you think that is a"
@@ -376,11 +400,15 @@ class ServerBanTests(StaffTestCase):
         self.assertTrue(self.told(self.bob).endswith(sentence))
         self.assertTrue(self.bob.transport.disconnecting)
         self.assertEqual(self.told(waiting), sentence)
+        self.assertTrue(browser.transport.aborted)
         self.assertFalse(other.transport.disconnecting)
         again = self.rig.connects("192.0.2.9")
         again.asks('{"do": "hello"}')
         self.assertEqual(again.receives()[-1]["error"], "banned")
-        self.assertEqual(len(self.rig.factory.registry), 4)
+        page = self.rig.connects("192.0.2.9")
+        page.asks("GET / HTTP/1.1", "Host: localhost", "")
+        self.assertIn("HTTP/1.1 403 Forbidden", self.told(page))
+        self.assertEqual(len(self.rig.factory.registry), 5)
         self.rig.clock.advance(7200)
         self.assertIn("Welcome", self.told(self.rig.arrives("/join tea", address="192.0.2.9")))
 
@@ -444,7 +472,10 @@ class PurgeTests(StaffTestCase):
         self.bob.types(*[f"spam {n}" for n in range(staff.PIECE + 5)])
         self.ann.types("/join tea", "not spam")
         self.bob.types("/join milk", "more spam")
-        (entry,) = self.orders(c.Purge("*", "BOB", 600, "spam"))
+        command = c.Purge("*", "BOB", 600, "spam")
+        count = self.wait(staff.purgeable(self.rig.host, OPERATOR_ACTOR, command))
+        self.assertEqual(count, staff.PIECE + 6)
+        (entry,) = self.orders(command)
         assert isinstance(entry.event, e.Acted)
         self.assertEqual((entry.event.to, entry.event.was), (str(staff.PIECE + 6), "600"))
         left = [

@@ -26,7 +26,7 @@ from chatnet.core.events import (
     Said,
     Whispered,
 )
-from chatnet.core.names import person_name
+from chatnet.core.names import STAFF, person_name
 from chatnet.core.office import Office
 from chatnet.core.replies import Done
 from chatnet.core.room import Member, RoomState, Sanction
@@ -103,6 +103,14 @@ class StoreContract(Contract):
         self.assertGreaterEqual(len(kept), 1000)
         self.assertLess(len(kept), 2100)
         self.assertEqual(kept[-1].cid, "4999")
+
+    def test_the_staff_s_log_is_one_like_others_and_no_room(self) -> None:
+        entry = Entry(STAFF, 1, 1.5, Acted("operator", "ban", "address 192.0.2.0/24", until=9.5))
+        self.store.write(Batch([entry], states={STAFF: (1, RoomState())}))
+        self.assertEqual(self.store.read(STAFF, 0, 9, 9), [entry])
+        self.assertEqual(list(self.store.logs()), [STAFF])
+        self.assertEqual(self.store.rooms(9), {})
+        self.assertEqual(list(self.store.strays()), [])
 
     def test_it_keeps_the_latest_state(self) -> None:
         self.assertEqual(self.store.load("tea"), (0, RoomState()))

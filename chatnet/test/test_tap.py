@@ -12,6 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.core.limits import Registration
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.settings import ALL, Settings
 from chatnet.tap import Options, build, makeService
@@ -21,6 +22,7 @@ EVERYTHING = """
     --max-message 0 --password-length 6-9 --replay all --registration closed
     --name N --motd M --transcript --stall-seconds 7
     --tls-cert /c --tls-key /k --tls-only --allow-plaintext-passwords --budget 9 --origin http://a
+    --limit messages=20+5/s --limit connections=none
 """
 
 
@@ -51,13 +53,28 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(
             settings,
             Settings(
-                *("N", "M", listen, "/d", "memory:", "p", 2, 0, (6, 9), ALL, False, True, 7),
+                *(
+                    "N",
+                    "M",
+                    listen,
+                    "/d",
+                    "memory:",
+                    "p",
+                    2,
+                    0,
+                    (6, 9),
+                    ALL,
+                    Registration.CLOSED,
+                    True,
+                    7,
+                ),
                 tls_cert="/c",
                 tls_key="/k",
                 tls_only=True,
                 allow_plaintext_passwords=True,
                 origins=("http://a",),
                 budget=9,
+                limits=(("messages", "20+5/s"), ("connections", "none")),
             ),
         )
         self.assertFalse(parse("--no-tls").tls)
@@ -103,7 +120,9 @@ class OptionsTests(SynchronousTestCase):
                 "--retention is like 12h, 30d or 52w (60s or more) or none, not soon",
             ),
             ("--retention 5s", "--retention is like 12h, 30d or 52w (60s or more) or none, not 5s"),
-            ("--registration maybe", "--registration is open or closed, not maybe"),
+            ("--registration maybe", "--registration is open, invite or closed, not maybe"),
+            ("--limit words=5", "--limit: there is no limit words; there are connections,"),
+            ("--limit messages=x", "--limit: messages is a number in a time, like 32/10m"),
             ("--store oracle://ann:secret@db/x", "or memory:, not oracle:. See"),
             ("--store mysql+pymysql:x", "--store is like mysql+pymysql://USER@HOST/DATABASE"),
             ("--store-password-file x", "is for a --store on a database server"),

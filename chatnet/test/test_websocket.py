@@ -17,7 +17,9 @@ from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Client, Rig, Wire
 from chatnet.test.test_lines import Listener
 from chatnet.wires.outlet import CLOSE_SECONDS
-from chatnet.wires.websocket import PING_SECONDS, SILENT_SECONDS, WebSocketWire
+from chatnet.wires.websocket import WebSocketWire
+
+PING_SECONDS, SILENT_SECONDS = 45.0, 120.0  # unless set
 
 
 class Peer:

@@ -136,9 +136,9 @@ class Measures(Collector):
         tries = host.throttle.delayed + host.accounts.delayed
         yield _counters(
             "throttled",
-            "Made to wait: for a password's next try; for others' turn.",
+            "Made to wait: for a password's next try; for others' turn; for sending too fast.",
             "what",
-            {"password": tries, "turn": meter.turns},
+            {"password": tries, "turn": meter.turns, "pace": host.defence.held},
         )
         yield _counter(
             "commit_failures",

@@ -17,6 +17,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from chatnet import __version__
 from chatnet.core.commands import PROTOCOL
+from chatnet.core.limits import Registration
 from chatnet.core.names import EVERYBODY
 from chatnet.server.factory import ChatFactory
 from chatnet.web.metrics import Metrics
@@ -159,7 +160,8 @@ class About(Resource):
 
     def render_GET(self, request: Any) -> bytes:
         asked = request_of(request)
-        settings = self._factory.host.settings
+        host = self._factory.host
+        settings = host.settings
         facts = {
             "server": settings.name,
             "software": "chatnet",
@@ -168,7 +170,7 @@ class About(Resource):
             "websocket": {"path": "/ws", "subprotocols": list(SPEECHES)},
             "tls": settings.tls,
             "tls_only": settings.tls_only,
-            "registration": settings.registration,
+            "registration": host.invitations.registration is not Registration.CLOSED,
             "password_needed": bool(settings.password),
             "max_message": settings.max_message,
             "max_clients": settings.max_clients,

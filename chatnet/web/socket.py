@@ -16,6 +16,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from chatnet.core.addresses import is_near
 from chatnet.core.commands import Join
+from chatnet.core.refusals import Refused
 from chatnet.dialects.framed import Framed
 from chatnet.server.factory import ChatFactory
 from chatnet.web.asker import Askers, Contradiction
@@ -80,15 +81,21 @@ class SocketResource(Resource):
         frames = handshake.connection
         assert frames is not None, "accepted, but not open"
         host = self._factory.host
-        wire = WebSocketWire(host.clock, frames, budget=host.network.budget)
+        wire = WebSocketWire(
+            host.clock, frames, budget=host.network.budget, limits=host.defence.limits
+        )
         dialect = Framed(self._factory.dialect(SPEECHES[protocol or JSON]))
         if door.unnamed and not asker.vouched:
             raise NotOpened(400, "Your proxy has to say for whom it asks, by X-Forwarded-For.")
         if asker.vouched:
-            door.address, door.overheard = asker.address, asker.overheard
-            barred = self._factory.barred(door.address)
+            door.overheard = asker.overheard
+            barred = self._factory.barred(asker.address)
             if barred is not None:
                 raise NotOpened(403, str(barred))
+            try:
+                self._factory.introduce(door, asker.address)
+            except Refused as refusal:
+                raise NotOpened(429, str(refusal)) from None
             self._log.info("connection {id} is for {address}", id=door.id, address=door.address)
         wire.session = self._factory.converse(door, wire, dialect, wishes)
         door.transport.write(answer)  # type: ignore[union-attr]

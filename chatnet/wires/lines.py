@@ -17,6 +17,8 @@ from zope.interface import implementer
 from chatnet.wires.budget import Budget
 from chatnet.wires.outlet import SHORT, Outlet
 
+AT_ONCE = 512  # lines of a chunk that are split: of one who is held back, one may be heard
+
 
 @implementer(IHandshakeListener, IHalfCloseableProtocol)
 class LineWire(Outlet, LineReceiver):
@@ -119,7 +121,8 @@ class LineWire(Outlet, LineReceiver):
             self._end()
 
     def _split(self, data: bytes) -> None:
-        first, *lines = data.split(self.delimiter)
+        first, *lines = data.split(self.delimiter, AT_ONCE)
+        more = len(lines) == AT_ONCE  # the last one may be many
         if not lines:
             self._keep(first)
             return
@@ -142,7 +145,10 @@ class LineWire(Outlet, LineReceiver):
             if self._gate.shut:  # what is left waits until it opens
                 self._waiting.insert(0, self.delimiter.join([*lines[count:], rest]))
                 return
-        self._keep(rest)
+        if more:
+            self._waiting.insert(0, rest)
+        else:
+            self._keep(rest)
 
     def _keep(self, part: bytes, last: bool = False) -> None:
         if self._overlong or not part:

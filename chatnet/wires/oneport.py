@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from enum import Enum
 from typing import Protocol as Shape
 
@@ -28,6 +30,8 @@ GREET_SECONDS = 2.0  # of silence, after which a client is taken for a person wh
 HANDSHAKE_SECONDS = 20.0  # to say so much that it is known who speaks
 HTTP_SECONDS = 120.0  # that a connection may go on asking for pages
 LINGER_SECONDS = 2.0  # for one that is turned away to read why
+PROBES = 5  # of TCP, that stay without an answer from one who is dead
+LONGEST_PROBE = 30_000.0  # seconds that TCP counts
 HTTP_ALPN = b"http/1.1"
 _METHODS = tuple(
     method + b" "
@@ -101,6 +105,7 @@ class OnePort(Protocol):
         self.id: str = outer.id if outer else ""  # given when it is let in
         self.address = address  # the client's, which another one may be connected for
         self.peer: str = outer.peer if outer else address  # of who is connected
+        self.party = ""  # whose it is, where connections are counted
         self.unnamed: bool = outer.unnamed if outer else False  # a proxy that names no client
         self.overheard = False  # a proxy says that others can read what the client says to it
         self.outer = outer
@@ -216,6 +221,21 @@ class OnePort(Protocol):
         self.inner = inner
         inner.makeConnection(ITransport(self.transport))
         self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
+
+    def probe(self, idle: float, dead: float) -> None:
+        """Let TCP ask for a sign of life after ``idle`` seconds, and give up after ``dead``.
+
+        So it does for people behind ``nc``, who could not answer us.
+        """
+        if dead <= idle or dead > LONGEST_PROBE or not ITCPTransport.providedBy(self.transport):
+            return
+        each = max(1, round((dead - idle) / PROBES))
+        handle = ITCPTransport(self.transport).getHandle()  # type: ignore[attr-defined]
+        for name, value in (("IDLE", max(1, round(idle))), ("INTVL", each), ("CNT", PROBES)):
+            option = getattr(socket, f"TCP_KEEP{name}", None)
+            if option is not None:
+                with suppress(OSError, AttributeError):  # a transport that is no socket
+                    handle.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def hurry(self, seconds: float) -> None:
         """Cut the connection in so many seconds, unless it has become something by then."""

@@ -23,11 +23,11 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 from zope.interface import implementer
 
+from chatnet.core.limits import Limits
 from chatnet.wires.budget import Budget
 from chatnet.wires.outlet import SHORT, Outlet
 
-PING_SECONDS = 45.0  # of silence, after which a sign of life is asked for
-SILENT_SECONDS = 120.0  # after which the other side is taken for dead
+LONGEST = 3600.0  # seconds between two looks, if nobody is asked for signs of life
 TURN_FRAMES = 512  # that are taken in one turn of the reactor, whatever is in them
 _HEARS = (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING)
 
@@ -48,10 +48,15 @@ class WebSocketWire(Outlet, Protocol):
         frames: Connection,
         longest: int = SHORT,
         budget: Budget | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        """Begin where the handshake, of which ``frames`` came, has ended."""
+        """Begin where the handshake, of which ``frames`` came, has ended.
+
+        ``limits`` say when a sign of life is asked for, and when the other side is dead.
+        """
         super().__init__(clock, longest, self._shut, self._opened, budget)
         self._frames = frames
+        self._limits = limits or Limits()
         self._message = bytearray()  # of which more is to come
         self._overlong = False  # the message that is coming is too long, and is dropped
         self._receiving = False
@@ -64,7 +69,7 @@ class WebSocketWire(Outlet, Protocol):
 
     def connectionMade(self) -> None:
         self._heard_at = self._clock.seconds()
-        self._watch = self._clock.callLater(PING_SECONDS, self._look)
+        self._watch_later()
         IPushProducer(self.transport).resumeProducing()  # HTTP may have paused it
         self._begin()
 
@@ -195,18 +200,21 @@ class WebSocketWire(Outlet, Protocol):
         if not self._gate.shut:
             IPushProducer(self.transport).resumeProducing()
 
+    def _watch_later(self) -> None:
+        self._watch = self._clock.callLater(min(self._limits.ping.most, LONGEST), self._look)
+
     def _look(self) -> None:
         """Ask for a sign of life, or take the other side for dead.
 
         Whoever is not listened to cannot give one.
         """
-        self._watch = self._clock.callLater(PING_SECONDS, self._look)
+        self._watch_later()
         silent = self._clock.seconds() - self._heard_at
         if self._gate.shut:
             self._heard_at = self._clock.seconds()
-        elif silent >= SILENT_SECONDS:
+        elif silent >= self._limits.silence.most:
             self.abort()
-        elif silent >= PING_SECONDS and self._frames.state is ConnectionState.OPEN:
+        elif silent >= self._limits.ping.most and self._frames.state is ConnectionState.OPEN:
             self.write(self._frames.send(Ping()))
 
     # -- out -----------------------------------------------------------------------

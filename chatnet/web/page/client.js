@@ -127,9 +127,9 @@ export async function signIn(wanted, password) {
   flush();
 }
 
-// Be called `name`: a guest, if `verb` is nick, or an account, to login or register.
-export async function become({ verb, name, password }) {
-  await ask(verb, { name, password, secret: tab.get("secret") });
+// Be called `name`: a guest, if `verb` is nick, or an account.
+export async function become({ verb, name, password, ...more }) {
+  await ask(verb, { name, password, ...more, secret: tab.get("secret") });
   who = { verb: verb === "nick" ? "nick" : "login", name: me.name, password };
   remember();
 }

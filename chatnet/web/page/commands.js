@@ -30,7 +30,7 @@ export const COMMANDS = [
   ["spam", "USER TIMES TEXT", "tell one person several times"],
   ["roll dice", "[DICE]", "throw dice, like 2d6"],
   ["nick name", "NAME", "be called something else"],
-  ["newuser register", "NAME PASSWORD", "make an account: the name is yours for good"],
+  ["newuser register", "NAME PASSWORD [INVITATION]", "make an account"],
   ["login", "NAME PASSWORD", "be your account"],
   ["passwd", "OLD NEW", "change your password"],
   ["logout", "", "log out"],

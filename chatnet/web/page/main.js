@@ -196,7 +196,7 @@ function form(title, name, given = {}) {
   const wrong = h("p.wrong", { role: "alert" });
   const { fields } = command(name);
   const inputs = fields.map(({ term, field }) => h("label", h("span", term.toLowerCase()), h("input", {
-    name: field, value: given[field], autofocus: !given[field] || !fields[1], required: name !== "topic",
+    name: field, value: given[field], autofocus: !given[field] || !fields[1], required: !/topic|invitation/.test(field),
     type: ["password", "old", "new"].includes(field) ? "password" : "text", autocomplete: field === "name" ? "username" : null,
   })));
   const submit = async (event) => {

@@ -1,0 +1,164 @@
+"""Floods against a real server with the limits that hold by default, while others talk on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.task import LoopingCall
+
+from tests.harness import Client, LiveTestCase, Server, poll, reactor
+
+PEOPLE, ROOMS = 50, 5
+PACE = 1.0  # seconds between two messages of somebody
+FLOOD_SECONDS = 3.0
+QUIET_SECONDS = 4.0
+GROWS = 0.4  # seconds that the p99 may grow: 0.1 is what is promised, of a machine of one's own
+HERE = Path(__file__).parent
+
+
+class Talker(Client):
+    """Somebody who says the time now and then, and measures how old what the others say is."""
+
+    def __init__(self, room: str, delays: list[float]) -> None:
+        super().__init__()
+        self._room, self._delays = room, delays
+        self.said = self.heard = 0
+        self.listens = False  # to what is said, and to nothing else
+
+    def dataReceived(self, data: bytes) -> None:
+        super().dataReceived(data)
+        now = time.monotonic()
+        for line in self.lines if self.listens else ():
+            if b'"said"' in line:
+                self.heard += 1
+                self._delays.append(now - float(json.loads(line)["body"]))
+        if self.listens:
+            self.lines.clear()
+
+    def speaks(self) -> None:
+        self.said += 1
+        self.asks("say", room=self._room, body=repr(time.monotonic()))
+
+
+def p99(delays: list[float]) -> float:
+    """Return the delay that one in a hundred exceeds."""
+    return sorted(delays)[len(delays) * 99 // 100]
+
+
+class FloodTests(LiveTestCase):
+    timeout = 150
+
+    async def _server(self) -> Server:
+        server = Server()
+        pidfile = str(self.folder / "flood.pid")
+        command = (
+            *(sys.executable, str(HERE / "neighbours.py"), "-n", "--pidfile", pidfile, "chatnet"),
+            *("--data", str(self.folder / "data"), "--port", "0", "--interface", "127.0.0.1"),
+            *("--allow-plaintext-passwords", "--limit", "newcomer-time=3s"),
+        )
+        reactor.spawnProcess(
+            server, command[0], command, env=dict(os.environ), path=str(self.folder)
+        )
+        self.tidies(server)
+        await server.logged("connect with:")
+        return server
+
+    async def _people(self, server: Server) -> list[Talker]:
+        """Return people from as many addresses, ten in each room."""
+        people = []
+        for number in range(PEOPLE):
+            where = (f"127.0.2.{number + 1}", 0)
+            endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", server.port, bindAddress=where)
+            room = f"room{number % ROOMS}"
+            one = await connectProtocol(endpoint, Talker(room, self.delays))
+            one.transport.setTcpNoDelay(True)
+            self.addCleanup(one.hangs_up)
+            one.asks("nick", name=f"talker{number}")
+            one.asks("join", room=room, replay=0)
+            await one.until('{"reply":"entered"')
+            one.listens = True
+            people.append(one)
+        return people
+
+    @contextmanager
+    def _talking(self, people: list[Talker]) -> Iterator[None]:
+        """Let ``people`` speak, one after the other."""
+        turn = iter(range(10**9))
+        call = LoopingCall(lambda: people[next(turn) % PEOPLE].speaks())
+        call.clock = reactor
+        call.start(PACE / PEOPLE)
+        try:
+            yield
+        finally:
+            call.stop()
+
+    async def _measured(self, seconds: float) -> float:
+        self.delays.clear()
+        start = reactor.seconds()
+        await poll(lambda: reactor.seconds() - start > seconds, "the time", seconds + 10)
+        return p99(self.delays)
+
+    async def _floods(self, server: Server, kind: str, address: str, tls: bool = False) -> float:
+        """Flood ``server``; return the p99 meanwhile, and keep what was told."""
+        words = (str(server.port), kind, str(FLOOD_SECONDS), address, *(["tls"] if tls else []))
+        done = self.runs(sys.executable, str(HERE / "flooder.py"), *words)
+        ended: list[str] = []
+
+        async def flood() -> None:
+            out, err, status = await done
+            self.assertEqual((err, status), ("", 0))
+            ended.append(out)
+
+        flooding = Deferred.fromCoroutine(flood())
+        slow = await self._measured(FLOOD_SECONDS)
+        await flooding
+        self.told: dict[str, int] = json.loads(ended[0])
+        return slow
+
+    def _assert_told(self, words: str, least: int = 1) -> None:
+        count = sum(count for line, count in self.told.items() if words in line)
+        self.assertGreaterEqual(count, least, f"{words!r} in {self.told}")
+        self.assertEqual(self.told.get("cut: without a word", 0), 0, self.told)
+
+    async def test_while_someone_floods_the_others_talk_on(self) -> None:
+        self.delays: list[float] = []
+        server = await self._server()
+        tom = await self.registers(server, "tom", "secret")
+        people = await self._people(server)
+        slow: dict[str, float] = {}
+        with self._talking(people):
+            await self._measured(1.0)
+            quiet = await self._measured(QUIET_SECONDS)
+            slow["lines"] = await self._floods(server, "lines", "127.0.3.2")
+            self._assert_told("You are sending faster than", 4)
+            slow["bytes"] = await self._floods(server, "large", "127.0.3.3")
+            self._assert_told("You are sending more than N bytes a second", 1)
+            slow["logins"] = await self._floods(server, "logins", "127.0.3.4")
+            self._assert_told("Wrong name or password")
+            slow["registrations"] = await self._floods(server, "registrations", "127.0.3.5")
+            self._assert_told("Enough accounts were made from your address", 5)
+            slow["slowloris"] = await self._floods(server, "slowly", "127.0.3.6")
+            self._assert_told("connections from your address already", 4)
+            slow["slowloris, TLS"] = await self._floods(server, "slowly", "127.0.3.7", True)
+            self._assert_told("connections from your address already", 4)
+            slow["connections"] = await self._floods(server, "connections", "127.0.3.1")
+            self._assert_told("connections from your address already", 100)
+            await server.logged("The level rose, for very many come: it is 1")
+        report = {kind: round((seconds - quiet) * 1000) for kind, seconds in slow.items()}
+        sys.stderr.write(f"\np99 {quiet * 1000:.0f} ms; more in a flood, in ms: {report}\n")
+        for kind, seconds in slow.items():
+            self.assertLess(seconds, quiet + GROWS, f"{kind}: {report}")
+        tom.types("/whois talker0")
+        await tom.until("talker0 is a guest")
+        spoke = sum(one.said for one in people)
+        members = PEOPLE // ROOMS
+        await poll(lambda: sum(one.heard for one in people) == spoke * members, "all was heard")
+        self.assertFalse(any(one.gone for one in people))
