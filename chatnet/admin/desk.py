@@ -15,6 +15,7 @@ from chatnet.admin.verbs import Given, Kind, Verb, help_on, help_text, understan
 from chatnet.core import commands as c, staff as rules
 from chatnet.core.events import Acted
 from chatnet.core.names import STAFF, room_name
+from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, NoSuchRoom, NotAllowed, TooLong
 from chatnet.core.room import Actor
 from chatnet.interfaces import Runs
@@ -166,5 +167,5 @@ class Desk:
             "{who} asks for: {verb} {given}",
             who=operator.actor.name,
             verb=verb.name,
-            given=" ".join(shown),
+            given=plain(" ".join(shown)),
         )

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, ISSLTransport
-from twisted.internet.protocol import ServerFactory, connectionDone
+from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
@@ -17,7 +17,8 @@ from chatnet.admin.desk import Answer, Desk
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import ALL_VERBS, VERBS, Given, Verb
 from chatnet.admin.watching import Watch
-from chatnet.core.names import OPERATOR, person_name
+from chatnet.core.names import LONGEST, OPERATOR, person_name
+from chatnet.core.plain import plain
 from chatnet.core.refusals import NoSuchMessage, NotAllowed, Refused, Unavailable
 from chatnet.core.roles import Rank
 from chatnet.core.staff import barred, refusal
@@ -40,12 +41,15 @@ class OperatorsFactory(ServerFactory):
         self.desk = desk
         self._trusted = trusted
         self._ids = count(1)
-        self.ports: set[Port] = set()
+        self.ports: dict[Port, None] = {}  # the oldest first
 
-    def buildProtocol(self, addr: IAddress | None) -> Port | None:
-        """Return a port for whoever connects, unless there are too many."""
+    def buildProtocol(self, addr: IAddress | None) -> Port | Full:
+        """Return a port for whoever connects, in place of who is not logged in if need be."""
         if len(self.ports) >= MOST_PORTS:
-            return None
+            strange = next((port for port in self.ports if port.strange), None)
+            if strange is None:
+                return Full()
+            strange.cut()
         id, address = f"admin-{next(self._ids)}", getattr(addr, "host", "")
         operator = None
         if self._trusted:
@@ -57,6 +61,14 @@ class OperatorsFactory(ServerFactory):
         for port in list(self.ports):
             assert port.transport is not None
             port.transport.loseConnection()
+
+
+class Full(Protocol):
+    """The connection of one operator too many, which ends at once."""
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
 
 
 def _responder(verb: Verb) -> Responder:
@@ -88,7 +100,7 @@ class Port(amp.AMP):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self._house.ports.add(self)
+        self._house.ports[self] = None
         if self._operator is None:
             self._timer = self._desk.host.clock.callLater(LOGIN_SECONDS, self._late)
 
@@ -97,7 +109,7 @@ class Port(amp.AMP):
         if self._operator is None:
             self._came += len(data)
             if self._came > LOGIN_BYTES:
-                self._cut()
+                self.cut()
                 return
         super().dataReceived(data)
 
@@ -110,16 +122,23 @@ class Port(amp.AMP):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
-        self._house.ports.discard(self)
+        self._house.ports.pop(self, None)
         self._stop_waiting()
         if self._watch is not None:
             self._watch.stop()
 
+    @property
+    def strange(self) -> bool:
+        """Whether nobody is logged in."""
+        return self._operator is None
+
     def _late(self) -> None:
         self._timer = None
-        self._cut()
+        self.cut()
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """End the connection at once."""
+        self._house.ports.pop(self, None)
         transport: Any = self.transport
         transport.abortConnection()
 
@@ -136,7 +155,16 @@ class Port(amp.AMP):
     @Login.responder
     async def login(self, name: str, password: str) -> Response:
         """Be an account of the staff."""
-        return await self._guarded(self._login(name, password))
+        try:
+            return await self._guarded(self._login(name, password))
+        except Refused as refusal:
+            self._log.warn(
+                "the operators' port did not let {name} in from {address}: {why}",
+                name=plain(name[:LONGEST]),
+                address=self._address,
+                why=refusal.code,
+            )
+            raise
 
     async def _login(self, name: str, password: str) -> Response:
         if self._operator is not None:

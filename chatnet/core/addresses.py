@@ -109,7 +109,7 @@ class Networks:
 def bare_address(written: str) -> str:
     """Return the address in ``written``, which may have a port behind it; empty if there is none.
 
-    IPv6 with a port is in brackets.
+    IPv6 with a port is in brackets. Without the link that it may be on: that is anything at all.
     """
     host = written
     if written.startswith("["):
@@ -117,7 +117,7 @@ def bare_address(written: str) -> str:
     elif written.count(":") == 1:
         host = written.partition(":")[0]
     try:
-        return str(_unmapped(ip_address(host)))
+        return str(_unmapped(ip_address(host))).partition("%")[0]
     except ValueError:
         return ""
 

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from chatnet.core import events as e
 from chatnet.core.durations import spell_span
+from chatnet.core.plain import plain
 from chatnet.core.room import Room
 
 Transcript = Callable[[Room, e.Entry], None]
@@ -46,7 +47,7 @@ class Chronicle:
                 case e.Acted(by, verb, whom, where, to):
                     self._log.info(
                         "{by}, of the staff: {verb} {what} (act {id})",
-                        by=by, verb=verb, what=" ".join(filter(None, (whom, where, to))),
+                        by=by, verb=verb, what=plain(" ".join(filter(None, (whom, where, to)))),
                         id=entry.seq,
                     )  # fmt: skip
                 case e.RetentionSet(by, seconds):

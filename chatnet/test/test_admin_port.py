@@ -9,14 +9,14 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import StringTransport
-from twisted.logger import Logger
+from twisted.logger import Logger, capturedLogs, formatEvent
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from chatnet.admin import calls, orders
+from chatnet.admin import calls, orders, port as admin_port
 from chatnet.admin.calling import Line
 from chatnet.admin.calls import COMMANDS, Login, More, packed, page
 from chatnet.admin.deeds import all_of_them
@@ -153,7 +153,7 @@ class PortCase(SynchronousTestCase):
         """Return an operator's end of a connection."""
         self.house = OperatorsFactory(self.desk, trusted)
         port = self.house.buildProtocol(None)
-        assert port is not None
+        assert isinstance(port, Port)
         self.port: Port = port
         line = Line(lambda rows: self.happened.extend(str(row["text"]) for row in rows))
         near, far = FakeTransport(line, False), FakeTransport(port, True)
@@ -161,6 +161,13 @@ class PortCase(SynchronousTestCase):
             alsoProvides(far, ISSLTransport)
         self.pump: IOPump = connect(port, far, line, near)
         self.pumps[line] = self.pump
+        return line
+
+    def logged_in(self, name: str, rank: str) -> amp.AMP:
+        self.rig.account(name)
+        self.answer(self.calls_at(), f"account role {name} {rank}")
+        line = self.calls_at(trusted=False, tls=True)
+        self.asks(line, Login, {"name": name, "password": "secret"})
         return line
 
     def settle(self) -> None:
@@ -384,12 +391,34 @@ class LoginTests(PortCase):
 
     def test_who_says_too_much_or_nothing_before_that_is_cut(self) -> None:
         self.calls_at(trusted=False)
-        port = self.house.buildProtocol(None)
-        assert port is not None
+        port = self.opened()
         self._cut(port, lambda: port.dataReceived(b"\0\x01k\xff\xff" + b"x" * LOGIN_BYTES))
-        late = self.house.buildProtocol(None)
-        assert late is not None
+        late = self.opened()
         self._cut(late, lambda: self.rig.clock.advance(LOGIN_SECONDS + 1))
+
+    def test_who_says_nothing_makes_way_where_all_places_are_taken(self) -> None:
+        self.patch(admin_port, "MOST_PORTS", 2)
+        line = self.logged_in("mia", "moderator")
+        self._cut(self.opened(), self.opened)
+        self.answer(line, "status")
+        self.patch(admin_port, "MOST_PORTS", 1)
+        full, transport = self.house.buildProtocol(None), StringTransport()
+        full.makeConnection(transport)
+        self.assertTrue(transport.disconnected)
+
+    def test_a_login_that_fails_is_logged(self) -> None:
+        self.rig.account("ann")
+        with capturedLogs() as events:
+            self.login(self.calls_at(trusted=False, tls=True), "wrong")
+            self.login(self.calls_at(trusted=False, tls=True), "secret")
+        seen = [formatEvent(event) for event in events]
+        self.assertEqual(sum("did not let ann in" in one for one in seen), 2, seen)
+        self.assertNotIn("secret", "".join(seen))
+
+    def opened(self) -> Port:
+        port = self.house.buildProtocol(None)
+        assert isinstance(port, Port)
+        return port
 
     def _cut(self, port: Port, act: Any) -> None:
         transport = StringTransport()
@@ -503,6 +532,14 @@ class StaffTests(PortCase):
             self.assertIsInstance(self.refusal(line, words), NotAllowed, words)
         self.answer(line, "status")
 
+    def test_what_staff_writes_steers_nobody_who_reads_the_log(self) -> None:
+        line, who = self.calls_at(), "\x1b[2Jspam*\n12:00 all is well"
+        with capturedLogs() as events:
+            self.asks(line, COMMANDS["ban"], {"who": who, "kind": "name", "reason": "\x9b"})
+        seen = "".join(formatEvent(event) for event in events if event["log_namespace"] != "amp")
+        self.assertIn("(act 1)", seen)
+        self.assertTrue(seen.isprintable(), seen)
+
     def test_not_all_acts_are_shown_at_once(self) -> None:
         line = self.calls_at()
         self.patch(orders, "MOST_ACTS", 2)
@@ -603,13 +640,6 @@ class StaffTests(PortCase):
         self.assertFalse(olga.session.ended)
         self.answer(line, "logout bob")
         self.assertIn("closed your connection", bob.hears()[-1])
-
-    def logged_in(self, name: str, rank: str) -> amp.AMP:
-        self.rig.account(name)
-        self.answer(self.calls_at(), f"account role {name} {rank}")
-        line = self.calls_at(trusted=False, tls=True)
-        self.asks(line, Login, {"name": name, "password": "secret"})
-        return line
 
     def pump_of(self, line: amp.AMP) -> IOPump:
         return self.pumps[line]

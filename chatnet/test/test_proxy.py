@@ -78,6 +78,7 @@ class HeaderTests(SynchronousTestCase):
     HEADERS = (
         (LINE, Named(CLIENT)),
         (b"PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n", Named("2001:db8::1")),
+        (b"PROXY TCP6 fe80::1%\x1b[2J 2001:db8::2 1 2\r\n", Named("fe80::1")),
         (b"PROXY UNKNOWN\r\n", Named("")),
         (b"PROXY UNKNOWN ffff:: ffff:: 65535 65535\r\n", Named("")),
         (binary(CLIENT), Named(CLIENT)),
