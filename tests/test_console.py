@@ -58,7 +58,6 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("ban eve tea --for 2h", "Done: tea, entry"),
     ("unban eve tea", "Done: tea, entry"),
     ("account add zoe open-sesame", "the account zoe is made"),
-    ("account passwd zoe open-parsley", "zoe has another password"),
     ("account role zoe moderator --reason trusted", "undo "),
     ("account show zoe", '"rank": "moderator"'),
     ("account suspend zoe --for 2h --reason rude", "Done: act "),
