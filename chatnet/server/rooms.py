@@ -131,7 +131,10 @@ class Rooms:
         audience = self.audiences.get(key)
         if audience is None or self.closing:
             return
-        for folded in list(audience.room.state.members):
+        room = audience.room
+        for folded in list(room.state.members):
+            if folded not in room.decided.members and not audience.seats.of(folded):
+                self.reap_later(key)  # it is about to leave, which may fail
             self.reap(audience, folded)
 
     def reap(self, audience: Audience, name: str) -> None:

@@ -364,6 +364,24 @@ class UnreadableTests(DoubtTestCase):
         self.rig.settle()
         self.check_in(ann)
 
+    def test_whose_departure_failed_is_looked_for_again(self) -> None:
+        eve = self.guest("eve", "tea")
+        network = self.rig.network
+        audience = network.audiences["tea"]
+        audience.seats.remove(eve.session, eve.session.rooms["tea"])  # as for a join that failed
+        self.breaks(after=False, blind=False)
+        gone = [Left("eve")]
+        audience.room.expect(gone)
+        network.journal.append("tea", gone, "").addErrback(lambda _: None)
+        network.rooms.reap_later("tea")
+        self.rig.clock.advance(1)  # while that is on its way
+        self.assertNotIn("eve", audience.room.decided.members)
+        self.rig.settle()  # it fails
+        self.assertIn("eve", audience.room.decided.members)
+        self.heals()
+        self.wait()
+        self.assertNotIn("eve", audience.room.state.members)
+
     def test_a_store_that_cannot_be_read_is_a_line_in_the_log_and_no_bug(self) -> None:
         lines = log_lines(self)
         self.store.fail_reads = True
