@@ -540,6 +540,37 @@ class StaffTests(PortCase):
         self.assertIn("(act 1)", seen)
         self.assertTrue(seen.isprintable(), seen)
 
+    def test_what_is_no_ordinary_command_is_noted_as_well(self) -> None:
+        line = self.calls_at()
+        self.rig.member("bob")
+        for words in (
+            "say tea good morning", "account add zoe open-sesame", "logout bob --reason enough",
+            "stop --in 5m", "stop --never", "drain 1h We move.",
+        ):  # fmt: skip
+            self.answer(line, words)
+        rows = self.rows(line, "audit")
+        self.assertEqual(
+            [(row["did"], row["whom"], row["room"], row["to"]) for row in reversed(rows)],
+            [
+                ("say", "", "tea", f"#{self.rig.room('tea').log.head}"),
+                ("account-add", "zoe", "", ""),
+                ("logout", "bob", "", ""),
+                ("stop", "", "", "in 5 minutes"),
+                ("stop", "", "", "never"),
+                ("drain", "", "", "in 1 hour"),
+            ],
+        )
+        self.assertEqual(rows[3]["reason"], "enough")
+        for secret in ("sesame", "good morning", "We move"):
+            self.assertNotIn(secret, str(rows))
+
+    def test_the_server_stops_also_where_nothing_can_be_stored(self) -> None:
+        line = self.calls_at()
+        self.rig.store.fail_before = True
+        self.answer(line, "stop")
+        self.rig.clock.advance(1)
+        self.assertEqual(self.stopped, ["stop"])
+
     def test_not_all_acts_are_shown_at_once(self) -> None:
         line = self.calls_at()
         self.patch(orders, "MOST_ACTS", 2)
