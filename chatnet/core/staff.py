@@ -24,6 +24,7 @@ from chatnet.core.room import Actor, RoomState
 LONGEST_REASON = 390  # characters
 LEAST_LETTERS, MOST_WILD = 2, 6  # of a name's pattern: letters that are given, and * and ?
 LEAST_WIDTH = {4: 8, 6: 16}  # bits of a network that may be banned, by IP version
+LEAST_EXEMPT = {4: 8, 6: 32}  # and of one that may be exempt
 
 OPERATOR_ACTOR = Actor(OPERATOR, OPERATOR, True, "", Rank.OWNER)  # who is at the machine itself
 
@@ -71,6 +72,7 @@ def decide(
             if kind == "name":
                 raise Malformed("An account or an address is exempt, not a name's pattern.")
             place = _place(kind, what)
+            _check_exempt(place)
             _room_for(office.exempt, place, now)
             until = now + seconds if seconds else 0.0
             return [e.Acted(actor.name, "exempt", place, until=until, reason=reason)]
@@ -323,6 +325,14 @@ def _check_width(kind: str, what: str) -> None:
     least = LEAST_WIDTH[net.version]
     if net.prefixlen < least:
         raise NotAllowed(f"{what} is too much of the world: /{least} is the most at once.")
+
+
+def _check_exempt(place: str) -> None:
+    kind, _, what = place.partition(" ")
+    net = network_of(what) if kind == "address" else None
+    if net is not None and net.prefixlen < LEAST_EXEMPT[net.version]:
+        least = LEAST_EXEMPT[net.version]
+        raise NotAllowed(f"{what} is too much of the world: /{least} is the most that is exempt.")
 
 
 def _room_for(held: dict[str, Measure], place: str, now: float) -> None:

@@ -540,6 +540,22 @@ class StaffTests(PortCase):
         self.assertIn("(act 1)", seen)
         self.assertTrue(seen.isprintable(), seen)
 
+    def test_an_address_of_ipv6_means_its_64(self) -> None:
+        line = self.calls_at()
+        for verb, back in (("ban", "unban"), ("exempt", "unexempt")):
+            said = self.answer(line, f"{verb} 2001:db8::7 --for 1h")["said"]
+            self.assertIn("It holds for 2001:db8::/64; 2001:db8::7/128 is that one alone.", said)
+            self.answer(line, f"{back} 2001:db8::9")
+            for alone in ("2001:db8::7/128", "192.0.2.7", "2001:db8::/48"):
+                self.assertNotIn("holds for", self.answer(line, f"{verb} {alone}")["said"])
+                self.answer(line, f"{back} {alone}")
+
+    def test_no_address_said_anything_that_could_be_purged(self) -> None:
+        line = self.calls_at()
+        refusal = self.refusal(line, "ban 192.0.2.7 --purge 1h")
+        self.assertIn("--purge is for an account or a name", str(refusal))
+        self.assertEqual(self.rows(line, "bans"), [])
+
     def test_what_is_no_ordinary_command_is_noted_as_well(self) -> None:
         line = self.calls_at()
         self.rig.member("bob")

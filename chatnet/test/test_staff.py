@@ -94,7 +94,9 @@ class BanRuleTests(SynchronousTestCase):
             ("address", "192.0.2.7/32", "192.0.2.7"),
             ("address", "::ffff:192.0.2.7", "192.0.2.7"),
             ("address", "2001:DB8:0::7/64", "2001:db8::/64"),
-            ("address", "fe80::7%eth0", "fe80::7"),
+            ("address", "2001:DB8:0::7", "2001:db8::/64"),
+            ("address", "2001:DB8:0::7/128", "2001:db8::7/128"),
+            ("address", "fe80::7%eth0", "fe80::7/128"),
             ("address", "192.0.2.7%eth0", ""),
             ("address", "nonsense", ""),
             ("room", "tea", ""),
@@ -134,6 +136,25 @@ class BanRuleTests(SynchronousTestCase):
         self.office.evolve(wide)
         self.assertIsNone(self.office.bars_address("192.0.2.7", 0))
         self.assertIsNotNone(self.office.bars_address("192.0.3.7", 0))
+
+    def test_nor_an_address_whose_network_is_exempt(self) -> None:
+        self.office.evolve(e.Acted("olga", "exempt", "address 2001:db8::/32"))
+        self.assertIn("exempt", self.refused("address", "2001:db8::7"))
+        self.assertIn("exempt", self.refused("address", "2001:db8:1::/48"))
+        self.assertTrue(self.ban("address", "2001:d00::/24"))
+
+    def test_half_the_world_is_not_exempt_either(self) -> None:
+        for what, allowed in (
+            ("10.0.0.0/8", True), ("10.0.0.0/7", False), ("0.0.0.0/0", False),
+            ("2001:db8::/32", True), ("2001:db8::/31", False),
+        ):  # fmt: skip
+            try:
+                decide(self.office, self.ADMIN, c.Exempt("address", what), 100)
+            except NotAllowed as refusal:
+                self.assertFalse(allowed, what)
+                self.assertIn("too much of the world", str(refusal))
+            else:
+                self.assertTrue(allowed, what)
 
     def test_whom_it_hits_is_known_before_it_is_laid(self) -> None:
         bob = Actor("bob", "bob", False, "192.0.2.7")
