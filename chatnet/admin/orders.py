@@ -160,4 +160,5 @@ def _act(entry: Entry, act: Acted) -> Row:
 
 async def undo(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Take back what staff did."""
-    return await desk.ask(operator, await staff.undoing(desk.host, given.number("act")))
+    command = await staff.undoing(desk.host, operator.actor, given.number("act"))
+    return await desk.ask(operator, command)

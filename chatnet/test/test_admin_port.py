@@ -540,6 +540,22 @@ class StaffTests(PortCase):
         self.assertIn("(act 1)", seen)
         self.assertTrue(seen.isprintable(), seen)
 
+    def test_a_moderator_does_not_take_back_what_those_above_did(self) -> None:
+        operator = self.calls_at()
+        self.rig.account("eve")
+        self.rig.member("bob")
+        mia = self.logged_in("mia", "moderator")
+        self.pump = self.pumps[operator]
+        self.answer(operator, "account suspend eve")
+        self.answer(operator, "topic tea scones")
+        self.pump = self.pumps[mia]
+        for words in ("unban eve", "account resume eve", "undo 2", "undo 3", "ban eve --for 1s"):
+            refusal = self.refusal(mia, words)
+            self.assertIsInstance(refusal, NotAllowed, words)
+            self.assertIn("done by operator: an owner can take it back", str(refusal), words)
+        self.answer(mia, "ban spam*")
+        self.answer(mia, "undo 4")
+
     def test_an_address_of_ipv6_means_its_64(self) -> None:
         line = self.calls_at()
         for verb, back in (("ban", "unban"), ("exempt", "unexempt")):
