@@ -351,6 +351,30 @@ class PortTests(PortCase):
             self.assertIsInstance(self.refused(line, COMMANDS[name], values), Malformed, name)
         self.assertEqual(self.rows(line, "audit"), [])
 
+    def test_values_that_are_not_of_their_type_are_refused_and_not_logged(self) -> None:
+        for trusted in (True, False):
+            line = self.calls_at(trusted)
+            assert line.boxSender is not None
+            for name, values in (
+                (b"undo", {b"act": b"1" * 5000}),
+                (b"undo", {b"act": b"tea"}),
+                (b"undo", {}),
+                (b"ban", {b"who": b"eve", b"seconds": b"long"}),
+                (b"stop", {b"never": b"perhaps"}),
+                (b"kick", {b"who": b"\xff"}),
+                (b"Login", {b"name": b"\xff", b"password": b""}),
+                (b"More", {}),
+            ):
+                with capturedLogs() as logged:
+                    line.boxSender.sendBox(amp.AmpBox({amp.COMMAND: name, amp.ASK: b"x", **values}))
+                    answers: list[amp.AmpBox] = []
+                    self.patch(line, "ampBoxReceived", answers.append)
+                    self.settle()
+                self.assertEqual(answers[0][amp.ERROR_CODE], Malformed.code.encode(), name)
+                self.assertEqual(logged, [], name)
+            self.assertIsNotNone(self.port.transport)
+            self.assertIn(self.port, self.house.ports)
+
     def test_a_verb_that_breaks_is_logged_and_the_connection_goes_on(self) -> None:
         async def broken(desk: Desk, operator: Operator, given: Given) -> Answer:
             raise ZeroDivisionError
