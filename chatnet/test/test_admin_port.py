@@ -16,7 +16,7 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from chatnet.admin import calls, orders, port as admin_port
+from chatnet.admin import calls, importing, orders, port as admin_port
 from chatnet.admin.calling import Line
 from chatnet.admin.calls import COMMANDS, Login, More, packed, page
 from chatnet.admin.deeds import all_of_them
@@ -579,6 +579,22 @@ class StaffTests(PortCase):
             self.assertIn("done by operator: an owner can take it back", str(refusal), words)
         self.answer(mia, "ban spam*")
         self.answer(mia, "undo 4")
+
+    def test_bans_are_exported_with_all_that_is_known_of_them(self) -> None:
+        line = self.calls_at()
+        self.rig.member("ann")
+        self.assertEqual(self.answer(line, "bans --export")["said"], "")
+        self.answer(line, "ban spam* --for 1h --reason rude --note again")
+        (row,) = self.rows(line, "bans --export")
+        self.assertEqual((row["is"], row["kind"], row["note"]), ("banned", "name", "again"))
+        self.assertIsInstance(self.refusal(line, "bans tea --export"), Malformed)
+        old = json.dumps({**row, "until": self.rig.clock.seconds() - 1})
+        lines = importing.read(f"{json.dumps(row)}\n\n{old}\n", self.rig.clock.seconds())
+        self.assertEqual([one.number for one in lines], [1])
+        self.assertEqual(lines[0].given.seconds(), 3600)
+        for odd in ({"note": "\ud800"}, {"note": 1}, {"until": "soon"}, {"kind": "shoe"}):
+            with self.assertRaisesRegex(Malformed, "Line 1: .* Nothing was done"):
+                importing.read(json.dumps({**row, **odd}), 0.0)
 
     def test_an_address_of_ipv6_means_its_64(self) -> None:
         line = self.calls_at()
