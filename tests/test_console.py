@@ -71,6 +71,7 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("ban spam* --for 1h --reason spam --note again", "Done: act "),
     ("bans", '"who": "spam*"'),
     ("bans --match spammer", '"note": "again"'),
+    ("bans --export", '"until": '),
     ("unban spam*", "Done: act "),
     ("exempt 10.0.0.7", "Done: act "),
     ("unexempt 10.0.0.7", "Done: act "),
@@ -93,8 +94,10 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("du", '"entries": '),
     ("doctor", '"check": "fsync"'),
     ("logout eve --reason enough", "1 connection closed"),
+    ("audit --match logout", '"reason": "enough"'),
     ("stop --in 1h", "it off"),
     ("stop --never", "goes on"),
+    ("audit --match stop", '"to": "never"'),
     ("drain 1h We move.", "nobody is let in any more"),
     ("stop", "the server stops"),
 )
@@ -271,6 +274,36 @@ class OneShotTests(ConsoleCase):
             out.split()[:2] + out.split("\n")[1].split()[:1], ["NAME", "ACCOUNT", "ann"]
         )
 
+    async def test_bans_are_exported_and_laid_at_another_server(self) -> None:
+        await self.opens()
+        calls = self.calls()
+        for words in (
+            "ban spam* --for 1h --reason rude --note again",
+            "ban 2001:db8::7",
+            "exempt 10.0.0.7 --reason ours",
+        ):
+            await self.asks(calls, words)
+        out, err, status = await self.does("bans", "--export")
+        self.assertEqual((len(out.splitlines()), err, status), (3, "", 0))
+        file = self.folder / "bans.jsonl"
+        for bad in ("{", "[]", '{"is": "banned", "kind": "name", "who": "*"}', '{"is": "odd"}',
+                    '{"is": "banned", "kind": "name", "who": "bad*", "until": 1e999}'):  # fmt: skip
+            file.write_text(f"{out}\n{bad}\n")
+            _, err, status = await self.does("ban", "import", str(file))
+            self.assertEqual(status, 1, bad)
+            self.assertIn("Line 5: ", err)
+        file.write_text(out)
+        said = await self.does("ban", "import", str(file))
+        self.assertEqual(said, ("Done: 0 laid; 3 there already; 0 refused.\n", "", 0))
+        await self.asks(calls, "unban spam*")
+        await self.asks(calls, "unexempt 10.0.0.7")
+        said = await self.does("ban", "import", str(file))
+        self.assertEqual(said, ("Done: 2 laid; 1 there already; 0 refused.\n", "", 0))
+        again, _, _ = await self.does("bans", "--export")
+        self.assertEqual(laid_by(again), laid_by(out))
+        _, err, status = await self.does("ban", "import", str(self.folder / "none"))
+        self.assertEqual(status, 2)
+
     async def test_it_follows_what_happens_until_it_is_interrupted(self) -> None:
         server = await self.opens()
         shot = Shot()
@@ -281,6 +314,14 @@ class OneShotTests(ConsoleCase):
         os.kill(shot.transport.pid, signal.SIGINT)  # type: ignore[union-attr]
         self.assertEqual(await shot.ended(), 0)
         self.assertTrue(all(json.loads(line)["text"] for line in shot.out.splitlines()))
+
+
+def laid_by(export: str) -> list[list[Any]]:
+    """Return what ``export`` has of each ban that is the same wherever it is laid."""
+    rows = [json.loads(line) for line in export.splitlines()]
+    return sorted(
+        [[row[key] for key in ("is", "kind", "who", "reason", "note")] for row in rows], key=str
+    )
 
 
 async def poll_until_watched(case: ConsoleCase, server: Server, shot: Shot) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 
+from chatnet.admin import importing
 from chatnet.admin.calling import Calls
 from chatnet.admin.commandline import USAGE, Asked, parse
 from chatnet.admin.oneshot import DONE, OneShot
@@ -46,10 +47,16 @@ def _once(asked: Asked) -> int:
     if asked.words[-1] in ("--help", "-h"):
         sys.stdout.write(help_on(asked.words[:-1]) + "\n")
         return DONE
+    laying = list(asked.words[:2]) == importing.WORDS
+    if laying and len(asked.words) != 3:
+        raise Malformed("Use it like this: ban import FILE")
     verb, given = understand(asked.words)
     from twisted.internet import reactor  # noqa: TID251 -- a program begins here
 
     shot = OneShot(Calls(reactor, asked.where, _tell), asked.json)
+    if laying:
+        clock: Any = reactor
+        return _run(reactor, shot.lay(asked.words[2], clock.seconds()), 130)
     return _run(reactor, shot.do(verb, given), DONE if verb.name == "watch" else 130)
 
 

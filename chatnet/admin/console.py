@@ -12,6 +12,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
+from chatnet.admin import importing
 from chatnet.admin.calling import Calls, Unreachable, Where
 from chatnet.admin.completion import Completions, DiscreetHistory
 from chatnet.admin.oneshot import DONE, UNREACHABLE, happening
@@ -85,6 +86,8 @@ class Console:
         try:
             if words[0] in ("help", "?"):
                 self._print(help_on(words[1:]) if words[1:] else help_text())
+            elif words[:2] == importing.WORDS:
+                self._print("That runs by itself: python -m chatnet.admin ban import FILE")
             elif words[0] in BY_THEMSELVES:
                 self._print(f"That runs by itself: python -m chatnet.admin {words[0]} --help")
             else:

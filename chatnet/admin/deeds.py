@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -12,8 +13,9 @@ from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
 from chatnet.core import commands as c
 from chatnet.core.durations import spell_duration
+from chatnet.core.events import Acted
 from chatnet.core.names import fold, person_name
-from chatnet.core.refusals import Closed, NoSuchPerson, NotAllowed, Refused
+from chatnet.core.refusals import Closed, NoSuchPerson, NotAllowed, Refused, Unavailable
 from chatnet.core.rules import LONGEST_REASON
 
 SOON = 0.2  # seconds, for an answer to be out before the server stops
@@ -51,6 +53,7 @@ async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
     for session in found:
         why = f": {reason}" if reason else "."
         session.part(f"The server's operator closed your connection{why}", "refused")
+    await _note(desk, Acted(operator.actor.name, "logout", who, reason=reason))
     count = f"{len(found)} connections" if len(found) > 1 else "1 connection"
     return Answer(f"Done: {count} closed.", [{"id": session.id} for session in found])
 
@@ -60,6 +63,7 @@ async def say(desk: Desk, operator: Operator, given: Given) -> Answer:
     audience = await desk.room(given.text("room"))
     room = audience.room
     entry = await desk.host.network.speak(room.key, operator.actor.name, given.text("text"))
+    await _note(desk, Acted(operator.actor.name, "say", "", room.name, f"#{entry.seq}"))
     return Answer(
         f"Done: {room.name}, entry {entry.seq}.", [{"room": room.name, "entry": entry.seq}]
     )
@@ -72,6 +76,7 @@ async def account_add(desk: Desk, operator: Operator, given: Given) -> Answer:
         account = await desk.host.accounts.register(name, given.text("password"), "")
     except Closed:
         raise Closed("No accounts are made here: start with --registration open.") from None
+    await _note(desk, Acted(operator.actor.name, "account-add", account.name))
     return Answer(f"Done: the account {account.name} is made.", [{"account": account.name}])
 
 
@@ -111,10 +116,17 @@ async def cert_reload(desk: Desk, operator: Operator, given: Given) -> Answer:
         raise Refused("This server speaks no TLS.")
     before = certificates.fingerprint
     certificates.refresh()
+    await _note(desk, Acted(operator.actor.name, "cert-reload"))
     shown = await cert_show(desk, operator, given)
     if certificates.fingerprint != before:
         return Answer("Done: connections from now on see the new one.", shown.rows)
     return Answer("It is the same as before. If that is wrong, the log says why.", shown.rows)
+
+
+async def _note(desk: Desk, act: Acted) -> None:
+    """Put ``act`` into the staff's log; it is done, also where that cannot be stored."""
+    with suppress(Unavailable):
+        await desk.host.network.note([act])
 
 
 class Ending:
@@ -129,9 +141,10 @@ class Ending:
             return await self._never(desk, operator)
         seconds = given.seconds()
         self._stop_in(desk, max(SOON, seconds))
+        words = spell_duration(seconds)
+        await _note(desk, Acted(operator.actor.name, "stop", to=f"in {words}"))
         if seconds < _LEAST_NOTICE:
             return Answer("Done: the server stops.")
-        words = spell_duration(seconds)
         await desk.ask(operator, c.Announce(f"This server stops in {words}."))
         return Answer(f"Done: the server stops in {words}. stop --never calls it off.")
 
@@ -140,9 +153,10 @@ class Ending:
         desk.building.lock_up()
         seconds = given.seconds()
         self._stop_in(desk, max(SOON, seconds))
+        words = spell_duration(seconds)
+        await _note(desk, Acted(operator.actor.name, "drain", to=f"in {words}"))
         await desk.ask(operator, c.Announce(given.text("text")))
         count = len(desk.building.factory.registry)
-        words = spell_duration(seconds)
         return Answer(
             f"Done: nobody is let in any more; {count} connected; it stops in {words}.",
             [{"connections": count, "seconds": seconds}],
@@ -152,6 +166,7 @@ class Ending:
         if self._call is None or not self._call.active():
             raise Refused("The server is not about to stop.")
         self._call.cancel()
+        await _note(desk, Acted(operator.actor.name, "stop", to="never"))
         await desk.ask(operator, c.Announce("This server does not stop after all."))
         return Answer("Done: the server goes on.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from math import isfinite
 
@@ -214,7 +215,10 @@ async def room(desk: Desk, operator: Operator, given: Given) -> Answer:
 async def bans(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Return who is banned from the server, or banned or muted in a room."""
     if not given.text("room"):
-        return measures(desk, given.text("match"))
+        found = measures(desk, given.text("match"))
+        return replace(found, said="") if given.flag("export") else found
+    if given.flag("export"):
+        raise Malformed("--export is for the bans from the server: leave the room out.")
     audience = await desk.room(given.text("room"))
     state, now = audience.room.state, desk.host.clock.seconds()
     rows = [

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 
+from chatnet.admin import importing
 from chatnet.admin.calling import Calls, Told, Unreachable
 from chatnet.admin.commandline import USAGE, secret
 from chatnet.admin.tables import Shown, cell, lines_of
@@ -49,8 +50,29 @@ class OneShot:
             return UNREACHABLE
         if verb.name == "watch":
             return await self._watch()
+        self._json = self._json or given.flag("export")
         self._print(verb, told)
         return DONE
+
+    async def lay(self, path: str, now: float) -> int:
+        """Lay the bans and exemptions in the file ``path`` that hold ``now``; return the status."""
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = importing.read(file.read(), now)
+            said, refused = await importing.lay(self._calls, lines)
+        except (OSError, UnicodeDecodeError) as error:
+            _complain(f"Cannot read {path}: {error}")
+            return USAGE
+        except Refused as refusal:
+            _complain(str(refusal))
+            return REFUSED
+        except Unreachable as error:
+            _complain(str(error))
+            return UNREACHABLE
+        for sentence in refused:
+            _complain(sentence)
+        _print(dumped({"said": said}) if self._json else said)
+        return REFUSED if refused else DONE
 
     async def _watch(self) -> int:
         line = self._calls.line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from chatnet.admin.calls import Row
@@ -10,7 +11,7 @@ from chatnet.admin.desk import Answer, Desk
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
 from chatnet.core import commands as c
-from chatnet.core.addresses import network_of
+from chatnet.core.addresses import network_of, party_network
 from chatnet.core.events import Acted, Entry
 from chatnet.core.names import STAFF, fold
 from chatnet.core.office import spell
@@ -30,10 +31,12 @@ async def ban(desk: Desk, operator: Operator, given: Given) -> Answer:
         answer = await desk.ask(operator, c.Ban(room, who, given.seconds(), reason))
     else:
         kind = await _kind(desk, given)
+        if given.seconds("purge") and kind == "address":
+            raise Malformed("An address says nothing: --purge is for an account or a name.")
         command = c.ServerBan(kind, who, given.seconds(), reason, given.text("note"))
         if given.flag("dry"):
             return _dry(desk, operator, command)
-        answer = await desk.ask(operator, command)
+        answer = _widened(await desk.ask(operator, command), kind, who)
     if given.seconds("purge"):
         purge = c.Purge(room or "*", who, given.seconds("purge"), reason)
         await desk.ask(operator, purge)
@@ -62,7 +65,15 @@ async def exempt(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let no ban hit somebody."""
     kind = given.text("kind") or ("address" if network_of(given.text("who")) else "account")
     command = c.Exempt(kind, given.text("who"), given.seconds(), given.text("reason"))
-    return await desk.ask(operator, command)
+    return _widened(await desk.ask(operator, command), kind, given.text("who"))
+
+
+def _widened(answer: Answer, kind: str, who: str) -> Answer:
+    """Return ``answer``, which says it if more than the address ``who`` is meant."""
+    net = party_network(who) if kind == "address" else None
+    if net is None or net == network_of(who):
+        return answer
+    return replace(answer, said=f"{answer.said} It holds for {net}; {who}/128 is that one alone.")
 
 
 async def unexempt(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -149,4 +160,5 @@ def _act(entry: Entry, act: Acted) -> Row:
 
 async def undo(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Take back what staff did."""
-    return await desk.ask(operator, await staff.undoing(desk.host, given.number("act")))
+    command = await staff.undoing(desk.host, operator.actor, given.number("act"))
+    return await desk.ask(operator, command)

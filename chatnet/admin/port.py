@@ -19,7 +19,7 @@ from chatnet.admin.verbs import ALL_VERBS, VERBS, Given, Verb
 from chatnet.admin.watching import Watch
 from chatnet.core.names import LONGEST, OPERATOR, person_name
 from chatnet.core.plain import plain
-from chatnet.core.refusals import NoSuchMessage, NotAllowed, Refused, Unavailable
+from chatnet.core.refusals import Malformed, NoSuchMessage, NotAllowed, Refused, Unavailable
 from chatnet.core.roles import Rank
 from chatnet.core.staff import barred, refusal
 
@@ -71,6 +71,19 @@ class Full(Protocol):
         transport.abortConnection()
 
 
+def _parsed(found: Callable[[amp.AmpBox], object], box: amp.AmpBox) -> object:
+    """Return what ``found`` answers to ``box``; it raises only what it cannot read in it.
+
+    Raises:
+        RemoteAmpError: what Malformed is on the wire.
+    """
+    try:
+        return found(box)
+    except Exception as error:
+        sentence = "An argument is missing, or is not of its type."
+        raise amp.RemoteAmpError(Malformed.code.encode(), sentence) from error
+
+
 def _responder(verb: Verb) -> Responder:
     async def respond(self: Port, **values: Any) -> Response:
         return await self.obey(verb, values)
@@ -118,7 +131,10 @@ class Port(amp.AMP):
 
         AMP itself would let anybody begin TLS, with a key that is made then and there.
         """
-        return None if name == amp.StartTLS.commandName else super().locateResponder(name)
+        found = super().locateResponder(name)
+        if found is None or name == amp.StartTLS.commandName:
+            return None
+        return lambda box: _parsed(found, box)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)

@@ -242,8 +242,10 @@ PEOPLE = (
           Argument("dry", Kind.FLAG, option="dry-run")), writes=True),
     Verb("unban", "People", "let them in again", (_WHO, _SOME_ROOM, _KIND, _REASON), writes=True),
     Verb("bans", "People", "who is banned from the server, or banned or muted in a room; --match"
-         " only those that hit that name or address",
-         (_SOME_ROOM, Argument("match", Kind.PERSON, option="match"))),
+         " only those that hit that name or address. --export prints those from the server, an"
+         " object of JSON a line, which python -m chatnet.admin ban import FILE lays",
+         (_SOME_ROOM, Argument("match", Kind.PERSON, option="match"),
+          Argument("export", Kind.FLAG, option="export"))),
     Verb("exempt", "People", "let no ban hit an account or an address, for good or --for 2h",
          (_WHO, _FOR, _REASON, _KIND), Rank.ADMIN, writes=True),
     Verb("unexempt", "People", "let bans hit them again", (_WHO, _KIND, _REASON), Rank.ADMIN,

@@ -60,6 +60,19 @@ def network_of(text: str) -> Network | None:
     return net
 
 
+def party_network(text: str) -> Network | None:
+    """Return the network that is one party's, if ``text`` is an address of it without a width.
+
+    That is of IPv6 its /64, but for what is on this machine or on the link alone. Otherwise as
+    ``network_of``.
+    """
+    net = network_of(text)
+    single = net is not None and "/" not in text and isinstance(net, IPv6Network)
+    if net is None or not single or net.is_loopback or net.is_link_local:
+        return net
+    return net.supernet(new_prefix=64)
+
+
 def around(address: str, version: int, width: int) -> Network | None:
     """Return the network of ``width`` bits that ``address`` is in; None if it has none.
 
@@ -73,8 +86,8 @@ def around(address: str, version: int, width: int) -> Network | None:
 
 
 def spell_network(net: Network) -> str:
-    """Return ``net`` as people write it: a single address without its width."""
-    return str(net.network_address) if net.prefixlen == net.max_prefixlen else str(net)
+    """Return ``net`` as people write it: a single address of IPv4 without its width."""
+    return str(net.network_address) if net.prefixlen == 32 and net.version == 4 else str(net)
 
 
 class Networks:

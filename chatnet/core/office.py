@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
-from chatnet.core.addresses import around, network_of, spell_network
+from chatnet.core.addresses import around, network_of, party_network, spell_network
 from chatnet.core.events import Acted
 from chatnet.core.names import GUEST, fold, skeleton
 from chatnet.core.roles import Rank
@@ -205,15 +205,20 @@ class Office:
 
     def is_exempt(self, kind: str, what: str, now: float) -> bool:
         """Return whether no ban may be laid on ``what``, which is as ``spell`` returned it."""
-        places = self._places(what) if kind == "address" else (f"{kind} {what}",)
+        net = network_of(what) if kind == "address" else None
+        places: Iterable[str] = (f"{kind} {what}",)
+        if net is not None:
+            places = self._places(str(net.network_address), net.prefixlen)
         return _first(self.exempt, places, now) is not None
 
     def holding(self, now: float) -> list[Measure]:
         """Return the bans that hold at ``now``, the oldest first."""
         return sorted((b for b in self.bans.values() if b.holds(now)), key=lambda ban: ban.id)
 
-    def _places(self, address: str) -> tuple[str, ...]:
-        nets = (around(address, version, width) for version, width in self._widths)
+    def _places(self, address: str, most: int = 128) -> tuple[str, ...]:
+        """Return where measures of up to ``most`` bits are that hold for ``address``."""
+        widths = [(version, width) for version, width in self._widths if width <= most]
+        nets = (around(address, version, width) for version, width in widths)
         return tuple(f"address {spell_network(net)}" for net in nets if net is not None)
 
     def _look(self, measure: Measure) -> None:
@@ -241,7 +246,7 @@ def spell(kind: str, what: str) -> str:
         case "name":
             return re.sub(r"\*+", "*", fold(what.strip()))
         case "address":
-            net = network_of(what)
+            net = party_network(what)
             return spell_network(net) if net is not None else ""
         case _:
             return ""

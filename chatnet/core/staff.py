@@ -24,6 +24,7 @@ from chatnet.core.room import Actor, RoomState
 LONGEST_REASON = 390  # characters
 LEAST_LETTERS, MOST_WILD = 2, 6  # of a name's pattern: letters that are given, and * and ?
 LEAST_WIDTH = {4: 8, 6: 16}  # bits of a network that may be banned, by IP version
+LEAST_EXEMPT = {4: 8, 6: 32}  # and of one that may be exempt
 
 OPERATOR_ACTOR = Actor(OPERATOR, OPERATOR, True, "", Rank.OWNER)  # who is at the machine itself
 
@@ -49,6 +50,18 @@ def check_below(office: Office, actor: Actor, who: str) -> None:
         raise NotAllowed(f"{who} is {_article(held)}, and not yours to change.")
 
 
+def check_by(office: Office, actor: Actor, by: str) -> None:
+    """See that ``actor`` may take back what ``by`` did, whatever rank that has now.
+
+    Raises:
+        NotAllowed: its rank is higher.
+    """
+    held = Rank.OWNER if fold(by) == OPERATOR else office.rank(fold(by))
+    if held > actor.rank:
+        above = " or ".join(_article(rank) for rank in Rank if rank >= held)
+        raise NotAllowed(f"That was done by {by}: {above} can take it back, and nobody below.")
+
+
 def decide(
     office: Office, actor: Actor, command: c.Governing, now: float, present: Iterable[Actor] = ()
 ) -> list[e.Acted]:
@@ -71,14 +84,18 @@ def decide(
             if kind == "name":
                 raise Malformed("An account or an address is exempt, not a name's pattern.")
             place = _place(kind, what)
+            _check_exempt(place)
+            _check_laid(office, actor, office.exempt.get(place), now)
             _room_for(office.exempt, place, now)
             until = now + seconds if seconds else 0.0
             return [e.Acted(actor.name, "exempt", place, until=until, reason=reason)]
         case c.ServerUnban(kind, what, reason):
             measure = _held(office.bans, kind, what, "banned", now)
+            check_by(office, actor, measure.by)
             return [_lifted(actor, "unban", measure, reason)]
         case c.Unexempt(kind, what, reason):
             measure = _held(office.exempt, kind, what, "exempt", now)
+            check_by(office, actor, measure.by)
             return [_lifted(actor, "unexempt", measure, reason)]
         case _:
             assert_never(command)
@@ -120,6 +137,7 @@ def _ban(
     until = now + command.seconds if command.seconds else 0.0
     if command.kind == "account" and what != actor.key and office.rank(what) >= actor.rank:
         raise NotAllowed(f"{what} is {_article(office.rank(what))}, and not yours to ban.")
+    _check_laid(office, actor, office.bans.get(place), now)
     _room_for(office.bans, place, now)
     event = e.Acted(actor.name, "ban", place, until=until, reason=command.reason, note=command.note)
     only = office.with_only(event)
@@ -323,6 +341,20 @@ def _check_width(kind: str, what: str) -> None:
     least = LEAST_WIDTH[net.version]
     if net.prefixlen < least:
         raise NotAllowed(f"{what} is too much of the world: /{least} is the most at once.")
+
+
+def _check_laid(office: Office, actor: Actor, laid: Measure | None, now: float) -> None:
+    """See that ``actor`` may lay something in the place of ``laid``, which would be lifted."""
+    if laid is not None and laid.holds(now):
+        check_by(office, actor, laid.by)
+
+
+def _check_exempt(place: str) -> None:
+    kind, _, what = place.partition(" ")
+    net = network_of(what) if kind == "address" else None
+    if net is not None and net.prefixlen < LEAST_EXEMPT[net.version]:
+        least = LEAST_EXEMPT[net.version]
+        raise NotAllowed(f"{what} is too much of the world: /{least} is the most that is exempt.")
 
 
 def _room_for(held: dict[str, Measure], place: str, now: float) -> None:

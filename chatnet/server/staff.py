@@ -117,14 +117,15 @@ async def act(host: Host, id: int) -> e.Entry:
     return entries[0]
 
 
-async def undoing(host: Host, id: int) -> Order:
-    """Return the command that takes back what the act ``id`` did.
+async def undoing(host: Host, actor: Actor, id: int) -> Order:
+    """Return the command by which ``actor`` takes back what the act ``id`` did.
 
     Raises:
-        Refused: there is no such act, or it cannot be taken back.
+        Refused: there is no such act, or it cannot be taken back, or not by ``actor``.
     """
     event = (await act(host, id)).event
     assert isinstance(event, e.Acted), event
+    staff.check_by(host.network.office, actor, event.by)
     command = staff.undo(event, host.clock.seconds())
     if command is None:
         raise NotAllowed(f"Act {id} ({event.verb}) cannot be taken back, or is over.")

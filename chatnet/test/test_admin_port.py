@@ -16,7 +16,7 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from chatnet.admin import calls, orders, port as admin_port
+from chatnet.admin import calls, importing, orders, port as admin_port
 from chatnet.admin.calling import Line
 from chatnet.admin.calls import COMMANDS, Login, More, packed, page
 from chatnet.admin.deeds import all_of_them
@@ -351,6 +351,30 @@ class PortTests(PortCase):
             self.assertIsInstance(self.refused(line, COMMANDS[name], values), Malformed, name)
         self.assertEqual(self.rows(line, "audit"), [])
 
+    def test_values_that_are_not_of_their_type_are_refused_and_not_logged(self) -> None:
+        for trusted in (True, False):
+            line = self.calls_at(trusted)
+            assert line.boxSender is not None
+            for name, values in (
+                (b"undo", {b"act": b"1" * 5000}),
+                (b"undo", {b"act": b"tea"}),
+                (b"undo", {}),
+                (b"ban", {b"who": b"eve", b"seconds": b"long"}),
+                (b"stop", {b"never": b"perhaps"}),
+                (b"kick", {b"who": b"\xff"}),
+                (b"Login", {b"name": b"\xff", b"password": b""}),
+                (b"More", {}),
+            ):
+                with capturedLogs() as logged:
+                    line.boxSender.sendBox(amp.AmpBox({amp.COMMAND: name, amp.ASK: b"x", **values}))
+                    answers: list[amp.AmpBox] = []
+                    self.patch(line, "ampBoxReceived", answers.append)
+                    self.settle()
+                self.assertEqual(answers[0][amp.ERROR_CODE], Malformed.code.encode(), name)
+                self.assertEqual(logged, [], name)
+            self.assertIsNotNone(self.port.transport)
+            self.assertIn(self.port, self.house.ports)
+
     def test_a_verb_that_breaks_is_logged_and_the_connection_goes_on(self) -> None:
         async def broken(desk: Desk, operator: Operator, given: Given) -> Answer:
             raise ZeroDivisionError
@@ -539,6 +563,85 @@ class StaffTests(PortCase):
         seen = "".join(formatEvent(event) for event in events if event["log_namespace"] != "amp")
         self.assertIn("(act 1)", seen)
         self.assertTrue(seen.isprintable(), seen)
+
+    def test_a_moderator_does_not_take_back_what_those_above_did(self) -> None:
+        operator = self.calls_at()
+        self.rig.account("eve")
+        self.rig.member("bob")
+        mia = self.logged_in("mia", "moderator")
+        self.pump = self.pumps[operator]
+        self.answer(operator, "account suspend eve")
+        self.answer(operator, "topic tea scones")
+        self.pump = self.pumps[mia]
+        for words in ("unban eve", "account resume eve", "undo 2", "undo 3", "ban eve --for 1s"):
+            refusal = self.refusal(mia, words)
+            self.assertIsInstance(refusal, NotAllowed, words)
+            self.assertIn("done by operator: an owner can take it back", str(refusal), words)
+        self.answer(mia, "ban spam*")
+        self.answer(mia, "undo 4")
+
+    def test_bans_are_exported_with_all_that_is_known_of_them(self) -> None:
+        line = self.calls_at()
+        self.rig.member("ann")
+        self.assertEqual(self.answer(line, "bans --export")["said"], "")
+        self.answer(line, "ban spam* --for 1h --reason rude --note again")
+        (row,) = self.rows(line, "bans --export")
+        self.assertEqual((row["is"], row["kind"], row["note"]), ("banned", "name", "again"))
+        self.assertIsInstance(self.refusal(line, "bans tea --export"), Malformed)
+        old = json.dumps({**row, "until": self.rig.clock.seconds() - 1})
+        lines = importing.read(f"{json.dumps(row)}\n\n{old}\n", self.rig.clock.seconds())
+        self.assertEqual([one.number for one in lines], [1])
+        self.assertEqual(lines[0].given.seconds(), 3600)
+        for odd in ({"note": "\ud800"}, {"note": 1}, {"until": "soon"}, {"kind": "shoe"}):
+            with self.assertRaisesRegex(Malformed, "Line 1: .* Nothing was done"):
+                importing.read(json.dumps({**row, **odd}), 0.0)
+
+    def test_an_address_of_ipv6_means_its_64(self) -> None:
+        line = self.calls_at()
+        for verb, back in (("ban", "unban"), ("exempt", "unexempt")):
+            said = self.answer(line, f"{verb} 2001:db8::7 --for 1h")["said"]
+            self.assertIn("It holds for 2001:db8::/64; 2001:db8::7/128 is that one alone.", said)
+            self.answer(line, f"{back} 2001:db8::9")
+            for alone in ("2001:db8::7/128", "192.0.2.7", "2001:db8::/48"):
+                self.assertNotIn("holds for", self.answer(line, f"{verb} {alone}")["said"])
+                self.answer(line, f"{back} {alone}")
+
+    def test_no_address_said_anything_that_could_be_purged(self) -> None:
+        line = self.calls_at()
+        refusal = self.refusal(line, "ban 192.0.2.7 --purge 1h")
+        self.assertIn("--purge is for an account or a name", str(refusal))
+        self.assertEqual(self.rows(line, "bans"), [])
+
+    def test_what_is_no_ordinary_command_is_noted_as_well(self) -> None:
+        line = self.calls_at()
+        self.rig.member("bob")
+        for words in (
+            "say tea good morning", "account add zoe open-sesame", "logout bob --reason enough",
+            "stop --in 5m", "stop --never", "drain 1h We move.",
+        ):  # fmt: skip
+            self.answer(line, words)
+        rows = self.rows(line, "audit")
+        self.assertEqual(
+            [(row["did"], row["whom"], row["room"], row["to"]) for row in reversed(rows)],
+            [
+                ("say", "", "tea", f"#{self.rig.room('tea').log.head}"),
+                ("account-add", "zoe", "", ""),
+                ("logout", "bob", "", ""),
+                ("stop", "", "", "in 5 minutes"),
+                ("stop", "", "", "never"),
+                ("drain", "", "", "in 1 hour"),
+            ],
+        )
+        self.assertEqual(rows[3]["reason"], "enough")
+        for secret in ("sesame", "good morning", "We move"):
+            self.assertNotIn(secret, str(rows))
+
+    def test_the_server_stops_also_where_nothing_can_be_stored(self) -> None:
+        line = self.calls_at()
+        self.rig.store.fail_before = True
+        self.answer(line, "stop")
+        self.rig.clock.advance(1)
+        self.assertEqual(self.stopped, ["stop"])
 
     def test_not_all_acts_are_shown_at_once(self) -> None:
         line = self.calls_at()

@@ -94,7 +94,9 @@ class BanRuleTests(SynchronousTestCase):
             ("address", "192.0.2.7/32", "192.0.2.7"),
             ("address", "::ffff:192.0.2.7", "192.0.2.7"),
             ("address", "2001:DB8:0::7/64", "2001:db8::/64"),
-            ("address", "fe80::7%eth0", "fe80::7"),
+            ("address", "2001:DB8:0::7", "2001:db8::/64"),
+            ("address", "2001:DB8:0::7/128", "2001:db8::7/128"),
+            ("address", "fe80::7%eth0", "fe80::7/128"),
             ("address", "192.0.2.7%eth0", ""),
             ("address", "nonsense", ""),
             ("room", "tea", ""),
@@ -134,6 +136,25 @@ class BanRuleTests(SynchronousTestCase):
         self.office.evolve(wide)
         self.assertIsNone(self.office.bars_address("192.0.2.7", 0))
         self.assertIsNotNone(self.office.bars_address("192.0.3.7", 0))
+
+    def test_nor_an_address_whose_network_is_exempt(self) -> None:
+        self.office.evolve(e.Acted("olga", "exempt", "address 2001:db8::/32"))
+        self.assertIn("exempt", self.refused("address", "2001:db8::7"))
+        self.assertIn("exempt", self.refused("address", "2001:db8:1::/48"))
+        self.assertTrue(self.ban("address", "2001:d00::/24"))
+
+    def test_half_the_world_is_not_exempt_either(self) -> None:
+        for what, allowed in (
+            ("10.0.0.0/8", True), ("10.0.0.0/7", False), ("0.0.0.0/0", False),
+            ("2001:db8::/32", True), ("2001:db8::/31", False),
+        ):  # fmt: skip
+            try:
+                decide(self.office, self.ADMIN, c.Exempt("address", what), 100)
+            except NotAllowed as refusal:
+                self.assertFalse(allowed, what)
+                self.assertIn("too much of the world", str(refusal))
+            else:
+                self.assertTrue(allowed, what)
 
     def test_whom_it_hits_is_known_before_it_is_laid(self) -> None:
         bob = Actor("bob", "bob", False, "192.0.2.7")
@@ -220,6 +241,35 @@ class UndoTests(SynchronousTestCase):
                 (before.ranks, before.bans, before.exempt),
             )
 
+    def test_nobody_lifts_or_replaces_what_a_higher_rank_laid(self) -> None:
+        office = ranked(ann="admin", zed="admin", mia="moderator", olga="owner")
+        for rank, by in product(Rank, ("mia", "ann", "olga", "operator", "gone")):
+            laid = office.copy()
+            laid.evolve(e.Acted(by, "ban", "account eve"))
+            laid.evolve(e.Acted(by, "exempt", "account eve"))
+            who = Actor("x", "x", True, "", rank)
+            higher = Rank.OWNER if by == "operator" else office.rank(by)
+            for command in (
+                c.ServerUnban("account", "eve"), c.Unexempt("account", "eve"),
+                c.Exempt("account", "eve", 1),
+            ):  # fmt: skip
+                try:
+                    decide(laid, who, command, 100)
+                except NotAllowed:
+                    low = Rank.ADMIN if not isinstance(command, c.ServerUnban) else Rank.MODERATOR
+                    self.assertTrue(rank < max(higher, low), (rank, by, command))
+                else:
+                    self.assertGreaterEqual(rank, higher, (by, command))
+        laid = office.copy()
+        laid.evolve(e.Acted("ann", "ban", "name spam*"))
+        with self.assertRaisesRegex(NotAllowed, "by ann: an admin or an owner can"):
+            decide(
+                laid,
+                Actor("mia", "mia", True, "", Rank.MODERATOR),
+                c.ServerBan("name", "spam*", 1),
+                9,
+            )
+
     def test_lifting_a_ban_is_taken_back_for_as_long_as_it_would_have_held(self) -> None:
         lifted = e.Acted("ann", "unban", "account eve", was="spam", until=160, note="again")
         self.assertEqual(undo(lifted, 100), c.ServerBan("account", "eve", 60, "spam", "again"))
@@ -293,7 +343,7 @@ class StaffTests(StaffTestCase):
             ],
         )
         for id in (1, 2):
-            self.orders(self.wait(staff.undoing(self.rig.host, id)))
+            self.orders(self.wait(staff.undoing(self.rig.host, OPERATOR_ACTOR, id)))
         self.assertEqual(self.rig.room("tea").state.settings, {})
 
     def test_what_was_done_is_kept_also_where_what_was_said_is_not(self) -> None:
@@ -374,14 +424,14 @@ class StaffTests(StaffTestCase):
 
     def test_it_is_undone_by_the_command_that_undo_gives(self) -> None:
         self.orders(c.Ban("tea", "bob"))
-        self.orders(self.wait(staff.undoing(self.rig.host, 1)))
+        self.orders(self.wait(staff.undoing(self.rig.host, OPERATOR_ACTOR, 1)))
         self.assertEqual(self.rig.room("tea").state.bans, {})
         for id in (0, 3):
-            done = Deferred.fromCoroutine(staff.undoing(self.rig.host, id))
+            done = Deferred.fromCoroutine(staff.undoing(self.rig.host, OPERATOR_ACTOR, id))
             self.rig.settle()
             self.failureResultOf(done, NoSuchMessage)
         self.orders(c.SetTopic("tea", "x"))
-        self.orders(self.wait(staff.undoing(self.rig.host, 3)))
+        self.orders(self.wait(staff.undoing(self.rig.host, OPERATOR_ACTOR, 3)))
         self.assertEqual(self.rig.room("tea").state.topic, "")
 
 
