@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -40,14 +40,10 @@ class OneShot:
                 _complain(f"A {argument.name} is not for the command line: it is asked for.")
                 return USAGE
             given.values[argument.name] = secret(f"{argument.name.capitalize()}: ")
-        try:
-            told = await self._calls.ask(verb, given)
-        except Refused as refusal:
-            _complain(str(refusal))
-            return REFUSED
-        except Unreachable as error:
-            _complain(str(error))
-            return UNREACHABLE
+        return await _told(self._do(verb, given))
+
+    async def _do(self, verb: Verb, given: Given) -> int:
+        told = await self._calls.ask(verb, given)
         if verb.name == "watch":
             return await self._watch()
         self._json = self._json or given.flag("export")
@@ -56,6 +52,9 @@ class OneShot:
 
     async def lay(self, path: str, now: float) -> int:
         """Lay the bans and exemptions in the file ``path`` that hold ``now``; return the status."""
+        return await _told(self._lay(path, now))
+
+    async def _lay(self, path: str, now: float) -> int:
         try:
             with open(path, encoding="utf-8") as file:
                 lines = importing.read(file.read(), now)
@@ -63,12 +62,6 @@ class OneShot:
         except (OSError, UnicodeDecodeError) as error:
             _complain(f"Cannot read {path}: {error}")
             return USAGE
-        except Refused as refusal:
-            _complain(str(refusal))
-            return REFUSED
-        except Unreachable as error:
-            _complain(str(error))
-            return UNREACHABLE
         for sentence in refused:
             _complain(sentence)
         _print(dumped({"said": said}) if self._json else said)
@@ -111,6 +104,18 @@ def dumped(row: Shown) -> str:
     """Return ``row`` in JSON, where what a terminal would obey is escaped."""
     text = json.dumps(row, ensure_ascii=False)
     return text if plain(text) == text else json.dumps(row)
+
+
+async def _told(work: Awaitable[int]) -> int:
+    """Return what ``work`` returns, or the status for why it came to nothing, and say why."""
+    try:
+        return await work
+    except Refused as refusal:
+        _complain(str(refusal))
+        return REFUSED
+    except Unreachable as error:
+        _complain(str(error))
+        return UNREACHABLE
 
 
 async def _lost(done: Deferred[None]) -> None:
