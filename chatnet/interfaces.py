@@ -261,8 +261,11 @@ class IStore(Interface):
 
     # What a backup is made of, and put back with.
 
-    def logs() -> Sequence[str]:
-        """Return the keys of all logs that have entries or a floor, sorted."""
+    def logs(prefix: str = "") -> Sequence[str]:
+        """Return the keys that begin with ``prefix`` of logs that have entries or a floor, sorted.
+
+        However many entries there are: the time it takes goes by the number of such logs.
+        """
 
     def anchor(room: str) -> Anchor:
         """Return where the log of ``room`` begins."""

@@ -32,7 +32,7 @@ def head_of(store: IStore, room: str) -> int:
 def logs_of(store: IStore, fault: Tell) -> Iterator[str]:
     """Yield the keys of all logs: of large messages' pieces last, so that none is missing."""
     yield from (room for room in rooms_of(store, fault) if not room.startswith(PIECES))
-    yield from (room for room in store.logs() if room.startswith(PIECES))
+    yield from store.logs(PIECES)
 
 
 def rooms_of(store: IStore, fault: Tell) -> list[str]:

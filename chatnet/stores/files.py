@@ -168,8 +168,8 @@ class FilesStore:
 
     # -- backups -------------------------------------------------------------------
 
-    def logs(self) -> Sequence[str]:
-        return sorted(self._segments.rooms())
+    def logs(self, prefix: str = "") -> Sequence[str]:
+        return sorted(self._segments.rooms(prefix))
 
     def anchor(self, room: str) -> Anchor:
         return Anchor(*self._segments.floor(room))

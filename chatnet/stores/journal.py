@@ -12,12 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from chatnet.core.events import (
-    Entry,
-    Event,
-    Said,
-    body_of,
-)
+from chatnet.core.events import Entry, Event, Said, body_of
 from chatnet.core.large import Parked
 from chatnet.core.log import Log
 from chatnet.core.names import PIECES
@@ -27,7 +22,7 @@ from chatnet.core.room import Room, RoomState, retention
 from chatnet.core.search import Search
 from chatnet.core.tally import Tally
 from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
-from chatnet.stores.pieces import PAGE, commit, emptied, forget, page
+from chatnet.stores.pieces import PAGE, commit, forget, page, with_body
 
 PIECE = 512 * 1024  # characters of a large message that are written at once
 MANY = 50  # logs whose age is looked at together
@@ -283,14 +278,15 @@ class Journal:
         kept, self._states = self._states, {}
         states = dict(kept)
         discards, self._discards = sorted(self._discards), set()
+        stored = [entry for piece in pieces for entry in piece.entries]
         for entry in entries:
             if entry.seq == 1 and entry.room not in states:
                 states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
                 states[entry.room][1].evolve(entry.event)
-        for entry in entries:
-            if isinstance(body := body_of(entry.event), Parked):  # whose pieces they are
+            if isinstance(body := body_of(entry.event), Parked):
                 states[body.key] = (body.pieces, RoomState(entry.room, seen=entry.seq))
-        stored = [*[entry for piece in pieces for entry in piece.entries], *map(emptied, entries)]
+                entry = with_body(entry, body.emptied())
+            stored.append(entry)
         if stored or answers or states or discards:
             try:
                 whole = Batch(stored, answers, states, discards)

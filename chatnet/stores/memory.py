@@ -151,8 +151,8 @@ class MemoryStore:
 
     # -- backups -------------------------------------------------------------------
 
-    def logs(self) -> Sequence[str]:
-        return sorted(self._logs)
+    def logs(self, prefix: str = "") -> Sequence[str]:
+        return sorted(room for room in self._logs if room.startswith(prefix))
 
     def anchor(self, room: str) -> Anchor:
         log = self._logs.get(room)

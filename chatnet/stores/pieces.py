@@ -29,7 +29,7 @@ FORGET = 1000  # entries that are let go of at once
 
 def orphans(store: IStore) -> list[str]:
     """Return the keys of pieces that a server left behind which was killed meanwhile."""
-    return [key for key in store.logs() if key.startswith(PIECES) and not store.load(key)[0]]
+    return [key for key in store.logs(PIECES) if not store.load(key)[0]]
 
 
 def commit(store: IStore, batch: Batch) -> None:
@@ -65,13 +65,8 @@ def _parked(store: IStore, room: str, after: int, upto: int) -> list[Parked]:
     return found
 
 
-def emptied(entry: Entry) -> Entry:
-    """Return ``entry`` as a store keeps it: what is in pieces there is not written again."""
-    body = body_of(entry.event)
-    return _with(entry, body.emptied()) if isinstance(body, Parked) else entry
-
-
-def _with(entry: Entry, body: str) -> Entry:
+def with_body(entry: Entry, body: str) -> Entry:
+    """Return ``entry``, which has a body, with ``body`` in its place."""
     assert isinstance(entry.event, Said | Whispered | Announced), "has a body"
     return replace(entry, event=replace(entry.event, body=body))
 
@@ -99,7 +94,7 @@ def _complete(store: IStore, entry: Entry) -> Entry:
         if not pieces:
             return _without(store, entry)
         parts += [body_of(piece.event) for piece in pieces]
-    return _with(entry, Parked("".join(parts), body.key, body.pieces, body.digest))
+    return with_body(entry, Parked("".join(parts), body.key, body.pieces, body.digest))
 
 
 def _without(store: IStore, entry: Entry) -> Entry:

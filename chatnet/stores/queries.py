@@ -45,7 +45,8 @@ NEWEST = (
     .limit(_limit)
 )
 STRAYS = select(states.c.room).where(func.substr(states.c.room, 1, 2) == "@~")
-LOGS = select(entries.c.room).distinct().union(select(floors.c.room))
+NEXT_LOG = select(func.min(entries.c.room)).where(entries.c.room > bindparam("after"))
+RAISED = select(floors.c.room)
 SAID = (
     select(messages.c.at, messages.c.room, messages.c.seq)
     .where(messages.c.room == _room, messages.c.seq > bindparam("after"))

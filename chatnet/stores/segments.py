@@ -172,13 +172,16 @@ class Segments:
         self.folder = folder
         self._indices: OrderedDict[tuple[str, int, int], Index] = OrderedDict()
 
-    def rooms(self) -> Iterator[str]:
-        """Yield the key of each room that has a folder."""
+    def rooms(self, prefix: str = "") -> Iterator[str]:
+        """Yield the key of each room that has a folder, and begins with ``prefix``."""
         for name in sorted(os.listdir(self.folder)) if os.path.isdir(self.folder) else []:
+            if not (name.startswith("=") or unquote(name).startswith(prefix)):
+                continue
             for base in self._bases(name)[:1]:
                 try:
                     with self._peek(name, base) as (_, _, head):
-                        yield head.key
+                        if head.key.startswith(prefix):
+                            yield head.key
                 except FileNotFoundError:  # discarded meanwhile
                     continue
                 except Damaged:

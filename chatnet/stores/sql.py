@@ -159,8 +159,9 @@ class SqlStore:
         rows = self._db.ask(queries.NAMED, origin=origin, limit=limit)
         return [Done(cid, room, seq) for cid, room, seq in reversed(rows)]
 
-    def logs(self) -> Sequence[str]:
-        return sorted([room for (room,) in self._db.ask(queries.LOGS)])
+    def logs(self, prefix: str = "") -> Sequence[str]:
+        raised = {room for (room,) in self._db.ask(queries.RAISED) if room.startswith(prefix)}
+        return sorted(raised.union(self._logs(prefix)))
 
     def states(self) -> Iterable[tuple[str, int, RoomState]]:
         for _, room, seq, text in self._all(queries.STATES, 0):
@@ -282,6 +283,13 @@ class SqlStore:
             total += size
             if total >= _PAGE_BYTES:
                 break
+
+    def _logs(self, prefix: str) -> Iterator[str]:
+        """Yield which rooms that begin with ``prefix`` have entries: a look at the index each."""
+        room = self._one(queries.NEXT_LOG, after=prefix)[0]
+        while room is not None and room.startswith(prefix):
+            yield room
+            room = self._one(queries.NEXT_LOG, after=room)[0]
 
     def _places(self, query: Executable, **values: Any) -> list[tuple[float, str, int]]:
         return [(at, room, seq) for at, room, seq in self._db.ask(query, **values)]

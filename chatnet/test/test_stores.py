@@ -144,6 +144,18 @@ class StoreContract(Contract):
         self.assertEqual(list(self.store.rooms(9)), ["milk", "tea"])
         self.assertEqual(list(self.store.rooms(1)), ["milk"])
 
+    def test_it_lists_logs_by_how_they_begin(self) -> None:
+        for key in ("@=1", "@=2", "@", "@<", "@>", "tea", "\U0001f600", "9"):
+            self.store.write(Batch(entries(key, 1, 3)))
+        self.store.write(Batch([], states={"@=2": (3, RoomState())}))
+        self.store.forget("@=2", 3, 9)
+        self.assertEqual(list(self.store.logs("@=")), ["@=1", "@=2"])
+        self.assertEqual(list(self.store.logs("te")), ["tea"])
+        self.assertEqual(list(self.store.logs("x")), [])
+        self.assertEqual(
+            list(self.store.logs()), ["9", "@", "@<", "@=1", "@=2", "@>", "tea", "\U0001f600"]
+        )
+
     def test_what_is_discarded_is_gone(self) -> None:
         self.store.write(Batch(entries("@~1", 1, 3), states={"@~1": (1, RoomState())}))
         self.store.write(Batch([], discards=["@~1"]))
