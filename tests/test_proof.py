@@ -96,6 +96,18 @@ class SqliteTests(ProofTestCase):
         await self.holds(proof)
 
 
+class FilesTests(ProofTestCase):
+    store = "files:"
+
+    async def test_server_and_disk_break_at_random_moments(self) -> None:
+        proof = self.proves(7, Manner(rate=300))
+        await proof.begin()
+        await proof.suffer(Plan(kills=10 * LONG, drops=2 * LONG, fills=2 * LONG, seconds=0.2))
+        await self.holds(proof)
+        self.assertGreaterEqual(proof.victim.kills, 10 * LONG)
+        self.assertGreater(proof.counts.refused["unavailable"], 0)
+
+
 class DatabaseTestCase(ProofTestCase):
     """Proves a store whose server may go away as well."""
 
@@ -110,8 +122,9 @@ class DatabaseTestCase(ProofTestCase):
         self.store = self.database.url()
         proof = self.proves(seed)
         await proof.begin()
-        await proof.suffer(Plan(kills=2 * LONG, drops=2 * LONG, outages=2 * LONG, seconds=0.3))
+        await proof.suffer(Plan(kills=10 * LONG, drops=2 * LONG, outages=2 * LONG, seconds=0.2))
         await self.holds(proof)
+        self.assertGreaterEqual(proof.victim.kills, 10 * LONG)
         self.assertGreater(proof.counts.refused["unavailable"], 0)
 
 
