@@ -99,6 +99,8 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.ServerUnban: _MODERATORS,
     c.Exempt: _ADMINS,
     c.Unexempt: _ADMINS,
+    c.ServerSet: _ADMINS,
+    c.ServerUnset: _ADMINS,
     c.Purge: _MODERATORS,
     c.Operate: _MODERATORS,  # and what its verb takes: see admin.verbs
 }

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twisted.internet.interfaces import IReactorTime
 
 from chatnet.accounts.throttle import Throttle
 from chatnet.interfaces import IAccounts
 from chatnet.server.defence import Defence
+from chatnet.server.dials import Dials
 from chatnet.server.invitations import Invitations
 from chatnet.server.network import Network
 from chatnet.server.turn import Turn
 from chatnet.settings import Settings
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Host:
-    """One server: what it was told, whom it knows, and the means it has."""
+    """One server: what it was told, whom it knows, and the means it has.
+
+    ``settings`` may be replaced while it runs, and are to be looked at when they are needed.
+    """
 
     settings: Settings
     network: Network
@@ -29,3 +33,7 @@ class Host:
     throttle: Throttle  # of tries at the server's own password
     defence: Defence
     invitations: Invitations
+    dials: Dials = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dials = Dials(self)

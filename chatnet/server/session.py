@@ -574,7 +574,7 @@ class Session:
             c.PROTOCOL,
             settings.name,
             __version__,
-            "" if self.shut_out else settings.motd,
+            "" if self.shut_out else self.host.dials.motd,
             self.actor.name,
             self.id,
             self.shut_out,

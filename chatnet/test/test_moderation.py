@@ -74,6 +74,8 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.ServerUnban: ("nobody", "both", "moderator"),
     c.Exempt: ("nobody", "both", "admin"),
     c.Unexempt: ("nobody", "both", "admin"),
+    c.ServerSet: ("nobody", "both", "admin"),
+    c.ServerUnset: ("nobody", "both", "admin"),
     c.Purge: ("nobody", "both", "moderator"),
     c.Operate: ("nobody", "both", "moderator"),
 }
