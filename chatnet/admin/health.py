@@ -13,10 +13,10 @@ from time import monotonic
 from chatnet import __version__
 from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.grammar import Given
 from chatnet.admin.looks import every_room
 from chatnet.admin.operator import Operator
 from chatnet.admin.places import LAST_BACKUP
-from chatnet.admin.verbs import Given
 from chatnet.core.names import fold
 from chatnet.wires.oneport import Speech
 

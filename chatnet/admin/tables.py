@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chatnet.admin.verbs import Value
+from chatnet.admin.grammar import Value
 from chatnet.core.plain import plain
 
 WIDTH = 80  # columns, where nobody says how many there are

@@ -215,7 +215,7 @@ class Office:
 
     def turned(self, kind: str, now: float) -> list[Setting]:
         """Return all that staff set at ``now`` whose name begins with the word ``kind``."""
-        names = sorted({what for what in (*self.settings, *self.passing)})
+        names = sorted({*self.settings, *self.passing})
         found = (self.setting(what, now) for what in names if what.partition(" ")[0] == kind)
         return [one for one in found if one is not None]
 

@@ -74,7 +74,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.History: _LISTENER,
     c.Find: _LISTENER,
     c.Delete: Right(Role.MUTED, rank=Rank.MODERATOR),  # of what others said: see rules.decide
-    c.Say: _MEMBER,
+    c.Say: Right(Role.MEMBER, rank=Rank.MODERATOR),  # unless muted: see rules.decide
     c.Typing: _MEMBER,
     c.Roll: _MEMBER,
     c.SetTopic: _PEACE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall
@@ -31,8 +32,7 @@ class Dials:
         self._host = host
         self._timer: IDelayedCall | None = None
         self._level: Setting | None = None  # that was set
-        self._started = Limits(host.settings.limits)
-        self.turn()
+        self.renew()
         host.network.watchers.append(self._acted)
 
     @property
@@ -49,9 +49,20 @@ class Dials:
         """Return to what the limit ``name`` was set when the server was started."""
         return self._started.get(name)
 
+    def source(self, what: str) -> str:
+        """Return where that comes from which ``what`` is now."""
+        held = self.held(what)
+        if held is None:
+            return dict(self._host.settings.sources).get(what, "default")
+        until = f" until {datetime.fromtimestamp(held.until, UTC):%Y-%m-%d %H:%M}"
+        return f"{held.by} #{held.id}{until if held.until else ''}"
+
     def renew(self) -> None:
-        """Take up other settings."""
-        self._started = Limits(self._host.settings.limits)
+        """Take up the settings, which are others than before."""
+        settings = self._host.settings
+        self._started = Limits(settings.limits)
+        self._host.defence.proxies = self._host.proxies()
+        self._host.network.rooms.keep(settings.retention)
         self.turn()
 
     def turn(self) -> None:
@@ -77,9 +88,13 @@ class Dials:
         """Let the log keep what it is to keep now."""
         if self.logs is not None:
             self.logs.clearLogLevels()
+            self._keep("", self._host.settings.log_level)
             for held in self._office.turned(LOG, self._host.clock.seconds()):
-                namespace = held.what.partition(" ")[2]
-                self.logs.setLogLevelForNamespace(namespace, LogLevel.levelWithName(held.value))
+                self._keep(held.what.partition(" ")[2], held.value)
+
+    def _keep(self, namespace: str, level: str) -> None:
+        assert self.logs is not None
+        self.logs.setLogLevelForNamespace(namespace, LogLevel.levelWithName(level))
 
     def stop(self) -> None:
         """Stop the clock."""

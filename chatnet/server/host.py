@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from twisted.internet.interfaces import IReactorTime
 
 from chatnet.accounts.throttle import Throttle
+from chatnet.core.addresses import Networks, networks
 from chatnet.interfaces import IAccounts
 from chatnet.server.defence import Defence
 from chatnet.server.dials import Dials
@@ -37,3 +38,7 @@ class Host:
 
     def __post_init__(self) -> None:
         self.dials = Dials(self)
+
+    def proxies(self) -> Networks:
+        """Return the proxies that may say for whom they speak."""
+        return networks(self.settings.proxies)
