@@ -38,6 +38,7 @@ from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
 from chatnet.server.invitations import Invitations
+from chatnet.server.lost import Lost
 from chatnet.server.meter import Pulse
 from chatnet.server.network import Network
 from chatnet.server.notify import Manager
@@ -170,9 +171,12 @@ def build(
     factory.front = Proxies(factory, clock, host.proxies, settings.max_clients)
     pulse = Pulse(clock, network.meter.delays)
     pulse.start()
+    lost = Lost(clock, factory.registry, limits)
+    lost.start()
 
     def close() -> None:
         pulse.stop()
+        lost.stop()
         if certificates is not None:
             certificates.stop()
         host.dials.stop()

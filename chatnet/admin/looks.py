@@ -272,7 +272,7 @@ async def why(desk: Desk, operator: Operator, given: Given) -> Answer:
     state, now = audience.room.decided, desk.host.clock.seconds()
     role, right = rules.role_of(state, actor, now), RIGHTS[verb]
     allowed, because = permits(verb, role, actor.registered, actor.rank), ""
-    if outranks(verb, actor.rank):
+    if allowed and outranks(verb, actor.rank):
         because = f"{actor.name} is {actor.rank.name.lower()} of the server, which is enough"
     elif allowed:
         because = f"it takes the role {_spell(right.role)}, and {actor.name} has {_spell(role)}"

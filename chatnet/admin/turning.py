@@ -106,7 +106,7 @@ async def level(desk: Desk, operator: Operator, given: Given) -> Answer:
         said = (await _set(desk, operator, given, LEVEL, word, word, str(was))).said
     now, source = desk.host.defence.levels.level, desk.host.dials.source(LEVEL)
     here = "here" if source == "default" else f"by {source}"
-    rows = [
+    rows: list[Row] = [
         {"level": number, "now": here if number == now else "", "what": one.about}
         for number, one in enumerate(LEVELS)
     ]
