@@ -130,8 +130,9 @@ def _path(desk: Desk, operator: Operator, written: str) -> Path:
     """
     if not written.startswith("/") or "\0" in written:
         raise Malformed(f"Write all of the path, from / on: {desk.host.settings.data}/{written}")
-    path = Path(os.path.realpath(os.path.dirname(written)), os.path.basename(written))
-    if not path.name:
+    folder, name = os.path.split(written)
+    path = Path(os.path.realpath(folder), name)
+    if name in ("", ".", ".."):
         raise Malformed("That is a folder: name a file.")
     data = Path(os.path.realpath(desk.host.settings.data))
     if operator.actor.key != OPERATOR and data not in path.parents:

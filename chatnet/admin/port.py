@@ -259,7 +259,10 @@ class Port(amp.AMP):
     def _follow(self, on: bool) -> str:
         """Begin to tell what happens, or end it; return what to say."""
         if on:
-            self._watch = self._watch or Watch(self, self._desk.host.clock, self._may_watch)
+            dials = self._desk.host.dials
+            self._watch = self._watch or Watch(
+                self, self._desk.host.clock, self._may_watch, dials.keeps
+            )
             return "You see what happens from now on."
         if self._watch is not None:
             self._watch.stop()

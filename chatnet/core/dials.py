@@ -1,6 +1,7 @@
 """What staff can turn for the whole server while it runs, and how far.
 
-Each thing has a name: ``motd``, ``registration``, ``level``, ``limit NAME`` or ``log NAMESPACE``.
+Each thing has a name: ``motd``, ``registration``, ``level``, ``limit NAME``, ``log NAMESPACE`` or,
+for all that is logged, ``log``.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def checked(what: str, value: str) -> str:
                 raise Malformed(f"{str(error)[0].upper()}{str(error)[1:]}.") from None
             return value
         case "log":
-            if not _NAMESPACE.fullmatch(name):
+            if name and not _NAMESPACE.fullmatch(name):
                 raise Malformed("A namespace is like chatnet, chatnet.server or twisted.")
             return _one_of("log level", value, LOG_LEVELS)
         case _:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import LogLevel, LogLevelFilterPredicate
+from twisted.logger import LogEvent, LogLevel, LogLevelFilterPredicate, PredicateResult
 
 from chatnet.core.dials import LEVEL, LIMIT, LOG, MOTD, REGISTRATION
 from chatnet.core.events import Acted, Entry
@@ -83,6 +83,12 @@ class Dials:
             self._host.defence.levels.set(int(level.value) if level is not None else None, left)
         self.turn_logs()
         self._look_later(now)
+
+    def keeps(self, event: LogEvent) -> bool:
+        """Return whether the log keeps ``event``; all but details where it is not ours."""
+        if self.logs is None:
+            return event.get("log_level") is not LogLevel.debug
+        return self.logs(event) is not PredicateResult.no
 
     def turn_logs(self) -> None:
         """Let the log keep what it is to keep now."""
