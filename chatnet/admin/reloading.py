@@ -119,11 +119,12 @@ def reload_by_signal(building: Building) -> None:
         return
     for row in rows:
         _log.info("{setting} changed: {takes}", setting=row["setting"], takes=row["takes"])
-    if rows:
-        building.host.network.note([_act(OPERATOR, rows)]).addErrback(
-            lambda failure: failure.trap(Unavailable)
-        )
-    _log.info("{summary}", summary=_summary(rows) if rows else "Nothing changed.")
+    if not rows:
+        _log.info("Nothing changed.")
+        return
+    noted = building.host.network.note([_act(OPERATOR, rows)])
+    noted.addErrback(lambda failure: failure.trap(Unavailable))
+    noted.addCallback(lambda _: _log.info("{summary}", summary=_summary(rows)))
 
 
 def take_up(building: Building) -> list[Row]:
