@@ -101,9 +101,12 @@ async def reload(desk: Desk, operator: Operator, given: Given) -> Answer:
     if given.flag("dry"):
         return await check(desk, operator, given)
     rows = take_up(desk.building)
-    if not rows:
-        return Answer("Nothing changed.")
-    (entry,) = await desk.host.network.note([_act(operator.actor.name, rows)])
+    live = _live(rows)
+    if not live:
+        return Answer(
+            f"Nothing was to be done. {_summary(rows)}" if rows else "Nothing changed.", rows
+        )
+    (entry,) = await desk.host.network.note([_act(operator.actor.name, live)])
     return Answer(f"Done: act {entry.seq}. {_summary(rows)}", rows)
 
 
@@ -118,11 +121,14 @@ def reload_by_signal(building: Building) -> None:
         _log.error("{why}", why=str(refusal))
         return
     for row in rows:
-        _log.info("{setting} changed: {takes}", setting=row["setting"], takes=row["takes"])
-    if not rows:
-        _log.info("Nothing changed.")
+        _log.info(
+            "{setting} changed: that takes {takes}", setting=row["setting"], takes=row["takes"]
+        )
+    live = _live(rows)
+    if not live:
+        _log.info("{summary}", summary=_summary(rows) if rows else "Nothing changed.")
         return
-    noted = building.host.network.note([_act(OPERATOR, rows)])
+    noted = building.host.network.note([_act(OPERATOR, live)])
     noted.addErrback(lambda failure: failure.trap(Unavailable))
     noted.addCallback(lambda _: _log.info("{summary}", summary=_summary(rows)))
 
@@ -176,8 +182,13 @@ def _rows(building: Building, after: Settings) -> Iterator[Row]:
 
 
 def _summary(rows: Sequence[Row]) -> str:
-    live = sum(row["takes"] != "a restart" for row in rows)
+    live = len(_live(rows))
     return f"Without a restart: {live}. With one: {len(rows) - live}."
+
+
+def _live(rows: Sequence[Row]) -> Sequence[Row]:
+    """Return those of ``rows`` that take no restart."""
+    return [row for row in rows if row["takes"] != "a restart"]
 
 
 def _act(by: str, rows: Sequence[Row]) -> Acted:

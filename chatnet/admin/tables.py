@@ -67,14 +67,15 @@ def _upright(row: Shown, columns: int) -> list[str]:
     wide = max(map(len, row))
     lines = []
     for name, value in row.items():
-        text, label = cell(name, value), f"{name:{wide}}  "
-        room = max(_NARROW, columns - wide - 2)
-        while True:
-            part = cut(text, room)
-            lines.append(f"{label}{part}".rstrip())
-            text, label = text[len(part) :], " " * (wide + 2)
-            if not text:
-                break
+        label, room = f"{name:{wide}}  ", max(_NARROW, columns - wide - 2)
+        for line in value.split("\n") if isinstance(value, str) else (value,):
+            text = cell(name, line)
+            while True:
+                part = cut(text, room)
+                lines.append(f"{label}{part}".rstrip())
+                text, label = text[len(part) :], " " * (wide + 2)
+                if not text:
+                    break
     return lines
 
 

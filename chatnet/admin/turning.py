@@ -180,5 +180,5 @@ async def _turn(
     if isinstance(command, c.ServerSet) and command.what == f"{LIMIT} connections":
         most = Limits([("connections", command.value)]).connections.most
         crowded = desk.host.defence.crowded(most)
-        hit = f" {crowded} addresses have more connections now; none of them is closed."
+        hit = f" {crowded} addresses have more now, and keep them."
     return Answer(f"It would be so: {sentence}. Nothing was done.{hit}")
