@@ -91,8 +91,7 @@ async def check(desk: Desk, operator: Operator, given: Given) -> Answer:
     found = _read(desk.building)
     if isinstance(found, Settings):
         rows = list(_rows(desk.building, found))
-        said = _summary(rows) if rows else "Nothing would change: all is as it is now."
-        return Answer(said, rows)
+        return Answer(_summary(rows), rows)
     return Answer(f"Wrong: {len(found)}. A start would fail.", [{"wrong": one} for one in found])
 
 
@@ -103,11 +102,7 @@ async def reload(desk: Desk, operator: Operator, given: Given) -> Answer:
     rows = take_up(desk.building)
     live = _live(rows)
     if not live:
-        return Answer(
-            f"Nothing was to be done. {_summary(rows)}" if rows else "Nothing changed.", rows
-        )
-    (entry,) = await desk.host.network.note([_act(operator.actor.name, live)])
-    return Answer(f"Done: act {entry.seq}. {_summary(rows)}", rows)
+        return Answer(_summary(rows), rows)
 
 
 def reload_by_signal(building: Building) -> None:
@@ -121,12 +116,11 @@ def reload_by_signal(building: Building) -> None:
         _log.error("{why}", why=str(refusal))
         return
     for row in rows:
-        _log.info(
-            "{setting} changed: that takes {takes}", setting=row["setting"], takes=row["takes"]
-        )
+        setting, takes = row["setting"], row["takes"]
+        _log.info("{setting} changed: that takes {takes}", setting=setting, takes=takes)
     live = _live(rows)
     if not live:
-        _log.info("{summary}", summary=_summary(rows) if rows else "Nothing changed.")
+        _log.info("{summary}", summary=_summary(rows))
         return
     noted = building.host.network.note([_act(OPERATOR, live)])
     noted.addErrback(lambda failure: failure.trap(Unavailable))
@@ -182,6 +176,8 @@ def _rows(building: Building, after: Settings) -> Iterator[Row]:
 
 
 def _summary(rows: Sequence[Row]) -> str:
+    if not rows:
+        return "All is as it was."
     live = len(_live(rows))
     return f"Without a restart: {live}. With one: {len(rows) - live}."
 

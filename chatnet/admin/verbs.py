@@ -147,7 +147,8 @@ TALKING = (
          writes=True),
     Verb("shout", "Talking", "tell everyone on the server", (_TEXT,), rank=Rank.ADMIN, writes=True),
     Verb("motd", "Talking", "show, or set, what everyone is told who connects; \\n in TEXT begins a"
-         " line. --clear: nothing; --reset: what the server was started with; to set it takes an admin",
+         " line. --clear: nothing; --reset: what the server was started with. To set it takes the"
+         " rank of admin",
          (Argument("text", Kind.TEXT, optional=True),
           Argument("clear", Kind.FLAG, option="clear"),
           Argument("reset", Kind.FLAG, option="reset"), _FOR, _REASON, _DRY), writes=True,
