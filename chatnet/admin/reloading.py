@@ -103,6 +103,8 @@ async def reload(desk: Desk, operator: Operator, given: Given) -> Answer:
     live = _live(rows)
     if not live:
         return Answer(_summary(rows), rows)
+    await desk.note(_act(operator.actor.name, live))
+    return Answer(f"Done. {_summary(rows)}", rows)
 
 
 def reload_by_signal(building: Building) -> None:

@@ -297,7 +297,7 @@ class ReloadTests(PortCase):
         self.answer(self.line, "config reload --dry-run")
         self.assertEqual(self.rig.host.settings, self.rig.settings)
         said = self.answer(self.line, "config reload")["said"]
-        self.assertEqual(said, "Done: act 1. Without a restart: 8. With one: 1.")
+        self.assertEqual(said, "Done. Without a restart: 8. With one: 1.")
         host = self.rig.host
         self.assertEqual(host.defence.limits.get("mute"), "3m")
         self.assertEqual((host.dials.motd, host.settings.budget), ("Hello.", Settings().budget))
