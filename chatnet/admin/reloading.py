@@ -119,7 +119,8 @@ def reload_by_signal(building: Building) -> None:
         return
     for row in rows:
         setting, takes = row["setting"], row["takes"]
-        _log.info("{setting} changed: that takes {takes}", setting=setting, takes=takes)
+        told = "is taken up" if takes == "a reload" else f"changed: that takes {takes}"
+        _log.info("{setting} {told}", setting=setting, told=told)
     live = _live(rows)
     if not live:
         _log.info("{summary}", summary=_summary(rows))

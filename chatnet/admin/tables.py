@@ -25,7 +25,8 @@ def lines_of(
     """Return an answer as lines of at most ``columns``; ``upright``, with one for each value."""
     lines: list[str] = []
     if upright:
-        lines = [line for row in rows for line in _upright(row, columns)]
+        shown = [row for row in rows if not (said and _is_place(row))]
+        lines = [line for row in shown for line in _upright(row, columns)]
         rows = ()
     alike: list[Shown] = []
     for row in rows:  # those of one kind after each other are one table
