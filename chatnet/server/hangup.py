@@ -20,7 +20,7 @@ class Hangup:
     """Takes the signal, unless somebody has it: in a terminal it ends the server, as ever."""
 
     def __init__(self) -> None:
-        self._before: Any = None
+        self._ours: Any = None
 
     def start(self, reactor: Threads, call: Callable[[], object]) -> None:
         """Call ``call`` each time."""
@@ -28,11 +28,16 @@ class Hangup:
             return
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL:
             return
+
+        def ours(*_: object) -> None:
+            reactor.callFromThread(call)
+
         with suppress(ValueError):  # this is not the main thread
-            self._before = signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(call))
+            signal.signal(signal.SIGHUP, ours)
+            self._ours = ours
 
     def stop(self) -> None:
-        """Let it go."""
-        if self._before is not None:
-            signal.signal(signal.SIGHUP, self._before)
-            self._before = None
+        """Let it go, unless somebody else has it by now."""
+        if self._ours is not None and signal.getsignal(signal.SIGHUP) is self._ours:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self._ours = None

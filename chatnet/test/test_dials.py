@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
@@ -458,6 +459,8 @@ class JobTests(PortCase):
     def test_what_is_in_memory_or_in_the_chat_is_refused(self) -> None:
         self.rig.host.settings = replace(self.rig.settings, store="memory:")
         self.assertIn("in memory", str(self.refusal(self.line, "verify")))
+        asked = Deferred.fromCoroutine(self.desk.converse(OPERATOR_ACTOR, "1", "backup /srv/x"))
+        self.failureResultOf(asked, NotAllowed)
         self.assertEqual(vars(Jobs()), {"_busy": ""})
 
 
