@@ -1,4 +1,7 @@
-"""Retention: what is older than it is to be kept is let go, from memory and from the store."""
+"""Retention: what is older than it is to be kept is let go, from memory and from the store.
+
+So are the rooms that were deleted, when it is too late to restore them.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatnet.core.names import STAFF
+from chatnet.core.directory import DISCARDED, Sign
+from chatnet.core.events import Acted, RoomDiscarded
+from chatnet.core.names import SERVER, STAFF
+from chatnet.core.office import Office
 from chatnet.core.refusals import Unavailable
-from chatnet.core.room import retention
+from chatnet.core.room import Room, retention
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
 
@@ -46,6 +52,7 @@ class Broom:
             done.addBoth(self._swept)
 
     async def _sweep(self, asleep: bool) -> None:
+        await self._discard_rooms()
         for key in list(self._rooms.audiences):
             await self._clear(key)
         if not asleep:
@@ -78,7 +85,10 @@ class Broom:
         here = self._rooms.audiences.get(room.key) is audience and not self._rooms.closing
         if upto <= log.floor or not here:
             return
-        floor = log.floor
+        await self._forget(room, upto)
+
+    async def _forget(self, room: Room, upto: int) -> None:
+        log, floor = room.log, room.log.floor
         log.drop(upto)  # nobody is shown it any more, also while the store is still at it
         try:
             self._journal.keep(room.key, log.head, room.state)
@@ -88,6 +98,37 @@ class Broom:
                 before, floor = floor, await self._journal.forget(room.key, upto)
         finally:
             log.floor = floor
+
+    async def _discard_rooms(self) -> None:
+        """Discard the logs of deleted rooms whose time is over; then their names are free."""
+        office = self._rooms.audiences[STAFF].room.state.office or Office()
+        for sign in office.rooms.deleted():
+            if self._rooms.closing or not 0 < sign.until <= self._clock.seconds():
+                continue
+            try:
+                await self._discard(sign)
+            except (OSError, Unavailable) as error:
+                self._log.error("{room} stays: {error}", room=sign.key, error=str(error))
+
+    async def _discard(self, sign: Sign) -> None:
+        """Let all go that was in the room that ``sign`` tells of; then it was never opened.
+
+        Its log stays, without entries: so no place in it is ever given twice.
+        """
+        audience = await self._rooms.open(sign.key)
+        room = audience.room
+        if len(audience):
+            return  # somebody is still reading how it was deleted
+        await self._forget(room, room.log.head)
+        await self._journal.settle()
+        gone = room.decided.deleted
+        if room.log.floor < room.log.head or gone is None or gone.until != sign.until:
+            return  # more is to be let go, or it was restored at the last moment
+        act = Acted(SERVER, DISCARDED, where=sign.name)
+        for log, event in ((room, RoomDiscarded()), (self._rooms.audiences[STAFF].room, act)):
+            log.expect([event])
+            last = self._journal.append(log.key, [event], "")  # both in one commit
+        await last
 
     def _swept(self, _: object) -> None:
         self._sweeping = False
