@@ -65,8 +65,9 @@ class Office:
 
     ``acts`` is how many entries that has, so the seq of the last one. ``ranks`` are by an account's
     key, with its name; who is not among them is a user. ``bans`` and ``exempt`` are by kind and
-    what, with a space between. ``rooms`` is what they are called, and which are deleted. ``codes`` are what an account's password can be changed with, by its
-    key: until when that is so, and the code's verifier.
+    what, with a space between. ``rooms`` is what they are called, and which are deleted. ``codes``
+    are what an account's password can be changed with, by its key: until when that is so, and the
+    code's verifier.
     """
 
     acts: int = 0

@@ -227,8 +227,8 @@ class Room:
     people's own logs, and ``*`` is everybody's. ``named`` is at which seq who is in the room came
     to be called so, by key, as far as that is known here: what was said under a name since then
     was said by nobody else. ``spoke`` is when its members spoke last, while they may not do so at
-    any time: in UTC seconds since the epoch, by key. ``called_at`` is when it was renamed last, as far
-    as that is known here.
+    any time: in UTC seconds since the epoch, by key. ``called_at`` is when it was renamed last, as
+    far as that is known here.
     """
 
     __slots__ = ("called_at", "decided", "key", "log", "named", "spoke", "state")

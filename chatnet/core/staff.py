@@ -191,8 +191,9 @@ def noted(
 ) -> e.Acted | None:
     """Return what the staff's log says of ``command``, which ``actor`` may do.
 
-    That is by rank alone, or about what rooms are called and which there are. ``state`` is the room's before ``events``, which it causes. None if nothing: it is no act of
-    staff, or nothing happens.
+    That is by rank alone, or about what rooms are called and which there are. ``state`` is the
+    room's before ``events``, which it causes. None if nothing: it is no act of staff, or nothing
+    happens.
     """
     verb = _VERBS.get(type(command))
     event = None if not events else events[0] if isinstance(command, c.Configure) else events[-1]

@@ -116,19 +116,25 @@ class Broom:
         Its log stays, without entries: so no place in it is ever given twice.
         """
         audience = await self._rooms.open(sign.key)
-        room = audience.room
-        if len(audience):
-            return  # somebody is still reading how it was deleted
+        await self._journal.settle()  # it may be restored at the last moment
+        if not self._is_over(audience, sign):
+            return
+        room, staff = audience.room, self._rooms.audiences[STAFF].room
         await self._forget(room, room.log.head)
-        await self._journal.settle()
-        gone = room.decided.deleted
-        if room.log.floor < room.log.head or gone is None or gone.until != sign.until:
-            return  # more is to be let go, or it was restored at the last moment
+        if room.log.floor < room.log.head or not self._is_over(audience, sign):
+            return
+        room.expect([RoomDiscarded()])
+        done = self._journal.append(room.key, [RoomDiscarded()], "")
+        done.addErrback(lambda _: None)  # it falls with what is noted of it
         act = Acted(SERVER, DISCARDED, where=sign.name)
-        for log, event in ((room, RoomDiscarded()), (self._rooms.audiences[STAFF].room, act)):
-            log.expect([event])
-            last = self._journal.append(log.key, [event], "")  # both in one commit
-        await last
+        staff.expect([act])
+        await self._journal.append(STAFF, [act], "")
+
+    def _is_over(self, audience: Audience, sign: Sign) -> bool:
+        """Return whether the room that ``sign`` tells of is deleted, and nobody reads there."""
+        gone = audience.room.decided.deleted
+        here = self._rooms.audiences.get(sign.key) is audience and not len(audience)
+        return here and gone is not None and gone.until == sign.until
 
     def _swept(self, _: object) -> None:
         self._sweeping = False
