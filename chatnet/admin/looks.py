@@ -182,9 +182,7 @@ async def _deleted(desk: Desk) -> Answer:
         assert isinstance(event, Acted), event
         row: Row = {"act": sign.act, "room": sign.name, "by": event.by, "until": sign.until}
         rows.append({**row, "reason": event.reason})
-    return Answer(
-        "undo and the act's number restores a room." if rows else "None is deleted.", rows
-    )
+    return Answer("room restore brings one back." if rows else "None is deleted.", rows)
 
 
 async def every_room(desk: Desk, given: Given) -> list[tuple[str, RoomState]]:

@@ -310,6 +310,8 @@ ROOMS = (
          " back whole, until --room-grace is over: then its history is discarded and its name is"
          " free; --dry-run only tells how much that is",
          (_ROOM, _REASON, _DRY), Rank.ADMIN, writes=True),
+    Verb("room restore", "Rooms", "bring back a room that was deleted; rooms --deleted lists them",
+         (_ROOM,), Rank.ADMIN, writes=True, asks=lambda g: c.RestoreRoom(g.text("room"))),
     Verb("topic", "Rooms", "say what a room is about; - removes it", (_ROOM, _TEXT), writes=True,
          asks=lambda g: c.SetTopic(g.text("room"), g.text("text").removeprefix("-")
                                    if g.text("text") == "-" else g.text("text"))),

@@ -84,7 +84,7 @@ class Directory:
         if wanted == key or (sign is not None and wanted in sign.names):
             return
         other = self.key_of(wanted)
-        if opened or other != wanted or self.is_deleted(wanted):
+        if opened or other != wanted or wanted in self._signs:
             called = self.name_of(other, name)
             now = "" if fold(called) == wanted else f", which is called {called} now"
             gone = ", which is deleted and can be restored" if self.is_deleted(other) else ""

@@ -50,8 +50,8 @@ VERBS: dict[str, type[c.Command]] = {
     "announce": c.Announce, "who": c.ListMembers, "rooms": c.ListRooms, "bans": c.ListBans,
     "showtopic": c.ShowTopic, "whois": c.Whois, "history": c.History, "search": c.Find,
     "delete": c.Delete, "retain": c.Retain, "owner": c.Own,
-    "rename": c.RenameRoom, "deleteroom": c.DeleteRoom, "voice": c.Voice,
-    "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
+    "rename": c.RenameRoom, "deleteroom": c.DeleteRoom, "restoreroom": c.RestoreRoom,
+    "voice": c.Voice, "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
     "rank": c.SetRank, "serverban": c.ServerBan, "serverunban": c.ServerUnban,
     "exempt": c.Exempt, "unexempt": c.Unexempt, "purge": c.Purge, "admin": c.Operate,
 }  # fmt: skip

@@ -131,6 +131,9 @@ class Network:
         events = rules.decide(room.decided, actor, command, now)
         if isinstance(command, c.RenameRoom) and events:
             self.check_name(room, actor, command)
+        gone = room.decided.deleted
+        if isinstance(command, c.RestoreRoom) and gone is not None:
+            staff.check_by(self.office, actor, gone.by)
         if slow:
             room.speaks(actor.key, now)
         if isinstance(command, c.Join) and not room.decided.name:
