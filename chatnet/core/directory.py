@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chatnet.core.events import Acted
-from chatnet.core.names import fold
+from chatnet.core.names import SERVER, fold
 from chatnet.core.refusals import NameTaken, NotAllowed
+
+if TYPE_CHECKING:
+    from chatnet.core.room import RoomState
 
 MOST_NAMES = 16  # of one room, the old ones among them
 MOST_SIGNS = 20_000  # rooms of one server that were renamed, or are deleted
@@ -99,7 +102,7 @@ class Directory:
 
     def evolve(self, event: Acted, act: int) -> None:
         """Take ``event``, the act of that number, into account. Total, as ``Office.evolve`` is."""
-        key = self.key_of(fold(event.where))
+        key = event.whom
         sign = self._signs.get(key) or Sign(key, event.where, ())
         match event.verb:
             case "rename":
@@ -116,6 +119,22 @@ class Directory:
         if event.verb != DISCARDED and (sign.names or sign.act):
             self._signs[key] = sign
             self._keys |= dict.fromkeys(sign.names, key)
+
+    def amiss(self, key: str, state: RoomState) -> Acted | None:
+        """Return what is to be noted of the room ``key``, of which its log says ``state``.
+
+        None, unless the staff's log was restored from a backup that had read one of the two before
+        the other.
+        """
+        leads = self.key_of(fold(state.name)) == key
+        gone = state.deleted
+        if state.name and not leads:
+            return Acted(SERVER, RENAMED, key, self.name_of(key, key), state.name)
+        if gone is not None and not self.is_deleted(key):
+            return Acted(SERVER, DELETED, key, state.name, until=gone.until, reason=gone.reason)
+        if gone is None and self.is_deleted(key):
+            return Acted(SERVER, RESTORED, key, self.name_of(key, key))
+        return None
 
     def copy(self) -> Directory:
         """Return an equal one that changes by itself."""

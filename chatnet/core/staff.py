@@ -304,9 +304,9 @@ def _undo_in_room(act: e.Acted, now: float) -> c.Moderation | None:
         case "devoice":
             return c.Voice(room, whom)
         case directory.RENAMED:
-            return c.RenameRoom(act.to, act.was)
+            return c.RenameRoom(whom, act.was)
         case directory.DELETED if not act.until or now < act.until:
-            return c.RestoreRoom(room)
+            return c.RestoreRoom(whom)
         case "set":
             return c.Configure(room, whom, float(act.was))
         case "lock":

@@ -15,7 +15,6 @@ from twisted.logger import Logger
 from chatnet.core.directory import DISCARDED, Sign
 from chatnet.core.events import Acted, RoomDiscarded
 from chatnet.core.names import SERVER, STAFF
-from chatnet.core.office import Office
 from chatnet.core.refusals import Unavailable
 from chatnet.core.room import Room, retention
 from chatnet.interfaces import IJournal
@@ -101,8 +100,7 @@ class Broom:
 
     async def _discard_rooms(self) -> None:
         """Discard the logs of deleted rooms whose time is over; then their names are free."""
-        office = self._rooms.audiences[STAFF].room.state.office or Office()
-        for sign in office.rooms.deleted():
+        for sign in self._rooms.directory.deleted():
             if self._rooms.closing or not 0 < sign.until <= self._clock.seconds():
                 continue
             try:
@@ -119,16 +117,15 @@ class Broom:
         await self._journal.settle()  # it may be restored at the last moment
         if not self._is_over(audience, sign):
             return
-        room, staff = audience.room, self._rooms.audiences[STAFF].room
+        room = audience.room
         await self._forget(room, room.log.head)
         if room.log.floor < room.log.head or not self._is_over(audience, sign):
             return
         room.expect([RoomDiscarded()])
         done = self._journal.append(room.key, [RoomDiscarded()], "")
         done.addErrback(lambda _: None)  # it falls with what is noted of it
-        act = Acted(SERVER, DISCARDED, where=sign.name)
-        staff.expect([act])
-        await self._journal.append(STAFF, [act], "")
+        act = Acted(SERVER, DISCARDED, room.key, sign.name)
+        await self._rooms.note(act)
 
     def _is_over(self, audience: Audience, sign: Sign) -> bool:
         """Return whether the room that ``sign`` tells of is deleted, and nobody reads there."""

@@ -138,9 +138,10 @@ class Network:
             room.speaks(actor.key, now)
         if isinstance(command, c.Join) and not room.decided.name:
             self.office.rooms.check_free(room.key)
-        if isinstance(command, _NAMING) or (
-            actor.rank and rules.by_rank(room.decided, actor, command, now)
-        ):
+        if isinstance(command, _NAMING):
+            act = staff.noted(room.decided, actor, command, events)
+            return events, replace(act, whom=room.key) if act is not None else None
+        if actor.rank and rules.by_rank(room.decided, actor, command, now):
             return events, staff.noted(room.decided, actor, command, events)
         return events, None
 

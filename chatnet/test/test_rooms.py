@@ -20,6 +20,7 @@ from chatnet.core.roles import Rank
 from chatnet.core.room import Actor, RoomState
 from chatnet.core.rules import decide
 from chatnet.core.staff import OPERATOR_ACTOR
+from chatnet.interfaces import Batch
 from chatnet.server import broom, staff
 from chatnet.server.messages import MessageStore
 from chatnet.server.seats import Seat
@@ -210,8 +211,8 @@ class RenameTests(RoomsTestCase):
         self.after("/rename coffee")
         (act,) = acts(self.now)
         self.assertEqual(
-            (act.by, act.verb, act.where, act.to, act.was),
-            ("ann", "rename", "tea", "coffee", "tea"),
+            (act.by, act.verb, act.whom, act.where, act.to, act.was),
+            ("ann", "rename", "tea", "tea", "coffee", "tea"),
         )
         undoes(self.now, 1)
         self.assertEqual(self.now.room("tea").state.name, "tea")
@@ -322,7 +323,7 @@ class DeletionTests(RoomsTestCase):
         self.sweeps(300)
         left = [entry.event for entry in self.now.store.read("tea", 0, 99, 99)]
         self.assertEqual(left, [e.RoomDiscarded()])
-        self.assertEqual(acts(self.now)[-1], e.Acted("server", "discard-room", where="coffee"))
+        self.assertEqual(acts(self.now)[-1], e.Acted("server", "discard-room", "tea", "coffee"))
         self.assertEqual(undoes(self.now, 2).code, "not-allowed")
         for name in ("tea", "coffee"):
             with self.subTest(name):
@@ -437,13 +438,14 @@ class PermissionTests(RoomsTestCase):
 
 
 class DirectoryTests(SynchronousTestCase):
-    def act(self, office: Office, verb: str, where: str, to: str = "", until: float = 0) -> None:
-        office.evolve(e.Acted("ann", verb, where=where, to=to, until=until))
+    def act(self, office: Office, verb: str, key: str, to: str = "", until: float = 0) -> None:
+        name = office.rooms.name_of(key, key)
+        office.evolve(e.Acted("ann", verb, key, name, to, until=until))
 
     def test_it_is_the_same_when_it_was_kept(self) -> None:
         office = Office()
         self.act(office, "rename", "tea", "Coffee")
-        self.act(office, "rename", "Coffee", "cocoa")
+        self.act(office, "rename", "tea", "cocoa")
         self.act(office, "delete-room", "milk", until=9.0)
         state = RoomState(office=office, deleted=e.RoomDeleted("ann", "", 9.0))
         kept = decode_state(encode_state(state))
@@ -458,8 +460,8 @@ class DirectoryTests(SynchronousTestCase):
     def test_nothing_is_left_of_what_is_discarded_or_restored(self) -> None:
         office = Office()
         self.act(office, "rename", "tea", "coffee")
-        self.act(office, "delete-room", "coffee")
-        self.act(office, "discard-room", "coffee")
+        self.act(office, "delete-room", "tea")
+        self.act(office, "discard-room", "tea")
         self.act(office, "delete-room", "milk")
         self.act(office, "restore-room", "milk")
         self.assertEqual(office.rooms, Directory())
@@ -468,7 +470,7 @@ class DirectoryTests(SynchronousTestCase):
         office = Office()
         for number in range(MOST_NAMES):
             office.rooms.check_name("tea", f"tea{number}", False)
-            self.act(office, "rename", office.rooms.name_of("tea", "tea"), f"tea{number}")
+            self.act(office, "rename", "tea", f"tea{number}")
         with self.assertRaises(NotAllowed):
             office.rooms.check_name("tea", "milk", False)
         for name in ("tea", "tea3"):
@@ -487,6 +489,46 @@ class DirectoryTests(SynchronousTestCase):
         for name in ("tea", "Coffee"):
             with self.assertRaises(NameTaken):
                 office.rooms.check_name("milk", name, False)
+
+
+class BackupTests(RoomsTestCase):
+    """Of the staff's log and a room's, a backup that was restored had read one before the other."""
+
+    def without(self, key: str, count: int) -> None:
+        """Lose all but the first ``count`` entries of the log ``key``, and start again."""
+        log = self.now.store._logs[key]
+        kept = log.entries[:count]
+        del self.now.store._logs[key], self.now.store._states[key]
+        state = RoomState()
+        for entry in kept:
+            state.evolve(entry.event)
+        states = {key: (count, state)} if count else {}
+        FailingStore.write(self.now.store, Batch(kept, states=states))
+        self.now.restart()
+
+    def agrees(self) -> None:
+        gets(self.now, self.now.network.open("tea"))
+        self.now.settle()
+        state, rooms = self.now.room("tea").state, self.now.network.office.rooms
+        self.assertIsNone(rooms.amiss("tea", state))
+        self.assertEqual(self.now.network.key_of(state.name), "tea")
+
+    def test_of_a_renaming(self) -> None:
+        self.after("/rename coffee")
+        for key, count in ((STAFF, 0), ("tea", 3)):
+            with self.subTest(key):
+                self.without(key, count)
+                self.agrees()
+
+    def test_of_a_deletion_and_a_restoration(self) -> None:
+        for key, count, deleted in ((STAFF, 0, True), ("tea", 3, False)):
+            with self.subTest(key):
+                self.begins(self.rig())
+                self.after("/delete-room tea")
+                self.without(key, count)
+                self.agrees()
+                self.assertEqual(self.now.network.office.rooms.is_deleted("tea"), deleted)
+                self.assertIs(type(orders(self.now, c.RestoreRoom("tea"))) is list, deleted)
 
 
 class RuleTests(SynchronousTestCase):
