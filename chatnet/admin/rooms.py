@@ -7,7 +7,9 @@ from chatnet.admin.desk import Answer, Desk
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
 from chatnet.core import commands as c, events as e
+from chatnet.core.directory import VERBS
 from chatnet.core.durations import spell_span
+from chatnet.core.names import STAFF
 from chatnet.server import naming
 from chatnet.server.audience import Audience
 
@@ -18,17 +20,18 @@ async def rename(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let a room be called something else."""
     command = c.RenameRoom(given.text("room"), given.text("name"))
     if not given.flag("dry"):
-        return await desk.ask(operator, command)
+        return _noted(desk, await desk.ask(operator, command))
     audience = await desk.room(command.room)
     await naming.check_looks(desk.host, operator.actor, audience.room.key, command)
     row: Row = {"room": audience.room.name, "name": command.name, **_here(audience)}
-    return Answer(f"{row['people']} people are in it, and would stay; nothing was done.", [row])
+    return Answer(f"{_people(audience)} in it would stay; nothing was done.", [row])
 
 
 async def delete(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Delete a room."""
     if not given.flag("dry"):
-        return await desk.ask(operator, c.DeleteRoom(given.text("room"), given.text("reason")))
+        command = c.DeleteRoom(given.text("room"), given.text("reason"))
+        return _noted(desk, await desk.ask(operator, command))
     audience = await desk.room(given.text("room"))
     messages, size, whole = await _weigh(desk, audience)
     row: Row = {"room": audience.room.name, **_here(audience), "messages": messages, "bytes": size}
@@ -36,14 +39,35 @@ async def delete(desk: Desk, operator: Operator, given: Given) -> Answer:
     grace = desk.host.settings.room_grace
     kept = f"for {spell_span(grace)}" if grace else "for good"
     return Answer(
-        f"{row['people']} people would be put out; {least}{messages:,} messages of {size:,} bytes"
-        f" would be kept {kept}; nothing was done.",
+        f"{_people(audience)} would be put out; {least}{messages:,} messages of {size:,} bytes would"
+        f" be kept {kept}; nothing was done.",
         [row],
     )
 
 
+def _noted(desk: Desk, done: Answer) -> Answer:
+    """Return ``done`` with the number by which it is taken back, unless nothing was done."""
+    staff = desk.host.network.audiences[STAFF].room.log
+    for row in done.rows:
+        key = desk.host.network.key_of(str(row["room"]))
+        acts = (x for x in reversed(staff.between(staff.tail, staff.head)) if _is_about(x, key))
+        act = next(acts).seq
+        return Answer(f"Done: act {act}. undo {act} takes it back.", [{"act": act, **row}])
+    return done
+
+
+def _is_about(entry: e.Entry, key: str) -> bool:
+    event = entry.event
+    return isinstance(event, e.Acted) and event.verb in VERBS and event.whom == key
+
+
 def _here(audience: Audience) -> Row:
     return {"people": len(audience.room.state.members), "connections": len(audience)}
+
+
+def _people(audience: Audience) -> str:
+    count = len(audience.room.state.members)
+    return "1 person" if count == 1 else f"{count:,} people"
 
 
 async def _weigh(desk: Desk, audience: Audience) -> tuple[int, int, bool]:

@@ -196,9 +196,8 @@ class Follower:
             return
         if frame["event"] == "renamed" and frame["old"] == view.name:
             view.name = frame["new"]
-        elif frame["event"] in ("left", "kicked", "banned") and frame["who"] == view.name:
-            del self.rooms[room]
-            self.checker.ends(self.id, room)
-        elif frame["event"] == "roomdeleted":
+        elif frame["event"] == "roomdeleted" or (
+            frame["event"] in ("left", "kicked", "banned") and frame["who"] == view.name
+        ):
             del self.rooms[room]
             self.checker.ends(self.id, room)

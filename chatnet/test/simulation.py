@@ -34,7 +34,8 @@ DEEDS = {
     "say": 10, "paste": 1, "again": 6, "join": 10, "leave": 6, "hop": 4, "whisper": 3,
     "announce": 1, "nick": 3, "register": 1, "login": 3,
     "kick": 5, "ban": 2, "unban": 2, "mute": 1, "unmute": 1, "op": 3, "deop": 1, "topic": 1,
-    "lock": 1, "unlock": 1, "own": 1, "rename": 1, "delete": 1, "restore": 2, "voice": 1, "invite": 1, "set": 1, "history": 3, "ask": 1,
+    "lock": 1, "unlock": 1, "own": 1, "rename": 1, "delete": 1, "restore": 2,
+    "voice": 1, "invite": 1, "set": 1, "history": 3, "ask": 1,
 }  # fmt: skip
 WORKS = {"turn": 4, "write": 6, "fetch": 6, "hash": 2, "second": 1}  # between two deeds
 TROUBLES = {"fail": 4, "lose": 4, "blind": 2, "minutes": 1, "restart": 1}  # before some of them
