@@ -39,8 +39,8 @@ async def delete(desk: Desk, operator: Operator, given: Given) -> Answer:
     grace = desk.host.settings.room_grace
     kept = f"for {spell_span(grace)}" if grace else "for good"
     return Answer(
-        f"{_people(audience)} would be put out; {least}{messages:,} messages of {size:,} bytes would"
-        f" be kept {kept}; nothing was done.",
+        f"{_people(audience)} would be put out; {least}{messages:,} messages of {size:,} bytes"
+        f" would be kept {kept}; nothing was done.",
         [row],
     )
 
