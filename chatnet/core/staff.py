@@ -62,6 +62,28 @@ def check_by(office: Office, actor: Actor, by: str) -> None:
         raise NotAllowed(f"That was done by {by}: {above} can take it back, and nobody below.")
 
 
+def check_lift(
+    office: Office,
+    state: RoomState,
+    actor: Actor,
+    command: c.Ban | c.Mute | c.Unban | c.Unmute,
+    now: float,
+) -> None:
+    """See that ``actor`` may lift, or lay anew, what staff of a higher rank laid in the room.
+
+    What they did as moderators of the room is the room's affair.
+
+    Raises:
+        NotAllowed: their rank is higher.
+    """
+    held = state.bans if isinstance(command, c.Ban | c.Unban) else state.mutes
+    target = command.target if isinstance(command, c.Ban | c.Mute) else ""
+    for key, laid in held.items():
+        meant = key == target or fold(laid.who) == fold(command.who)
+        if meant and laid.holds(now) and fold(laid.by) not in state.moderators:
+            check_by(office, actor, laid.by)
+
+
 def decide(
     office: Office, actor: Actor, command: c.Governing, now: float, present: Iterable[Actor] = ()
 ) -> list[e.Acted]:

@@ -67,6 +67,7 @@ class Network:
         self._clock = clock
         self._chronicle = Chronicle(transcript)
         self.visitors = Visitors(clock.seconds)
+        self.erasing: set[str] = set()  # the keys of accounts that just are
         # What answers a line of an operator's, who is connected by that id.
         self.desk: Callable[[Actor, str, str], Awaitable[str]] | None = None
         self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
@@ -129,21 +130,36 @@ class Network:
             role = rules.role_of(room.decided, actor, now)
             terms.check_pace(room.decided, role, room.spoke.get(actor.key, 0.0), now)
         events = rules.decide(room.decided, actor, command, now)
-        if isinstance(command, c.RenameRoom) and events:
-            self.check_name(room, actor, command)
-        gone = room.decided.deleted
-        if isinstance(command, c.RestoreRoom) and gone is not None:
-            staff.check_by(self.office, actor, gone.by)
         if slow:
             room.speaks(actor.key, now)
-        if isinstance(command, c.Join) and not room.decided.name:
-            self.office.rooms.check_free(room.key)
+        if isinstance(command, c.Say):  # by far the most frequent, and never noted
+            return events, None
+        self._vet(room, actor, command, events)
         if isinstance(command, _NAMING):
             act = staff.noted(room.decided, actor, command, events)
             return events, replace(act, whom=room.key) if act is not None else None
         if actor.rank and rules.by_rank(room.decided, actor, command, now):
             return events, staff.noted(room.decided, actor, command, events)
         return events, None
+
+    def _vet(
+        self, room: Room, actor: Actor, command: c.RoomCommand, events: Sequence[e.Event]
+    ) -> None:
+        """See that ``command`` is allowed by what is so on the server, besides in ``room``.
+
+        Raises:
+            Refused: it is not.
+        """
+        state, office = room.decided, self.office
+        match command:
+            case c.Join() if not state.name:
+                office.rooms.check_free(room.key)
+            case c.RenameRoom() if events:
+                self.check_name(room, actor, command)
+            case c.RestoreRoom() if state.deleted is not None:
+                staff.check_by(office, actor, state.deleted.by)
+            case c.Ban() | c.Mute() | c.Unban() | c.Unmute():
+                staff.check_lift(office, state, actor, command, self._clock.seconds())
 
     def check_name(self, room: Room, actor: Actor, command: c.RenameRoom) -> None:
         """See that nothing else is, or was, called what ``room`` is to be called.

@@ -17,9 +17,9 @@ from chatnet.core.names import STAFF
 from chatnet.core.office import Office
 from chatnet.core.refusals import NameTaken, NotAllowed, Refused
 from chatnet.core.roles import Rank
-from chatnet.core.room import Actor, RoomState
+from chatnet.core.room import Actor, RoomState, Sanction
 from chatnet.core.rules import decide
-from chatnet.core.staff import OPERATOR_ACTOR
+from chatnet.core.staff import OPERATOR_ACTOR, check_lift
 from chatnet.interfaces import Batch
 from chatnet.server import broom, staff
 from chatnet.server.messages import MessageStore
@@ -435,6 +435,44 @@ class PermissionTests(RoomsTestCase):
                 self.begins(self.rig())
                 result = orders(self.now, command, Actor("zed", "zed", True, "", rank))
                 self.assertEqual(isinstance(result, Refused), rank < Rank.ADMIN)
+
+
+class LiftTests(RoomsTestCase):
+    """What staff laid in a room by its rank is not lifted there by those below."""
+
+    def test_a_rooms_owner_does_not_lift_what_staff_laid(self) -> None:
+        for lay, lift in (
+            (c.Ban("tea", "bob"), "/unban bob"),
+            (c.Ban("tea", "bob"), "/ban bob 1s"),
+            (c.Mute("tea", "bob"), "/unmute bob"),
+            (c.Mute("tea", "bob"), "/mute bob 1s"),
+        ):
+            with self.subTest(lift):
+                self.begins(self.rig())
+                orders(self.now, lay)
+                before = self.now.room("tea").state.copy()
+                self.assertIn("That was done by operator", self.after(lift)[-1])
+                self.assertEqual(self.now.room("tea").state, before)
+                undoes(self.now, 1)
+                state = self.now.room("tea").state
+                self.assertFalse(state.bans or state.mutes)
+
+    def test_staff_of_the_same_rank_does_and_nobody_below(self) -> None:
+        office = Office()
+        for name, rank in (("ann", "admin"), ("zed", "moderator")):
+            office.evolve(e.Acted("operator", "rank", name, to=rank))
+        bans = {"bob": Sanction("bob", "ann", 0, "")}
+        lift = c.Unban("tea", "BOB")
+        for rank in Rank:
+            actor = Actor("eve", "eve", True, "", rank)
+            state = RoomState("tea", bans=bans)
+            if rank >= Rank.ADMIN:
+                check_lift(office, state, actor, lift, 0)
+            else:
+                with self.assertRaises(NotAllowed):
+                    check_lift(office, state, actor, lift, 0)
+            state.moderators["ann"] = "ann"  # then it is the room's affair
+            check_lift(office, state, actor, lift, 0)
 
 
 class DirectoryTests(SynchronousTestCase):
