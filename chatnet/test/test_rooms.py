@@ -10,6 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.accounts import passwords
+from chatnet.admin.survey import Survey
+from chatnet.admin.telling import Progress
+from chatnet.admin.verify import verify_store
 from chatnet.core import commands as c, events as e
 from chatnet.core.codec import decode_state, encode_state
 from chatnet.core.directory import MOST_NAMES, Directory
@@ -588,6 +591,9 @@ def carry_through(test: SynchronousTestCase, store: Any) -> None:
     rig = Rig(cast(FailingStore, store))
     ann = rig.account("ann")
     ann.types("/join tea", "hello", "/rename Coffee")
+    robot = rig.program("zoe")
+    robot.sends("join", room="tea", cid="1")
+    robot.sends("say", room="coffee", body="remember this answer", cid="2")
     for _ in range(5):
         rig.settle()
     for command, known in ((c.DeleteRoom("tea", "over"), False), (c.RestoreRoom("Coffee"), True)):
@@ -609,3 +615,6 @@ def carry_through(test: SynchronousTestCase, store: Any) -> None:
     entries = store.read("tea", 0, 99, 99)
     test.assertEqual(entries[0].event, e.RoomDiscarded())
     test.assertEqual((entries[0].seq, entries[1].event), (last + 1, e.Opened("tea", "bob")))
+    faults: list[str] = []
+    verify_store(store, store, Survey(faults.append), Progress(lambda _: None, lambda: 0.0, ""))
+    test.assertEqual(faults, [])
