@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from itertools import islice
 from math import isfinite
 
 from chatnet.admin.calls import Row
@@ -31,6 +32,8 @@ _ALIASES = {
     "shout": "announce",
     "tell": "whisper",
     "enter": "join",
+    "rename": "renameroom",
+    "delete-room": "deleteroom",
 }
 
 
@@ -169,15 +172,15 @@ def _within(address: str, network: str) -> bool:
 async def rooms(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Return the rooms, the busiest first, or those that are deleted."""
     if given.flag("deleted"):
-        return await _deleted(desk)
+        return await _deleted(desk, given.number("limit", MOST_ROOMS))
     rows = [_room(desk, key, state) for key, state in await every_room(desk, given)]
     rows.sort(key=lambda row: (-int(row["people"]), fold(str(row["room"]))))
     return Answer("" if rows else "There is no room yet.", rows)
 
 
-async def _deleted(desk: Desk) -> Answer:
+async def _deleted(desk: Desk, most: int) -> Answer:
     rows: list[Row] = []
-    for sign in desk.host.network.office.rooms.deleted():
+    for sign in islice(desk.host.network.office.rooms.deleted(), most):
         event = (await staff.act(desk.host, sign.act)).event
         assert isinstance(event, Acted), event
         row: Row = {"act": sign.act, "room": sign.name, "by": event.by, "until": sign.until}

@@ -268,7 +268,7 @@ ALL_VERBS = (
          " lead to it. For its owner, who has an account", "Moderators", _here(c.RenameRoom)),
     Verb("delete-room", "/delete-room ROOM [REASON]", "put everybody out of the room of that name,"
          " for good: staff can restore it for a while, then its history is discarded. For its"
-         " owner, who has an account", "Moderators", _delete_room),
+         " owner, who has an account", "Moderators", _delete_room, ("deleteroom",)),
     Verb("admin", "/admin VERB", "do what a verb of the operator's console says, like"
          " /admin who --sort lag; /admin help lists them. For the server's staff", "Moderators",
          _text(c.Operate)),
