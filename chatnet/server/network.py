@@ -217,7 +217,8 @@ class Network:
         Raises:
             BadName: no room can be called that.
         """
-        return self.office.rooms.key_of(room_name(name).key)
+        key, office = room_name(name).key, self.audiences[STAFF].room.decided.office
+        return office.rooms.key_of(key) if office is not None else key
 
     @property
     def office(self) -> Office:
