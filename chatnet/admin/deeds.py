@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatnet.admin import accounts, health, inviting, looks, orders, reloading, turning
+from chatnet.admin import accounts, health, inviting, looks, orders, reloading, rooms, turning
 from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.grammar import Given
 from chatnet.admin.jobs import Jobs
@@ -204,6 +204,8 @@ def all_of_them() -> dict[str, Does]:
         "account export": accounts.export,
         "account erase": accounts.erase,
         "warn": accounts.warn,
+        "room rename": rooms.rename,
+        "room delete": rooms.delete,
         "say": say,
         "tell": tell,
         "shout": shout,

@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from chatnet.core import directory
 from chatnet.core.addresses import around, network_of, party_network, spell_network
 from chatnet.core.events import Acted
 from chatnet.core.names import GUEST, fold, skeleton
@@ -85,9 +86,10 @@ class Office:
 
     ``acts`` is how many entries that has, so the seq of the last one. ``ranks`` are by an account's
     key, with its name; who is not among them is a user. ``bans`` and ``exempt`` are by kind and
-    what, with a space between. ``codes`` are what an account's password can be changed with, by its
-    key: until when that is so, and the code's verifier. ``settings`` are by what is set for good,
-    ``passing`` by what is set for a while, and goes before those.
+    what, with a space between. ``rooms`` is what they are called, and which are deleted. ``codes``
+    are what an account's password can be changed with, by its key: until when that is so, and the
+    code's verifier. ``settings`` are by what is set for good, ``passing`` by what is set for a
+    while, and goes before those.
     """
 
     acts: int = 0
@@ -103,11 +105,14 @@ class Office:
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by their digests
     settings: dict[str, Setting] = field(default_factory=dict)
     passing: dict[str, Setting] = field(default_factory=dict)
+    rooms: directory.Directory = field(default_factory=directory.Directory)
 
     def evolve(self, event: Acted) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
         self.acts += 1
         if event.where:
+            if event.verb in directory.VERBS:
+                self.rooms.evolve(event, self.acts)
             return
         kind, _, what = event.whom.partition(" ")
         match event.verb:
@@ -164,6 +169,7 @@ class Office:
             dict(self.invitations),
             dict(self.settings),
             dict(self.passing),
+            self.rooms.copy(),
         )
 
     def with_only(self, event: Acted) -> Office:
@@ -182,6 +188,7 @@ class Office:
             "invitations": [astuple(one) for one in self.invitations.values()],
             "codes": self.codes,
             "settings": [astuple(one) for one in (*self.settings.values(), *self.passing.values())],
+            "rooms": self.rooms.told(),
         }
 
     @staticmethod
@@ -202,6 +209,7 @@ class Office:
         office.invitations = {one.digest: one for one in invitations}
         for setting in (Setting(*values) for values in told.get("settings", ())):
             (office.passing if setting.until else office.settings)[setting.what] = setting
+        office.rooms = directory.Directory.of(told.get("rooms", []))
         return office
 
     def rank(self, key: str) -> Rank:
