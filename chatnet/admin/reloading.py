@@ -22,7 +22,7 @@ from chatnet.wires.certificates import CannotUse, Certificates
 LIVE = frozenset((  # what can be taken up while the server runs
     "allow_plaintext_passwords", "limits", "log_level", "max_clients", "max_message", "metrics",
     "motd", "name", "origins", "password", "proxies", "registration", "replay", "retention",
-    "stall_seconds",
+    "room_grace", "stall_seconds",
 ))  # fmt: skip
 _SECRETS = frozenset(field.name for field in fields(Settings) if not field.repr)
 _SPELLED = {
