@@ -29,7 +29,7 @@ from chatnet.admin.desk import Building
 from chatnet.admin.listening import open_desks
 from chatnet.core.addresses import Networks
 from chatnet.core.durations import parse_duration
-from chatnet.core.events import Entry, Seen, Whispered, weight
+from chatnet.core.events import Entry, Seen, Visited, Whispered, weight
 from chatnet.core.large import LARGE
 from chatnet.core.limits import Limits, Registration, parse_change
 from chatnet.core.names import EVERYBODY, STAFF
@@ -402,7 +402,7 @@ _log = Logger("chatnet.transcript")
 
 def _transcript(room: Room, entry: Entry) -> None:
     """Log what is shown in rooms. What people whisper is theirs alone."""
-    if isinstance(entry.event, Whispered | Seen):
+    if isinstance(entry.event, Whispered | Seen | Visited):
         return
     large = weight(entry.event) >= LARGE
     shown = LIVE.part(entry, 0)[0] + b"\n(and more)" if large else LIVE.render(entry)

@@ -70,11 +70,17 @@ class Desk:
 
     _log = Logger()
 
-    def __init__(self, building: Building, does: dict[str, Does]) -> None:
-        """Answer with ``does``, by the names of verbs, what is no ordinary command."""
+    def __init__(
+        self, building: Building, does: dict[str, Does], tries: dict[str, Does] | None = None
+    ) -> None:
+        """Answer with ``does``, by the names of verbs, what is no ordinary command.
+
+        With ``tries`` answer what would come of those that write.
+        """
         self.building = building
         self.host = building.host
         self._does = does
+        self._tries = tries or {}
 
     async def do(self, operator: Operator, verb: Verb, given: Given) -> Answer:
         """Do what ``verb`` says.
@@ -92,6 +98,10 @@ class Desk:
         operator.heard_at = self.host.clock.seconds()
         if verb.writes:
             self._note(operator, verb, given)
+        if given.flag("dry"):
+            if verb.name not in self._tries:
+                raise NotAllowed(f"{verb.name} cannot be tried out.")
+            return await self._tries[verb.name](self, operator, given)
         if verb.asks is not None:
             return await self.ask(operator, verb.asks(given))
         return await self._does[verb.name](self, operator, given)
@@ -151,10 +161,18 @@ class Desk:
             raise NoSuchRoom(f"There is no room called {name}. rooms lists them.")
         return audience
 
-    async def _tell(self, operator: Operator, command: c.Telling) -> Answer:
+    def check_length(self, command: c.Telling) -> None:
+        """See that ``command`` is not longer than a message may be.
+
+        Raises:
+            TooLong: it is.
+        """
         most = self.host.settings.max_message
         if most and len(command.body.encode()) > most:
             raise TooLong(f"A message has at most {most:,} bytes here. It was not sent.")
+
+    async def _tell(self, operator: Operator, command: c.Telling) -> Answer:
+        self.check_length(command)
         keys, events, reply = await errands.address(self.host, operator, command)
         await self.host.network.tell(operator, keys, events, None)
         return Answer(getattr(reply, "text", "") or "Done: it is told.")

@@ -123,6 +123,9 @@ class Given:
         return room, int(seq)
 
 
+_DRY = Argument("dry", Kind.FLAG, option="dry-run")  # of all that write: see admin.trying
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """One thing that an operator can do."""
@@ -140,6 +143,11 @@ class Verb:
     def usage(self) -> str:
         """How it is written."""
         return " ".join([self.name, *(argument.usage for argument in self.arguments)])
+
+    def __post_init__(self) -> None:
+        """Let what writes be tried out."""
+        if self.writes and all(argument.name != "dry" for argument in self.arguments):
+            object.__setattr__(self, "arguments", (*self.arguments, _DRY))
 
     def understand(self, words: Sequence[str]) -> Given:
         """Return what ``words`` say that follow the verb's name.
@@ -235,11 +243,9 @@ PEOPLE = (
          asks=lambda g: c.Unmute(g.text("room"), g.text("who"))),
     Verb("ban", "People", "keep an account, a name (or a pattern: spam*), an address or a network"
          " (192.0.2.0/24) off the server, or somebody out of a room; for good, or --for 2h. WHO is"
-         " told the reason, staff alone the note. --purge 1h deletes what WHO said so long back;"
-         " --dry-run only tells who would be hit, of those who are here and who were lately",
+         " told the reason, staff alone the note. --purge 1h deletes what WHO said so long back",
          (_WHO, _SOME_ROOM, _FOR, _REASON, Argument("note", option="note"), _KIND,
-          Argument("purge", Kind.SPAN, option="purge"),
-          Argument("dry", Kind.FLAG, option="dry-run")), writes=True),
+          Argument("purge", Kind.SPAN, option="purge")), writes=True),
     Verb("unban", "People", "let them in again", (_WHO, _SOME_ROOM, _KIND, _REASON), writes=True),
     Verb("bans", "People", "who is banned from the server, or banned or muted in a room; --match"
          " only those that hit that name or address. --export prints those from the server, an"
@@ -422,5 +428,6 @@ def help_on(words: Sequence[str]) -> str:
     """
     verb, _ = find(words)
     rank = f" Takes the rank of {verb.rank.name.lower()}." if verb.rank else ""
-    about = f"{verb.about[0].upper()}{verb.about[1:]}.{rank}"
+    dry = " --dry-run only tells who would be hit, of those who are here and who were lately."
+    about = f"{verb.about[0].upper()}{verb.about[1:]}.{dry if verb.writes else ''}{rank}"
     return "\n".join([*wrap(verb.usage, 79, subsequent_indent="    "), *wrap(about, 79)])

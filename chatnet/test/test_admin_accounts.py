@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from chatnet.admin import trying
 from chatnet.admin.calls import Login
 from chatnet.admin.deeds import all_of_them
 from chatnet.admin.desk import Building, Desk
@@ -243,7 +244,9 @@ class KeptTests(AccountCase):
         self.rig.clock.advance(5)
         guest.types("/newuser cat secret", "as myself")
         self.rig.restart()
-        self.desk = Desk(Building(self.rig.factory, 0.0, list, list, list), all_of_them())
+        self.desk = Desk(
+            Building(self.rig.factory, 0.0, list, list, list), all_of_them(), trying.all_of_them()
+        )
         self.line = self.calls_at()
         rows = self.rows(self.line, "account export cat")
         self.assertEqual([row["text"] for row in rows if row["kept"] == "said"], ["as myself"])
