@@ -168,6 +168,11 @@ class PortTests(ConsoleCase):
         self.assertEqual(os.stat(self.socket).st_mode & 0o777, 0o600)
         calls = self.calls()
         for words, expected in EVERY_VERB:
+            if VERBS[understand(shlex.split(words))[0].name].writes and "--dry-run" not in words:
+                before = await self.asks(calls, "audit --limit 1")
+                tried = await self.asks(calls, f"{words} --dry-run")
+                self.assertIn("othing was done", tried.said, words)
+                self.assertEqual(await self.asks(calls, "audit --limit 1"), before, words)
             told = await self.asks(calls, words)
             shown = told.said + "".join(json.dumps(row) for row in told.rows)
             self.assertIn(expected, shown, words)

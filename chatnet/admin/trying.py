@@ -13,7 +13,7 @@ from chatnet.core import commands as c
 from chatnet.core.durations import spell_duration
 from chatnet.core.foresight import KEPT_OUT
 from chatnet.core.limits import Limits, Registration
-from chatnet.core.names import fold, person_name
+from chatnet.core.names import person_name
 from chatnet.core.refusals import Malformed, NameTaken, NoSuchPerson
 from chatnet.core.room import Actor
 from chatnet.server import errands, foresight, persons, staff
@@ -90,10 +90,10 @@ async def _about(
             by = getattr(entries[0].event, "by", "somebody")
             return f"What {by} said, {room}/{message}, would be deleted. "
         case c.Retain(room, seconds):
-            log = (await desk.room(room)).room.log
+            here = (await desk.room(room)).room
             at = desk.host.clock.seconds() - seconds
-            upto = await desk.host.network.journal.seq_at(fold(room), at) if seconds else 0
-            return f"{max(0, upto - log.floor):,} entries would be let go. "
+            upto = await desk.host.network.journal.seq_at(here.key, at) if seconds else 0
+            return f"{max(0, upto - here.log.floor):,} entries would be let go. "
         case _:
             return ""
 
@@ -276,7 +276,7 @@ async def cert_reload(desk: Desk, operator: Operator, given: Given) -> Answer:
 async def ending(desk: Desk, operator: Operator, given: Given) -> Answer:
     """How many would be parted with, and when."""
     if given.flag("never"):
-        return Answer("The server would go on; nothing was done.")
+        return Answer("The server would go on, if it is about to stop; nothing was done.")
     words = spell_duration(given.seconds()) if given.seconds() else "a moment"
     every = list(desk.building.factory.sessions.values())
     return _closing(every, f"The server would stop in {words}. ")

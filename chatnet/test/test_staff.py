@@ -165,7 +165,7 @@ class BanRuleTests(SynchronousTestCase):
         after = self.office.copy()
         after.evolve(event)
         becomes = [on_server(after, one, 100) for one in (bob, cat, local)]
-        self.assertEqual(becomes, ["kept out", "guest", "guest"])
+        self.assertEqual(becomes, ["kept out", "user", "guest"])
         self.assertEqual(self.office.bans, {})
 
     def test_patterns_hit_what_looks_alike_but_no_staff_and_no_name_of_the_server(self) -> None:
@@ -534,7 +534,7 @@ class ServerBanTests(StaffTestCase):
 
     def test_a_flood_of_guests_writes_no_more_than_it_has_addresses(self) -> None:
         for number in range(20):
-            self.rig.connects(f"203.0.113.{number % 2}").hangs_up()
+            self.rig.arrives(address=f"203.0.113.{number % 2}").hangs_up()
         self.rig.settle()
         self.rig.clock.advance(visitors.WRITE_SECONDS)
         self.rig.settle()
