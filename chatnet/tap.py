@@ -60,7 +60,6 @@ from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
 from chatnet.wires.proxied import Proxies
 
-HASHERS = 2  # threads for passwords
 _DEFAULTS = Settings()
 _DESKS = "tcp:8890:interface=127.0.0.1 or unix:/run/chatnet.sock"
 _BACKLOG = 1024  # connections that may wait to be accepted
@@ -314,6 +313,15 @@ def _news(options: Options) -> list[str]:
     return [f"{name.replace('_', '-')} changed: a restart takes it up" for name in changed]
 
 
+def hashers(cores: int) -> int:
+    """Return how many threads compute passwords: two, if that leaves a core for everything else."""
+    return max(1, min(2, cores - 1))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], None]]:
     """Open the store; return the server's factory, and how to close what was opened.
 
@@ -326,7 +334,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     write.log.write(Batch([], discards=[*write.log.strays(), *orphans(write.log)]))
     writer = Worker(threads, "chatnet writer")
     reader = writer if read is write else Worker(threads, "chatnet reader")
-    hasher = Worker(threads, "chatnet passwords", HASHERS)
+    hasher = Worker(threads, "chatnet passwords", hashers(_cores()))
     journal = Journal(clock, writer, write.log, reader, read.log)
     turn = Turn(clock)
     budget = Budget(clock, settings.budget)

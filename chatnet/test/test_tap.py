@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.core.limits import Registration
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.settings import ALL, Settings
-from chatnet.tap import Options, build, makeService
+from chatnet.tap import Options, build, hashers, makeService
 
 EVERYTHING = """
     --port 1 --interface ::1 --data /d --store memory: --password p --max-clients 2
@@ -258,6 +258,9 @@ class OptionsTests(SynchronousTestCase):
 
 
 class ServiceTests(SynchronousTestCase):
+    def test_passwords_leave_a_core_for_everything_else(self) -> None:
+        self.assertEqual([hashers(cores) for cores in (1, 2, 3, 64)], [1, 1, 2, 2])
+
     def test_a_bad_endpoint_is_refused(self) -> None:
         options = Options()
         options.parseOptions(["--store", "memory:", "--listen", "carrier-pigeon:7"])
