@@ -48,6 +48,8 @@ async def banning(desk: Desk, given: Given) -> c.Ban | c.ServerBan:
     kind = await _kind(desk, given)
     if given.seconds("purge") and kind == "address":
         raise Malformed("An address says nothing: --purge is for an account or a name.")
+    if given.seconds("purge") and any(wild in who for wild in "*?"):
+        raise Malformed("--purge is for one name, not for a pattern. purge takes the names.")
     return c.ServerBan(kind, who, given.seconds(), reason, given.text("note"))
 
 

@@ -23,7 +23,8 @@ EVERY_WRITER = (  # with what each says, or whom it hits: ann owns tea, bob is i
     ("ban bob tea", "bob cat"),  # of one address
     ("ban 198.51.100.0/24 --purge 1h", "An address says nothing"),
     ("ban 198.51.100.0/24", "bob cat"),
-    ("ban no*body --purge 1h", "0 messages would be deleted"),
+    ("ban b*b --purge 1h", "--purge is for one name"),
+    ("ban nobody --purge 1h", "0 messages would be deleted"),
     ("ban b?b", "bob"),
     ("unban 203.0.113.9", "0 who are here"),
     ("unban eve tea", "eve"),
