@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from chatnet.admin import accounts, deeds, orders
+from chatnet.admin import accounts, deeds, orders, rooms
 from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.operator import Operator
@@ -124,13 +124,13 @@ def _hearing(count: int) -> Answer:
 async def kick(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Who would be put out."""
     who, reason = given.text("who"), given.text("reason")
-    rooms = [given.text("room")] if given.text("room") else deeds.rooms_of(desk, who)
+    where = [given.text("room")] if given.text("room") else deeds.rooms_of(desk, who)
     fates = list[Fate]()
-    for room in rooms:
+    for room in where:
         command = c.Kick(room, who, reason)
         fates += (await foresight.foresee(desk.host, operator.actor, command)).fates
     once = {(fate.actor.key, fate.actor.address): fate for fate in fates}
-    return told(list(once.values()), f"Out of {', '.join(rooms)}: ")
+    return told(list(once.values()), f"Out of {', '.join(where)}: ")
 
 
 async def ban(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -299,6 +299,8 @@ def _orders(order: Callable[[Desk, Given], Awaitable[Asked]]) -> Does:
 def all_of_them() -> dict[str, Does]:
     """Return what tells of each verb that writes what would come of it."""
     return {verb.name: _asks(verb.asks) for verb in ALL_VERBS if verb.writes and verb.asks} | {
+        "room rename": rooms.rename,
+        "room delete": rooms.delete,
         "kick": kick,
         "logout": logout,
         "ban": ban,
