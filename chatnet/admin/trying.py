@@ -119,8 +119,8 @@ async def _tell(desk: Desk, operator: Operator, command: c.Telling) -> Answer:
 async def _turn(desk: Desk, operator: Operator, turn: turning.Turn) -> Answer:
     """Return what would be otherwise, and for how many, where that can be told."""
     host, what = desk.host, turn.what
-    await foresight.foresee(host, operator.actor, turn)
     sentence = f"{what} would be {turning.after(desk, turn)}, and is {turning.now(desk, what)}."
+    await foresight.foresee(host, operator.actor, turn)
     match turn:
         case c.ServerSet("level", number):
             fates = await _level(desk, int(number))

@@ -49,8 +49,8 @@ class CommandLineTests(SynchronousTestCase):
         )
         self.assertEqual(by_itself(("verify", "-d", "x")), ["verify", "-d", "x"])
         self.assertEqual(by_itself(("--data", "x", "kick", "backup")), [])
-        with self.assertRaisesRegex(Malformed, "In a shell: python -m chatnet.admin backup"):
-            understand(["backup", "chat.gz"])
+        with self.assertRaisesRegex(Malformed, "In a shell: python -m chatnet.admin restore"):
+            understand(["restore", "chat.gz"])
 
     def test_the_servers_file_names_its_folder(self) -> None:
         path = Path(self.mktemp())

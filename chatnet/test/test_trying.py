@@ -69,16 +69,16 @@ EVERY_WRITER = (  # with what each says, or whom it hits: ann owns tea, bob is i
     ("motd Hear all", 'motd would be "Hear all", and is nothing. Nothing was done.'),
     ("motd --reset", "Nobody set motd: it is as the server was started."),
     ("limit set messages 20+5/s", "limit messages would be 20+5/s, and is none"),
-    ("limit set connections 0", "1 addresses have more now, and would keep them."),
+    ("limit set connections 0", " addresses have more now, and would keep them."),
     ("limit reset messages", "Nobody set limit messages"),
     ("limit reset tea", "There is no limit tea"),
-    ("limit reset joins", "limit joins would be none, as it was started, and is 5/m."),
+    ("limit reset mute", "limit mute would be none, as it was started, and is 5m."),
     ("limit set messages lots", "Messages is a number in a time"),
     ("registration closed", "3 made an account in the last 7 days"),
     ("registration reset", "Nobody set registration"),
     ("log level debug", "This server's log is not its own"),
     ("config reload", "All is as it was. Nothing was done."),
-    ("backup /srv/chat.backup", "There is no folder /srv"),
+    ("backup /nowhere/chat.backup", "There is no folder /nowhere"),
     ("verify", "No process can be started here"),
     ("invite new --uses 2", "It would be good for 2 accounts"),
     ("invite revoke all", "There is no invitation all"),
@@ -113,7 +113,7 @@ class TryingTests(PortCase):
         self.rig.member("eve", address="192.0.2.5")
         ann.types("/voice dan", "/mute fay", "/ban eve")
         for words in (
-            "ban 203.0.113.9", "exempt 10.0.0.7", "ban mia", "limit set joins 5/m",
+            "ban 203.0.113.9", "exempt 10.0.0.7", "ban mia", "limit set mute 5m",
         ):  # fmt: skip
             self.answer(self.line, words)
         self.rig.clock.advance(WRITE_SECONDS)
