@@ -35,7 +35,7 @@
 #define BUCKETS (40 * 32) /* of latencies: 32 for each power of two of nanoseconds */
 
 static int port, pid, clients = 10, rooms = 1, senders = 1, messages = 100, warm, window = 16;
-static int size = 100, echo, together = 256, addresses = 1, barrier, quiet_ms = 300, patience_s = 30;
+static int size = 100, echo, together = 64, addresses = 1, barrier, quiet_ms = 300, patience_s = 30;
 static double rate, idle_s;
 static const char *say = "%p^", *step[STEPS], *expected[STEPS];
 static int steps;

@@ -64,4 +64,4 @@ def run(server: Process, dialect: Dialect, crowd: dict[str, float]) -> dict[str,
 def measure(server: Server, scenario: Scenario) -> dict[str, Any]:
     """Run ``scenario`` on a server of its own."""
     with server.start() as process:
-        return run(process, server.dialect, scenario.crowd)
+        return run(process, server.dialect, {"together": server.together} | scenario.crowd)

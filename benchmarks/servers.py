@@ -215,6 +215,7 @@ class Server:
     name: str
     start: Callable[[], Process]
     dialect: Dialect
+    together: int = 256  # how many come at once: some listen with a queue of five
 
 
 LIMIT = Server("C limit", least, LEAST)
@@ -222,8 +223,8 @@ DURABLE = Server("chatnet", generous, TEXT)
 MEMORY = Server("chatnet, memory:", lambda: generous("--store", "memory:"), TEXT)
 PEERS = (
     Server("InspIRCd", inspircd, IRC),
-    Server("ngIRCd", ngircd, IRC),
-    Server("miniircd", miniircd, IRC),
+    Server("ngIRCd", ngircd, IRC, 8),
+    Server("miniircd", miniircd, IRC, 4),
     Server("twisted.words", words, WORDS),
 )
 ALL = (LIMIT, DURABLE, MEMORY, *PEERS)

@@ -29,9 +29,7 @@ def built(name: str) -> Path:
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
         BUILT.mkdir(parents=True, exist_ok=True)
         made = program.with_suffix(f".{os.getpid()}")  # others may be building it as well
-        subprocess.run(
-            ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", made, source], check=True
-        )
+        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", made, source], check=True)
         made.replace(program)
     return program
 
