@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from benchmarks.scenarios import SCENARIOS, measure
@@ -36,19 +36,15 @@ def compare(names: Iterable[str], servers: Sequence[Server], rounds: int) -> Fou
     return found
 
 
-def median(runs: Sequence[dict[str, Any]], what: Callable[[dict[str, Any]], float]) -> float:
-    """Return the median over ``runs``; not a number if there are none."""
-    return statistics.median(map(what, runs)) if runs else float("nan")
+def median(runs: Sequence[dict[str, Any]], what: str = "cpu") -> float:
+    """Return the median of ``what`` over ``runs``; not a number if there are none."""
+    return statistics.median([float(told[what]) for told in runs] or [float("nan")])
 
 
 def ratio(found: Found, name: str, server: str, to: str = LIMIT.name) -> float:
     """Return how many times as much CPU a delivery costs as ``to``: the median of the rounds."""
     pairs = zip(found[name][server], found[name][to], strict=False)
     return statistics.median([mine["cpu"] / its["cpu"] for mine, its in pairs] or [float("nan")])
-
-
-def cost(told: dict[str, Any]) -> float:
-    return float(told["cpu"])
 
 
 def beside(found: Found, to: str = LIMIT.name) -> list[str]:
@@ -58,7 +54,7 @@ def beside(found: Found, to: str = LIMIT.name) -> list[str]:
     for name, by_server in found.items():
         cells = []
         for server, runs in by_server.items():
-            cell = f"{median(runs, cost):.3g}"
+            cell = f"{median(runs):.3g}"
             cells.append(cell if server == to else f"{cell} ({ratio(found, name, server, to):.2f})")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
@@ -69,8 +65,6 @@ def taken_in(found: Found) -> list[str]:
     servers = list(next(iter(found.values())))
     lines = [f"| | {' | '.join(servers)} |", "|---" * (len(servers) + 1) + "|"]
     for name, by_server in found.items():
-        cells = [
-            f"{median(runs, lambda r: r['cpu_per_message']):.3g}" for runs in by_server.values()
-        ]
+        cells = [f"{median(runs, 'cpu_per_message'):.3g}" for runs in by_server.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines

@@ -53,7 +53,7 @@ def run(server: Process, dialect: Dialect, crowd: dict[str, float]) -> dict[str,
     for said, heard in dialect.steps:
         words += [f"step={said}", f"expect={heard}"]
     words += [f"say={dialect.say}", f"echo={int(dialect.echo)}"]
-    command = [built("load"), f"port={server.port}", f"pid={server.pid}", *words]
+    command = [str(built("load")), f"port={server.port}", f"pid={server.pid}", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS)
     if done.returncode:
         raise RuntimeError(done.stderr.strip())

@@ -1,4 +1,4 @@
-"""The servers that are measured: each in a process of its own, on this machine, with no brakes on."""
+"""The servers that are measured: each in a process of its own, here, with no brakes on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from benchmarks.tools import BUILT, built, environment, peer
+from benchmarks.tools import built, environment, peer
 
 HOST = "127.0.0.1"
 START_SECONDS = 20.0
@@ -228,4 +228,3 @@ PEERS = (
     Server("twisted.words", words, WORDS),
 )
 ALL = (LIMIT, DURABLE, MEMORY, *PEERS)
-__all__ = ["ALL", "BUILT", "DURABLE", "LIMIT", "MEMORY", "PEERS", "Dialect", "Process", "Server"]

@@ -19,7 +19,7 @@ class Anybody:
 
     credentialInterfaces = (IUsernamePassword,)  # noqa: N815 -- Twisted's name
 
-    def requestAvatarId(self, credentials: Any) -> defer.Deferred[str]:
+    def requestAvatarId(self, credentials: Any) -> defer.Deferred[Any]:
         return defer.succeed(credentials.username)
 
 
