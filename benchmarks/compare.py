@@ -44,7 +44,9 @@ def median(runs: Sequence[dict[str, Any]], what: str = "cpu") -> float:
 def ratio(found: Found, name: str, server: str, to: str = LIMIT.name) -> float:
     """Return how many times as much CPU a delivery costs as ``to``: the median of the rounds."""
     pairs = zip(found[name][server], found[name][to], strict=False)
-    return statistics.median([mine["cpu"] / its["cpu"] for mine, its in pairs] or [float("nan")])
+    return statistics.median(
+        [float(mine["cpu"] / its["cpu"]) for mine, its in pairs] or [float("nan")]
+    )
 
 
 def beside(found: Found, to: str = LIMIT.name) -> list[str]:
