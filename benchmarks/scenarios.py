@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.servers import Dialect, Process, Server
 from benchmarks.tools import built
 
 RUN_SECONDS = 300
+Crowd = Mapping[str, float]  # what is told to load: see load.c
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the crowd does; ``crowd`` is for ``load``, see load.c."""
+    """What the crowd does."""
 
     name: str
     about: str
-    crowd: dict[str, float] = field(default_factory=dict)
+    crowd: Crowd
 
 
 SCENARIOS = {
@@ -43,7 +45,7 @@ SCENARIOS = {
 }  # fmt: skip
 
 
-def run(server: Process, dialect: Dialect, crowd: dict[str, float]) -> dict[str, Any]:
+def run(server: Process, dialect: Dialect, crowd: Crowd) -> dict[str, Any]:
     """Send ``crowd`` to ``server``, and return what ``load`` tells.
 
     Raises:
@@ -64,4 +66,4 @@ def run(server: Process, dialect: Dialect, crowd: dict[str, float]) -> dict[str,
 def measure(server: Server, scenario: Scenario) -> dict[str, Any]:
     """Run ``scenario`` on a server of its own."""
     with server.start() as process:
-        return run(process, server.dialect, {"together": server.together} | scenario.crowd)
+        return run(process, server.dialect, {"together": server.together, **scenario.crowd})

@@ -58,6 +58,7 @@ class Process:
             )  # fmt: skip
         self.pid = self._process.pid
         self.port = 0
+        self.held: list[socket.socket] = []  # connections that are closed with it
 
     def answers(self, port: Callable[[], int]) -> Self:
         """Return this, once ``port`` knows where it listens, and it does.
@@ -92,6 +93,8 @@ class Process:
         if self._process.poll() is None:
             self._process.send_signal(number)
         self._process.wait(30)
+        for one in self.held:
+            one.close()
         self._kept.cleanup()
 
     def __enter__(self) -> Self:
