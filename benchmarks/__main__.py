@@ -7,6 +7,7 @@ import argparse
 from benchmarks.compare import beside, compare, taken_in, tell
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.servers import ALL, DURABLE, LIMIT
+from benchmarks.tools import first_in_line
 
 QUICK = ("S1", "S1w1", "S2")
 
@@ -22,6 +23,8 @@ def main() -> None:
     names = [server.name for server in ALL]
     quick.add_argument("--servers", nargs="+", default=[DURABLE.name], choices=names)
     options = parser.parse_args()
+    if not first_in_line():
+        tell("Not root: what else runs here will be seen in these numbers.")
     servers = [LIMIT, *(server for server in ALL if server.name in options.servers)]
     found = compare(options.scenarios, list(dict.fromkeys(servers)), options.rounds)
     tell("\nCPU, us per delivery (ratio to the C limit in the same round)\n")
