@@ -6,9 +6,9 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from benchmarks.servers import Dialect, Process, Server
+from benchmarks.servers import Dialect, Server
 from benchmarks.tools import built
 
 RUN_SECONDS = 300
@@ -47,7 +47,14 @@ SCENARIOS = {
 }  # fmt: skip
 
 
-def run(server: Process, dialect: Dialect, crowd: Crowd) -> dict[str, Any]:
+class Found(Protocol):
+    """A server that runs somewhere."""
+
+    port: int
+    pid: int
+
+
+def run(server: Found, dialect: Dialect, crowd: Crowd) -> dict[str, Any]:
     """Send ``crowd`` to ``server``, and return what ``load`` tells.
 
     Raises:
