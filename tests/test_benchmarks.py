@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ class Spoiling:
                 member.sendall(b"here\r\n")
             lines.readline()
             two.sendall(b"".join(self.spoils(lines.readline(), lines.readline())))
-            with suppress(ConnectionResetError):
+            with contextlib.suppress(ConnectionResetError):
                 lines.read()  # until it has gone
 
     def close(self) -> None:
