@@ -140,7 +140,8 @@ def build(
     write.log.write(Batch([], discards=[*write.log.strays(), *orphans(write.log)]))
     writer = Worker(threads, "chatnet writer")
     reader = writer if read is write else Worker(threads, "chatnet reader")
-    hasher = Worker(threads, "chatnet passwords", hashers(_cores()))
+    at_once = hashers(_cores())
+    hasher = Worker(threads, "chatnet passwords", at_once)
     journal = Journal(clock, writer, write.log, reader, read.log)
     turn = Turn(clock)
     budget = Budget(clock, settings.budget)
@@ -158,6 +159,7 @@ def build(
         os.urandom,
         settings.password_length,
         limits,
+        at_once,
     )
     throttle, defence = Throttle(clock, limits), Defence(clock, limits)
     invitations = Invitations(network, clock, os.urandom, settings.registration)
