@@ -34,12 +34,14 @@ class Log:
         self.tail = head  # every entry with seq > tail is here
         self.floor = floor  # every entry with seq <= floor was let go for good, here and elsewhere
 
-    def extend(self, entries: Sequence[Entry]) -> None:
-        """Add ``entries``, whose ``seq`` go on from ``head`` without a gap."""
+    def extend(self, entries: Sequence[Entry]) -> int:
+        """Add ``entries``, whose ``seq`` go on from ``head`` without a gap; return their weight."""
         assert entries[0].seq == self.head + 1, (entries[0].seq, self.head)
         self._entries += entries
-        self._bytes += sum([weight(entry.event) for entry in entries])
+        heavy = sum([weight(entry.event) for entry in entries])
+        self._bytes += heavy
         self.head = entries[-1].seq
+        return heavy
 
     def forget(self) -> None:
         """Drop all but the newest entries. Call only after every ready reader was served."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, replace
 from functools import cache
 from typing import Any, assert_never, get_args, get_type_hints
@@ -131,6 +131,9 @@ class JsonDialect:
         except (ValueError, RecursionError) as error:
             raise Malformed(_NO_OBJECT) from error
         return _request(asked)
+
+    def speech(self, units: Sequence[bytes]) -> Sequence[str]:
+        return ()  # each says by itself where to, and what it is called
 
     def read(self, unit: bytes, in_room: bool) -> Work[c.Request | r.Reply | None]:
         if unit.isspace():

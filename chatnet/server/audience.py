@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -36,6 +36,20 @@ class _Run:
     entries: Sequence[Entry]
     pieces: list[bytes]
     whole: bytes
+    ends: list[int] | None = None  # where the pieces end in the whole, once somebody asks
+
+    def without(self, places: Iterable[int]) -> bytes:
+        """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
+        if self.ends is None:
+            self.ends = [0, *accumulate(map(len, self.pieces))]
+        ends, first, begin, left = self.ends, self.upto - len(self.pieces) + 1, 0, []
+        for place in sorted(places):
+            number = place - first
+            if 0 <= number < len(self.pieces):
+                left.append(self.whole[begin : ends[number]])
+                begin = ends[number + 1]
+        left.append(self.whole[begin:])
+        return b"".join(left)
 
 
 class Audience:
@@ -155,7 +169,8 @@ class Audience:
 
     def drain(self) -> None:
         """Bring every reader whose wire has room up to date."""
-        after, style, run = -1, None, _Run(0, (), [], b"")
+        # A turn of this loop is what a delivery costs, with the write: see docs/performance.md.
+        after, style, upto, whole = -1, None, 0, b""
         for cursor in list(self._cursors.values()):
             reader = cursor.reader
             if (
@@ -166,9 +181,9 @@ class Audience:
                 and not reader.ignored
             ):
                 if not reader.full:  # like the one before it, and nearly everyone
-                    cursor.after = run.upto
+                    cursor.after = upto
                     try:
-                        reader.write(run.whole)
+                        reader.write(whole)
                     except Exception:
                         self._broke(reader)
                 continue
@@ -181,7 +196,7 @@ class Audience:
             if cursor.after == head and self.room.log.tail <= begin < head:
                 printed = self._print(cursor.style, begin, head)
                 if printed.upto == head and not _large(printed.entries):
-                    after, style, run = begin, cursor.style, printed
+                    after, style, upto, whole = begin, cursor.style, head, printed.whole
         self._printed.clear()
         self._close_idle()
         self.room.log.forget()
@@ -235,16 +250,12 @@ class Audience:
             self._unroll(cursor, run.entries[0])
             return
         data = run.whole
-        if skip or ignored:
-            skip = skip or set()
-            data = b"".join(
-                [
-                    piece
-                    for entry, piece in zip(run.entries, run.pieces, strict=True)
-                    if entry.seq not in skip
-                    and not (ignored and fold(speaker(entry.event)) in ignored)
-                ]
-            )
+        if ignored:
+            skip = (skip or set()) | {
+                entry.seq for entry in run.entries if fold(speaker(entry.event)) in ignored
+            }
+        if skip:
+            data = run.without(skip)
             cursor.skip = {place for place in skip if place > run.upto} or None
         cursor.after = run.upto
         if data:

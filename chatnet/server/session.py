@@ -48,7 +48,9 @@ TURN_UNITS = 512  # a session may ask for in one turn of the reactor: a message 
 ANSWER_UNITS = 16  # and what is answered by itself as much as so many
 MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
 LINE_BYTES = 16  # or a line for each so many bytes, where messages may have any length
+PLAIN_BYTES = 64 * 1024  # of speech that is taken at once
 SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
+_SPEECH = c.Say("", "")
 _ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
 _ALLOWED_IN_A_FLOOD = (*_ALLOWED_OUTSIDE, c.Login, c.Logout, c.Register)
 _HEARD = (c.Say, c.Roll, c.Whisper, c.Announce, c.SetTopic, c.Typing)  # what a mute is about
@@ -201,6 +203,31 @@ class Session:
             self.say_in_order(Sorry(refusal), refusal.cid)
         else:
             self._do(asked)
+
+    def hear(self, units: Sequence[bytes]) -> int:
+        units = units[: min(TURN_UNITS - self._units, WINDOW - self._on_their_way)]
+        size = sum(map(len, units))
+        if not units or size > PLAIN_BYTES or not self.in_room():
+            return 0
+        bodies, now = self._dialect.speech(units), self.host.clock.seconds()
+        if not bodies or not self._may_speak(size) or not self.pace.speech(len(bodies), size):
+            return 0
+        self._spend(len(bodies))
+        self.heard_at = now
+        self.asked += len(bodies)
+        self.answer_to(
+            self._network.say_all(self, self.here, bodies), None, size, None, len(bodies)
+        )
+        return len(bodies)
+
+    def _may_speak(self, size: int) -> bool:
+        """Return whether nothing has to be looked at before it says ``size`` bytes where it is."""
+        try:
+            self._permit(_SPEECH)
+        except Refused:
+            return False  # which it is told by whoever obeys it
+        most = self.host.settings.max_message
+        return (size <= most or not most) and self._network.is_plain(self, self.here)
 
     async def _receive_large(self, reading: Work[c.Request | Reply | None]) -> None:
         try:
@@ -371,15 +398,26 @@ class Session:
         self.answer_to(self._network.submit(self, key, command, cid), cid, size, reply)
 
     def answer_to(
-        self, done: Deferred[Any], cid: str | None, size: int = 0, reply: Reply | None = None
+        self,
+        done: Deferred[Any],
+        cid: str | None,
+        size: int = 0,
+        reply: Reply | None = None,
+        count: int = 1,
     ) -> None:
-        """Count ``done`` as on its way, with ``size`` characters in it; answer when it fires."""
-        weight = 1 + size // WINDOW_BYTES
+        """Count ``done`` as on its way, with ``size`` characters in it; answer when it fires.
+
+        It is what ``count`` commands asked for; each is told if it failed.
+        """
+        weight = count + size // WINDOW_BYTES
         self._on_their_way += weight
         if self._on_their_way >= WINDOW:
             self._wire.hold("busy")
         done.addCallbacks(
-            self._done, self._failed, callbackArgs=(weight, cid, reply), errbackArgs=(weight, cid)
+            self._done,
+            self._failed,
+            callbackArgs=(weight, cid, reply),
+            errbackArgs=(weight, cid, count),
         )
 
     def _done(
@@ -393,8 +431,9 @@ class Session:
         if self._on_their_way <= WINDOW // 2:
             self._wire.release("busy")
 
-    def _failed(self, failure: Failure, weight: int, cid: str | None) -> None:
-        self._refused(failure, cid)
+    def _failed(self, failure: Failure, weight: int, cid: str | None, count: int = 1) -> None:
+        for _ in range(count):
+            self._refused(failure, cid)
         self._done(None, weight, None)
 
     def leave_for_good(self, words: str, code: str, of_own_accord: bool = True) -> None:

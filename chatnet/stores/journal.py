@@ -254,7 +254,9 @@ class Journal:
         for append in batch:
             name = append.room
             if append.events:
-                run = runs.setdefault(name, [])
+                run = runs.get(name)
+                if run is None:
+                    run = runs[name] = []
                 seq = self._heads[name] + len(run)
                 append.entries = [
                     Entry(name, place, now, event)
@@ -280,10 +282,14 @@ class Journal:
         discards, self._discards = sorted(self._discards), set()
         stored = [entry for piece in pieces for entry in piece.entries]
         for entry in entries:
+            event = entry.event
+            if type(event) is Said and type(event.body) is str and entry.seq > 1:  # nearly always
+                stored.append(entry)
+                continue
             if entry.seq == 1 and entry.room not in states:
                 states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
-                states[entry.room][1].evolve(entry.event)
-            if isinstance(body := body_of(entry.event), Parked):
+                states[entry.room][1].evolve(event)
+            if isinstance(body := body_of(event), Parked):
                 states[body.key] = (body.pieces, RoomState(entry.room, seen=entry.seq))
                 entry = with_body(entry, body.emptied())
             stored.append(entry)

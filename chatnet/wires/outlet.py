@@ -68,10 +68,27 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send ``data``: at once if nothing waits before it, without asking the reactor twice."""
-        if self._spool:
-            self._spool.add(data)
-        else:
-            self._send(data)
+        # All that a delivery costs here, besides the system call: see docs/performance.md.
+        plain, spool = self._plain, self._spool
+        if (
+            plain is None
+            or plain.dataBuffer
+            or plain._tempDataBuffer
+            or plain.disconnecting
+            or spool is None
+            or spool.queue
+        ):
+            if spool is not None and spool.queue:
+                spool.add(data)
+            else:
+                self._pass(data)
+            return
+        try:
+            sent = plain.socket.send(data)
+        except OSError:  # full, or broken: the reactor finds out which
+            sent = 0
+        if sent < len(data):
+            plain.write(data[sent:])
 
     def unroll(self, source: Source) -> None:
         """Send what ``source`` has, in parts, before anything that is written later."""
@@ -90,24 +107,9 @@ class Outlet:
         """How many parts of what is large have gone out: it grows as long as they are read."""
         return self._spool.sent if self._spool is not None else 0
 
-    def _send(self, data: bytes) -> None:
-        plain = self._plain
-        if (
-            plain is None
-            or plain.dataBuffer
-            or plain._tempDataBuffer
-            or plain.disconnecting
-            or not plain.connected
-            or plain.TLS
-        ):
-            ITransport(self.transport).write(data)
-            return
-        try:
-            sent = plain.socket.send(data)
-        except OSError:  # full, or broken: the reactor finds out which
-            sent = 0
-        if sent < len(data):
-            plain.write(data[sent:])
+    def _pass(self, data: bytes) -> None:
+        """Let the transport send ``data`` when it can."""
+        ITransport(self.transport).write(data)
 
     def close(self) -> None:
         """Close once everything is sent, or in a few seconds."""
@@ -129,10 +131,10 @@ class Outlet:
     def _begin(self) -> None:
         """Let the session speak: both sides can."""
         transport: object = self.transport
-        if isinstance(transport, Connection):
+        if isinstance(transport, Connection) and not transport.TLS:
             self._plain = transport
         # The spool and not self: a wire's own pauseProducing means "pause input".
-        self._spool = Spool(self._clock, self.session, self._send)
+        self._spool = Spool(self._clock, self.session, self._pass)
         IConsumer(self.transport).registerProducer(self._spool, True)
         self.session.begin()
 
