@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatnet.core.values import value
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -13,7 +15,7 @@ class Opened:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
     """``by`` spoke ``body``, or, if it is an ``action``, did it."""
 
@@ -279,7 +281,7 @@ MESSAGES = (Said, Rolled, Noticed, Erased)  # what a room's history is made of
 OWN = (Said, Joined, Left, Renamed, Whispered, Announced)  # what its author need not be shown
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One event at its place in one room's log.
 

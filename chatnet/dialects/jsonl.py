@@ -20,7 +20,7 @@ from typing import Any, assert_never, get_args, get_type_hints
 from zope.interface import implementer
 
 from chatnet.core import commands as c, replies as r
-from chatnet.core.codec import fields_of, kind_of
+from chatnet.core.codec import fields_of, kind_of, quoted
 from chatnet.core.events import Announced, Entry, Said, Whispered
 from chatnet.core.large import SLICE, Work, decoding, finish, scanning
 from chatnet.core.plain import is_text
@@ -86,12 +86,12 @@ class JsonStyle:
 
     def render(self, entry: Entry) -> bytes:
         event = entry.event
-        head = f'"room":{_dumps(entry.room)},"seq":{entry.seq},"at":{entry.at:.3f}'
+        head = f'"room":{quoted(entry.room)},"seq":{entry.seq},"at":{entry.at:.3f}'
         if type(event) is Said:  # nearly always
             action = ',"action":true' if event.action else ""
             text = (
-                f'{{"event":"said",{head},"by":{_dumps(event.by)},'
-                f'"body":{_dumps(event.body)}{action}}}\n'
+                f'{{"event":"said",{head},"by":{quoted(event.by)},'
+                f'"body":{quoted(event.body)}{action}}}\n'
             )
             return text.encode()
         rest = {name: getattr(event, name) for name in fields_of(event) if name not in _PRIVATE}
