@@ -210,6 +210,12 @@ class IStore(Interface):
             Exception: anything else, for an entry whose place is taken.
         """
 
+    def index(limit: int) -> bool:
+        """Make up to ``limit`` entries that were written quicker to find; return whether it did.
+
+        Before that they are found as well: all that a store does that can wait is done here.
+        """
+
     def load(room: str) -> tuple[int, RoomState]:
         """Return the latest state kept of ``room`` and its seq; 0 and an empty state if none."""
 

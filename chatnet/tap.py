@@ -332,6 +332,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     budget = Budget(clock, settings.budget)
     transcript = _transcript if settings.transcript else None
     network = Network(journal, turn, clock, transcript, settings.retention, budget)
+    journal.catch_up()
     network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
     limits = Limits(settings.limits)
     accounts = Accounts(
@@ -370,6 +371,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
         if certificates is not None:
             certificates.stop()
         defence.levels.stop()
+        journal.stop()
         for worker in workers:
             worker.stop()
         for stores in dict.fromkeys((write, read)):

@@ -8,6 +8,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, global
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.server.session import WINDOW
+from chatnet.stores.journal import IDLE_SECONDS, INDEXED, MOST_WAITING
 from chatnet.test.rig import Rig
 
 SORRY = "That could not be stored. Please try again."
@@ -113,6 +114,43 @@ class CommitTests(SynchronousTestCase):
             self.rig.clock.advance(1)
             self.rig.settle()
         self.assertEqual(list(self.rig.room("tea").state.members), ["ann", "bob"])
+
+    def test_what_the_store_put_off_is_done_when_there_is_nothing_to_commit(self) -> None:
+        asked: list[int] = []
+
+        def index(limit: int) -> bool:
+            asked.append(limit)
+            return len(asked) < 3
+
+        self.patch(self.store, "index", index)
+        self.ann.types("one")
+        self.rig.clock.advance(IDLE_SECONDS / 2)
+        self.rig.settle()
+        self.assertEqual(asked, [])
+        self.rig.clock.advance(IDLE_SECONDS / 2)
+        self.ann.asks("two")
+        self.rig.clock.advance(0)
+        self.assertTrue(self.rig.journal._busy)
+        self.assertEqual(asked, [])
+        self.rig.settle()
+        self.rig.clock.advance(IDLE_SECONDS)
+        for _ in range(9):
+            self.rig.settle()
+        self.assertEqual(len(asked), 3)
+
+    def test_what_it_puts_off_under_load_does_not_grow_without_bound(self) -> None:
+        asked: list[int] = []
+
+        def index(limit: int) -> bool:
+            asked.append(limit)
+            return True
+
+        self.patch(self.store, "index", index)
+        self.rig.journal._unindexed, self.rig.journal._busy = MOST_WAITING, True
+        self.rig.journal._index()
+        self.rig.settle()
+        self.assertEqual(asked, [INDEXED])
+        self.assertEqual(self.rig.journal._unindexed, MOST_WAITING - INDEXED)
 
     def test_a_pasted_book_takes_few_commits_and_bounded_memory(self) -> None:
         self.bob.asks(*[str(i) for i in range(10_000)])
