@@ -40,7 +40,7 @@ from chatnet.dialects.styles import LIVE
 from chatnet.dialects.text import TextDialect
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.interfaces import Batch
-from chatnet.logs import opener
+from chatnet.logs import json_observer, opener, text_observer
 from chatnet.opening import StoreOptions, open_stores
 from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
@@ -243,13 +243,17 @@ class Options(StoreOptions):
     def _check_log(self) -> None:
         """See that twistd can write its log as it is wanted."""
         text = _choice(self["log-format"], "log-format", ("text", "json"))
-        if text or self.parent is None:
+        if self.parent is None:
+            return
+        twistds = "logger" in self.parent and not (self.parent["logger"] or self.parent["syslog"])
+        if text:
+            self.log = opener(self.parent, text_observer) if twistds else None
             return
         if "logger" not in self.parent:
             raise usage.UsageError("--log-format is twistd's; twist has an option of its own")
-        if self.parent["logger"] or self.parent["syslog"]:
+        if not twistds:
             raise usage.UsageError("--log-format json goes with neither --logger nor --syslog")
-        self.log = opener(self.parent)
+        self.log = opener(self.parent, json_observer)
 
     def _password(self) -> str:
         if self["password"] and self["password-file"]:

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from chatnet.core.events import Entry, speaker, weight
 from chatnet.core.large import LARGE
 from chatnet.core.names import fold
+from chatnet.core.replies import Snapshot
 from chatnet.core.room import Room
 from chatnet.interfaces import IStyle
 from chatnet.server.cursors import Cursor, Reader
@@ -38,11 +39,20 @@ class _Run:
     whole: bytes
     ends: list[int] | None = None  # where the pieces end in the whole, once somebody asks
 
-    def without(self, places: Iterable[int]) -> bytes:
-        """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
+    def behind(self, after: int) -> _Run:
+        """Return the rest of it, behind ``after``."""
+        first = len(self.pieces) - (self.upto - after)
+        begin = self._cut()[first]
+        return _Run(self.upto, self.entries[first:], self.pieces[first:], self.whole[begin:])
+
+    def _cut(self) -> list[int]:
         if self.ends is None:
             self.ends = [0, *accumulate(map(len, self.pieces))]
-        ends, first, begin, left = self.ends, self.upto - len(self.pieces) + 1, 0, []
+        return self.ends
+
+    def without(self, places: Iterable[int]) -> bytes:
+        """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
+        ends, first, begin, left = self._cut(), self.upto - len(self.pieces) + 1, 0, []
         for place in sorted(places):
             number = place - first
             if 0 <= number < len(self.pieces):
@@ -60,6 +70,7 @@ class Audience:
     def __init__(self, room: Room, read: Read, budget: Budget) -> None:
         self.room = room
         self.used_at = 0.0  # when it was last needed, on the network's clock
+        self.shown: Snapshot | None = None  # what those were shown of the room who came last
         self.unkept = 0  # the weight of its entries since its state was last kept
         self.seats = Seats()
         self._read = read
@@ -324,6 +335,9 @@ class Audience:
         key = (style, after, upto)
         run = self._printed.get(key)
         if run is None:
+            for (other, begin, _), longer in self._printed.items():
+                if other is style and begin < after < longer.upto <= upto and longer.pieces:
+                    return longer.behind(after)  # who came a little later reads a little less
             run = _render(style, self.room.log.between(after, min(upto, after + MAX_RUN)))
             if len(self._printed) >= _RUNS:
                 del self._printed[next(iter(self._printed))]

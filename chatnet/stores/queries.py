@@ -115,7 +115,7 @@ ACCOUNTS = (
     .limit(_PAGE_ROWS)
 )
 CLAIMED = (
-    select(accounts.c.name, accounts.c.key, accounts.c.verifier, accounts.c.made_at)
+    select(claims.c.claim, accounts.c.name, accounts.c.key, accounts.c.verifier, accounts.c.made_at)
     .join(claims, claims.c.account == accounts.c.key)
-    .where(claims.c.claim == bindparam("claim"))
+    .where(claims.c.claim.in_(bindparam("claims", expanding=True)))
 )

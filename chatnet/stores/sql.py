@@ -198,10 +198,9 @@ class SqlStore:
     # -- accounts ------------------------------------------------------------------
 
     def find(self, claims: Iterable[str]) -> Account | None:
-        for claim in claims:
-            if rows := self._db.ask(queries.CLAIMED, claim=claim):
-                return Account(*rows[0])
-        return None
+        asked = list(claims)
+        found = {claim: row for claim, *row in self._db.ask(queries.CLAIMED, claims=asked)}
+        return next((Account(*found[claim]) for claim in asked if claim in found), None)
 
     def add(self, name: Name, verifier: str, at: float) -> bool:
         if self.find(name.claims):
