@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from enum import Enum
-from typing import Any, Protocol
+from itertools import takewhile
+from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -53,6 +53,7 @@ SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the
 _SPEECH = c.Say("", "")
 _ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
 _ALLOWED_IN_A_FLOOD = (*_ALLOWED_OUTSIDE, c.Login, c.Logout, c.Register)
+_NOBODY: frozenset[str] = frozenset()  # one for all: each would take 216 bytes
 _HEARD = (c.Say, c.Roll, c.Whisper, c.Announce, c.SetTopic, c.Typing)  # what a mute is about
 _FEATURES = (
     "history",
@@ -118,6 +119,14 @@ class Session:
     Answers leave in the order of the commands, because the journal fires in that order.
     """
 
+    # Not for want of memory alone: with more than thirty attributes Python's way to them is slow.
+    __slots__ = (
+        "_dialect", "_inside", "_last_word", "_leaving", "_network", "_on_their_way", "_parted",
+        "_patience", "_read_out_of", "_reading", "_replies", "_sent", "_slow", "_timer", "_trusted",
+        "_units", "_wire", "_wishes", "actor", "asked", "deaf", "echo", "ended", "full", "heard_at",
+        "here", "host", "id", "ignored", "pace", "past", "person", "quitting", "recall", "rooms",
+        "secret", "shut_out", "signalled_at", "since", "style", "unroll", "waiting", "write",
+    )  # fmt: skip
     _log = Logger()
     person: Person
 
@@ -141,7 +150,7 @@ class Session:
         self.actor = Actor("", "", False, address)
         self.rooms: dict[str, Seat] = {}
         self.here = ""  # the key of the room that plain speech goes to
-        self.ignored: set[str] = set()
+        self.ignored = _NOBODY
         self.secret = ""
         self.full = False
         self.ended = False
@@ -175,7 +184,7 @@ class Session:
         self._leaving, self._last_word = False, ("", "quit")  # closes when all was read
         self._parted = False  # was told the last word
         # What is said to this one alone, and where it begins to read once all before is out.
-        self._replies: deque[bytes | Audience] = deque()
+        self._replies: list[bytes | Audience] = []
         self._timer: IDelayedCall | None = None
         self._sent = 0  # what the wire had sent of what is large when the timer was set
 
@@ -527,18 +536,14 @@ class Session:
 
     def _reply(self) -> None:
         """Say as much as is to be said before it reads on somewhere; then let it read there."""
-        said: list[bytes] = []
-        while self._replies:
-            reply = self._replies.popleft()
-            if isinstance(reply, bytes):
-                said.append(reply)
-                continue
-            if said:
-                self._replies.appendleft(reply)
-                break
-            reply.release(self)
+        first = self._replies[0]
+        if not isinstance(first, bytes):
+            del self._replies[0]
+            first.release(self)
             return
-        self.write(b"".join(said))
+        said = list(takewhile(lambda reply: isinstance(reply, bytes), self._replies))
+        del self._replies[: len(said)]
+        self.write(b"".join(cast(list[bytes], said)))
 
     def _has_read_all(self) -> bool:
         return all(audience.caught_up(self) for audience in self._reading)

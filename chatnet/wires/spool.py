@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -24,6 +23,8 @@ class Source(Protocol):
 class Spool:
     """What the transport takes for the producer: it holds the session back while parts go out."""
 
+    __slots__ = ("_clock", "_full", "_next", "_session", "_then", "_write", "queue", "sent")
+
     def __init__(
         self, clock: IReactorTime, session: IPushProducer, write: Callable[[bytes], None]
     ) -> None:
@@ -31,7 +32,7 @@ class Spool:
         self._clock = clock
         self._session = session
         self._write = write
-        self.queue: deque[bytes | Source] = deque()  # to be sent before anything new
+        self.queue: list[bytes | Source] = []  # to be sent before anything new
         self._full = False  # the transport takes no more for now
         self._next: IDelayedCall | None = None
         self._then: Callable[[], None] | None = None  # what to do instead of letting go on
@@ -99,6 +100,6 @@ class Spool:
             self._session.resumeProducing()
 
     def _drop(self) -> None:
-        item = self.queue.popleft()
+        item = self.queue.pop(0)
         if not isinstance(item, bytes):
             item.close()
