@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -109,7 +110,7 @@ class Outlet:
 
     def _pass(self, data: bytes) -> None:
         """Let the transport send ``data`` when it can."""
-        ITransport(self.transport).write(data)
+        cast(ITransport, self.transport).write(data)
 
     def close(self) -> None:
         """Close once everything is sent, or in a few seconds."""
