@@ -70,3 +70,20 @@ def taken_in(found: Found) -> list[str]:
         cells = [f"{median(runs, 'cpu_per_message'):.3g}" for runs in by_server.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return lines
+
+
+def latencies(found: Found) -> list[str]:
+    """Return the lines of a table: when a message was at the last who hears it, and at each."""
+    lines = [
+        "| | | to the last: median, ms | 99 % | longest | to each: median, ms | 99 % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, by_server in found.items():
+        for server, runs in by_server.items():
+            places = [("last", 50), ("last", 99), ("last", 100), ("each", 0), ("each", 1)]
+            cells = [
+                statistics.median([told[what][place] / 1000 for told in runs] or [float("nan")])
+                for what, place in places
+            ]
+            lines.append(f"| {name} | {server} | {' | '.join(f'{cell:.2f}' for cell in cells)} |")
+    return lines

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks.servers import HOST, chatnet
+from benchmarks.tools import first_in_line
 
 MARK = b"|~|"  # stands in every message once, and nowhere else
 _UPGRADE = (
@@ -133,6 +134,29 @@ def drain(speaker: socket.socket) -> None:
     speaker.setblocking(True)
 
 
+def doors(readers: int, messages: int, rounds: int, store: str = "sqlite:") -> list[str]:
+    """Return the lines of a table: CPU per delivery at each door, and the ratio to JSON lines."""
+    costs: dict[int, dict[str, float]] = {}
+    for window in (16, 1):
+        count = messages if window > 1 else max(1, messages // 4)
+        found: dict[str, list[float]] = {door: [] for door in DOORS}
+        for _ in range(rounds):
+            for door, those in found.items():
+                those.append(measure(door, readers, count, window, store))
+        costs[window] = {door: statistics.median(those) for door, those in found.items()}
+    lines = [
+        f"| {readers:,} readers | 16 in flight, us | ratio | one in flight, us | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for door in DOORS:
+        cells = [
+            f"{those[door]:.2f} | {those[door] / those['JSON lines']:.2f}"
+            for those in costs.values()
+        ]
+        lines.append(f"| {door} | {' | '.join(cells)} |")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--readers", type=int, default=1000)
@@ -140,19 +164,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--store", default="sqlite:")
     given = parser.parse_args()
-    out = sys.stdout.write
-    for window in (16, 1):
-        messages = given.messages if window > 1 else max(1, given.messages // 4)
-        found: dict[str, list[float]] = {door: [] for door in DOORS}
-        for _ in range(given.rounds):
-            for door, costs in found.items():
-                costs.append(measure(door, given.readers, messages, window, given.store))
-        out(f"\n{given.readers} readers, {messages} messages of 100 bytes, {window} in flight\n\n")
-        out("| door | CPU, us per delivery | ratio to JSON lines |\n|---|---|---|\n")
-        base = statistics.median(found["JSON lines"])
-        for door, costs in found.items():
-            cost = statistics.median(costs)
-            out(f"| {door} | {cost:.2f} | {cost / base:.2f} |\n")
+    first_in_line()
+    table = doors(given.readers, given.messages, given.rounds, given.store)
+    sys.stdout.write("\n".join(table) + "\n")
 
 
 if __name__ == "__main__":

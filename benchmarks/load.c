@@ -344,7 +344,7 @@ static void come(struct client *c)
 
 static void wait_for(int *count, int wanted, int still, const char *what)
 {
-    static int seen;
+    static int seen = -1;
     static uint64_t since;
     if (*count != seen) seen = *count, since = now();
     if (now() - since > (uint64_t)patience_s * 1000000000u) fail("%s: %d of %d", what, still, wanted);
@@ -418,7 +418,7 @@ static double quantile(double q)
     for (int i = 0; i < BUCKETS; i++) count += each[i];
     for (int i = 0; i < BUCKETS; i++)
         if ((sum += each[i]) > q * (double)(count - 1))
-            return (double)((32ull + (uint64_t)i % 32) << (i / 32)) / (i < 32 ? 1e3 : 1e3);
+            return (double)((32ull + (uint64_t)i % 32) << (i / 32)) / 1e3;
     return 0;
 }
 

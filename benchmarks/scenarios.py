@@ -6,9 +6,9 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from benchmarks.servers import Dialect, Process, Server
+from benchmarks.servers import Dialect, Server
 from benchmarks.tools import built
 
 RUN_SECONDS = 300
@@ -39,13 +39,22 @@ SCENARIOS = {
                  {"clients": 1000, "messages": 40, "warm": 10, "rate": 10}),
         Scenario("S8", "one room of 100, 200 messages a second, from all",
                  {"clients": 100, "senders": -1, "messages": 8, "warm": 1, "rate": 200}),
+        Scenario("L2", "one to one, 20 messages a second",
+                 {"clients": 2, "messages": 100, "warm": 10, "rate": 20}),
         Scenario("S5", "10,000 connections, ten in a room, that say nothing",
                  {"clients": 10000, "rooms": 1000, "messages": 0, "idle_s": 10, "addresses": 20}),
     )
 }  # fmt: skip
 
 
-def run(server: Process, dialect: Dialect, crowd: Crowd) -> dict[str, Any]:
+class Found(Protocol):
+    """A server that runs somewhere."""
+
+    port: int
+    pid: int
+
+
+def run(server: Found, dialect: Dialect, crowd: Crowd) -> dict[str, Any]:
     """Send ``crowd`` to ``server``, and return what ``load`` tells.
 
     Raises:
@@ -65,5 +74,7 @@ def run(server: Process, dialect: Dialect, crowd: Crowd) -> dict[str, Any]:
 
 def measure(server: Server, scenario: Scenario) -> dict[str, Any]:
     """Run ``scenario`` on a server of its own."""
+    crowd = {"together": server.together, **scenario.crowd}
+    crowd["messages"] = -(-crowd["messages"] // server.patience)
     with server.start() as process:
-        return run(process, server.dialect, {"together": server.together, **scenario.crowd})
+        return run(process, server.dialect, crowd)

@@ -219,15 +219,16 @@ class Server:
     start: Callable[[], Process]
     dialect: Dialect
     together: int = 256  # how many come at once: some listen with a queue of five
+    patience: int = 1  # it is told this many times less, if it takes that much longer
 
 
 LIMIT = Server("C limit", least, LEAST)
 DURABLE = Server("chatnet", generous, TEXT)
 MEMORY = Server("chatnet, memory:", lambda: generous("--store", "memory:"), TEXT)
 PEERS = (
-    Server("InspIRCd", inspircd, IRC),
+    Server("InspIRCd", inspircd, IRC, 1000),
     Server("ngIRCd", ngircd, IRC, 8),
     Server("miniircd", miniircd, IRC, 4),
-    Server("twisted.words", words, WORDS),
+    Server("twisted.words", words, WORDS, 256, 4),
 )
 ALL = (LIMIT, DURABLE, MEMORY, *PEERS)
