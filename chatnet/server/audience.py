@@ -193,8 +193,9 @@ class Audience:
             ):
                 if not reader.full:  # like the one before it, and nearly everyone
                     cursor.after = upto
+                    write = reader.write  # which is no method of it: Python is slow to see that
                     try:
-                        reader.write(whole)
+                        write(whole)
                     except Exception:
                         self._broke(reader)
                 continue

@@ -73,9 +73,8 @@ class Outlet:
         plain, spool = self._plain, self._spool
         if (
             plain is None
-            or plain.dataBuffer
             or plain._tempDataBuffer
-            or plain.disconnecting
+            or plain.dataBuffer
             or spool is None
             or spool.queue
         ):
