@@ -1,4 +1,4 @@
-"""The log: lines for people, or for programs, one JSON object each."""
+"""The log: for people as Twisted writes it, or for programs, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any, TextIO, cast
 
 from twisted.logger import (
     FileLogObserver,
+    FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
@@ -90,21 +92,29 @@ def json_observer(out: TextIO) -> ILogObserver:
 
 
 def text_observer(out: TextIO) -> ILogObserver:
-    """Return what writes every event to ``out``."""
+    """Return what writes every event to ``out``, as Twisted does."""
     return cast(ILogObserver, FileLogObserver(out, as_text))
 
 
 def opener(
-    twistd: Mapping[str, Any], observer: Callable[[TextIO], ILogObserver]
+    twistd: Mapping[str, Any], text: bool, keeps: ILogFilterPredicate
 ) -> Callable[[], ILogObserver]:
     """Return how to open the log where ``twistd``, its options, would have its own.
+
+    In ``text`` or JSON, and with what ``keeps`` does not refuse.
 
     A file is rotated as twistd's, also by SIGUSR1; a daemon's is ``twistd.log`` if it has no name.
     """
 
+    def observer(out: TextIO) -> ILogObserver:
+        every = text_observer(out) if text else json_observer(out)
+        return cast(ILogObserver, FilteringLogObserver(every, [keeps]))
+
     def opened() -> ILogObserver:
         name = twistd["logfile"] or ("" if twistd["nodaemon"] else "twistd.log")
         if name in ("", "-"):
+            if name and not twistd["nodaemon"]:
+                sys.exit("Daemons cannot log to stdout, exiting!")  # twistd's own words
             return observer(sys.stdout)
         file = LogFile.fromFullPath(name)
         if not signal.getsignal(signal.SIGUSR1):
