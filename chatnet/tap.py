@@ -47,7 +47,7 @@ from chatnet.server.turn import Turn
 from chatnet.settings import Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.pieces import orphans
-from chatnet.stores.worker import Worker
+from chatnet.stores.worker import AtOnce, Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
@@ -130,8 +130,10 @@ def build(
     threads = cast(IReactorFromThreads, reactor)
     write, read = open_stores(settings, _notice)
     write.log.write(Batch([], discards=[*write.log.strays(), *orphans(write.log)]))
-    writer = Worker(threads, "chatnet writer")
-    reader = writer if read is write else Worker(threads, "chatnet reader")
+    writer: AtOnce | Worker = AtOnce()  # memory keeps nobody waiting
+    reader = writer
+    if read is not write:
+        writer, reader = Worker(threads, "chatnet writer"), Worker(threads, "chatnet reader")
     hasher = Worker(threads, "chatnet passwords", HASHERS)
     journal = Journal(clock, writer, write.log, reader, read.log)
     turn = Turn(clock)
