@@ -18,7 +18,7 @@ class Settings:
     listen: tuple[str, ...] = ("tcp:8888",)  # Twisted endpoint strings
     data: str = "chatnet-data"  # the folder of all that is kept
     store: str = field(default="sqlite:", repr=False)  # a URL, perhaps with a password
-    password: str = ""  # asked for first; empty: none
+    password: str = field(default="", repr=False)  # asked for first; empty: none
     max_clients: int = 10_000
     max_message: int = 16 * 1024 * 1024  # 0: any length
     password_length: tuple[int, int] = (4, 128)  # characters
@@ -39,7 +39,10 @@ class Settings:
     password_seconds: float = 60.0  # to say the server's password
     stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops
     retention: float = 0.0  # for which what is said is kept; 0: for good
+    room_grace: float = 604_800.0  # for which a deleted room can be restored; 0: for good
     limits: tuple[tuple[str, str], ...] = ()  # changes to chatnet.core.limits.TABLE
     admin_socket: bool = True  # operators of this machine are heard, at a socket in the folder
     admin: tuple[str, ...] = ()  # endpoints where they are heard besides
+    log_level: str = "info"  # and worse is kept in the log
     journal: str = ""  # where messages are kept; empty: in the store
+    sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # "config" or "option"

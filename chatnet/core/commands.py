@@ -269,6 +269,33 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class RenameRoom:
+    """Let ``room`` be called ``name``; its owner only. Its old name goes on to lead to it."""
+
+    room: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRoom:
+    """Put everybody out of ``room`` and let nobody in; its owner only.
+
+    It can be restored for ``grace`` seconds (0: for good); the server fills them in.
+    """
+
+    room: str
+    reason: str = ""
+    grace: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRoom:
+    """Let ``room``, which was deleted, be what it was; staff only."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """Let only those into ``room`` who know ``password``; the server makes ``lock`` of it."""
 
@@ -380,6 +407,24 @@ class Unexempt:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerSet:
+    """Let ``what``, as ``dials`` names it, be ``value`` for ``seconds`` (0: for good)."""
+
+    what: str
+    value: str
+    seconds: float = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUnset:
+    """Let ``what`` be again as the server was started."""
+
+    what: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Purge:
     """Delete what ``who`` said in the last ``seconds`` in ``room``, or in all of them: ``*``."""
 
@@ -467,6 +512,9 @@ Moderation = (
     | Devoice
     | Invite
     | Configure
+    | RenameRoom
+    | DeleteRoom
+    | RestoreRoom
     | Lock
     | Unlock
     | SetTopic
@@ -475,7 +523,9 @@ Moderation = (
 RoomCommand = (
     Say | Roll | Join | Leave | Delete | Moderation  # decided by the rules; changes a room's log
 )
-Governing = SetRank | ServerBan | ServerUnban | Exempt | Unexempt  # changes the staff's log
+Governing = (  # changes the staff's log
+    SetRank | ServerBan | ServerUnban | Exempt | Unexempt | ServerSet | ServerUnset
+)
 StaffCommand = Governing | Purge
 Telling = Whisper | Announce  # changes the log of a person, or of everybody
 RoomQuery = ListMembers | ListBans | ShowTopic | History

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from chatnet.core import commands as c, events as e
+from chatnet.core import commands as c, dials, directory, events as e
 from chatnet.core.addresses import network_of, party_of
 from chatnet.core.durations import spell_duration
 from chatnet.core.names import LONGEST, OPERATOR, fold
@@ -62,6 +62,28 @@ def check_by(office: Office, actor: Actor, by: str) -> None:
         raise NotAllowed(f"That was done by {by}: {above} can take it back, and nobody below.")
 
 
+def check_lift(
+    office: Office,
+    state: RoomState,
+    actor: Actor,
+    command: c.Ban | c.Mute | c.Unban | c.Unmute,
+    now: float,
+) -> None:
+    """See that ``actor`` may lift, or lay anew, what staff of a higher rank laid in the room.
+
+    What they did as moderators of the room is the room's affair.
+
+    Raises:
+        NotAllowed: their rank is higher.
+    """
+    held = state.bans if isinstance(command, c.Ban | c.Unban) else state.mutes
+    target = command.target if isinstance(command, c.Ban | c.Mute) else ""
+    for key, laid in held.items():
+        meant = key == target or fold(laid.who) == fold(command.who)
+        if meant and laid.holds(now) and fold(laid.by) not in state.moderators:
+            check_by(office, actor, laid.by)
+
+
 def decide(
     office: Office, actor: Actor, command: c.Governing, now: float, present: Iterable[Actor] = ()
 ) -> list[e.Acted]:
@@ -97,8 +119,23 @@ def decide(
             measure = _held(office.exempt, kind, what, "exempt", now)
             check_by(office, actor, measure.by)
             return [_lifted(actor, "unexempt", measure, reason)]
+        case c.ServerSet(what, value, seconds, reason):
+            value, was = dials.checked(what, value), _was(office, what, now)
+            until = now + seconds if seconds else 0.0
+            return [e.Acted(actor.name, "set", what, "", value, was, until, reason)]
+        case c.ServerUnset(what, reason):
+            was = _was(office, what, now)
+            if not was:
+                raise NotAllowed(f"Nobody set {what[:LONGEST]}: it is as the server was started.")
+            return [e.Acted(actor.name, "unset", what, was=was, reason=reason)]
         case _:
             assert_never(command)
+
+
+def _was(office: Office, what: str, now: float) -> str:
+    """Return what ``what`` is set to: until when, and the value; empty if nobody set it."""
+    held = office.setting(what, now)
+    return f"{held.until:.0f} {held.value}" if held is not None else ""
 
 
 def _rank(office: Office, actor: Actor, command: c.SetRank) -> e.Acted:
@@ -189,10 +226,11 @@ def refusal(ban: Measure, now: float) -> Banned:
 def noted(
     state: RoomState, actor: Actor, command: c.RoomCommand, events: Sequence[e.Event]
 ) -> e.Acted | None:
-    """Return what the staff's log says of ``command``, which ``actor`` may do by rank alone.
+    """Return what the staff's log says of ``command``, which ``actor`` may do.
 
-    ``state`` is the room's before ``events``, which it causes. None if nothing: it is no act of
-    staff, or nothing happens.
+    That is by rank alone, or about what rooms are called and which there are. ``state`` is the
+    room's before ``events``, which it causes. None if nothing: it is no act of staff, or nothing
+    happens.
     """
     verb = _VERBS.get(type(command))
     event = None if not events else events[0] if isinstance(command, c.Configure) else events[-1]
@@ -201,6 +239,7 @@ def noted(
     whom = str(getattr(event, "who", "") or getattr(event, "author", ""))
     before = {
         c.SetTopic: state.topic,
+        c.RenameRoom: state.name,
         c.Retain: f"{state.retention:g}",
         c.Configure: f"{state.settings.get(getattr(command, 'setting', ''), 0.0):g}",
         c.Own: state.moderators.get(state.owner, ""),
@@ -213,6 +252,8 @@ def noted(
             to = f"{seconds:g}"
         case e.Configured(_, setting, value):
             whom, to = setting, f"{value:g}"
+        case e.RoomRenamed(_, _, new):
+            to = new
         case e.Deleted(_, message):
             to = f"#{message}"
         case _:
@@ -245,6 +286,8 @@ _VERBS: dict[type[c.Command], str] = {
     c.Op: "op", c.Deop: "deop", c.Own: "owner", c.Lock: "lock", c.Unlock: "unlock",
     c.Voice: "voice", c.Devoice: "devoice", c.Invite: "invite", c.Configure: "set",
     c.SetTopic: "topic", c.Retain: "retain", c.Delete: "delete",
+    c.RenameRoom: directory.RENAMED, c.DeleteRoom: directory.DELETED,
+    c.RestoreRoom: directory.RESTORED,
 }  # fmt: skip
 
 
@@ -266,12 +309,25 @@ def _undo(act: e.Acted, now: float) -> c.Governing | None:
             return c.ServerUnban(kind, what)
         case "exempt":
             return c.Unexempt(kind, what)
+        case "set" | "unset":
+            return _turned_back(act, now)
         case "unban" if left >= 0:
             return c.ServerBan(kind, what, left, act.was, act.note)
         case "unexempt" if left >= 0:
             return c.Exempt(kind, what, left, act.was)
         case _:
             return None
+
+
+def _turned_back(act: e.Acted, now: float) -> c.ServerSet | c.ServerUnset | None:
+    """Return what lets be so again what was so before ``act`` set, or unset, something."""
+    if act.until and act.until <= now:
+        return None
+    until, _, value = act.was.partition(" ")
+    over = not until or 0 < float(until) <= now
+    if not over:
+        return c.ServerSet(act.whom, value, float(until) - now if float(until) else 0)
+    return c.ServerUnset(act.whom) if act.verb == "set" else None
 
 
 def _undo_in_room(act: e.Acted, now: float) -> c.Moderation | None:
@@ -297,6 +353,10 @@ def _undo_in_room(act: e.Acted, now: float) -> c.Moderation | None:
             return c.Devoice(room, whom)
         case "devoice":
             return c.Voice(room, whom)
+        case directory.RENAMED:
+            return c.RenameRoom(whom, act.was)
+        case directory.DELETED if not act.until or now < act.until:
+            return c.RestoreRoom(whom)
         case "set":
             return c.Configure(room, whom, float(act.was))
         case "lock":

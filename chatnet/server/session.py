@@ -19,7 +19,6 @@ from chatnet import __version__
 from chatnet.core import commands as c
 from chatnet.core.large import LARGE, Work
 from chatnet.core.limits import Registration
-from chatnet.core.names import room_name
 from chatnet.core.refusals import (
     Malformed,
     NotAMember,
@@ -344,7 +343,7 @@ class Session:
             NotAMember: it is in none.
         """
         if name:
-            return room_name(name).key
+            return self._network.key_of(name)
         if not self.in_room():
             raise NotAMember("You are in no room. /join ROOM enters one, /rooms lists them.")
         return self.here
@@ -560,7 +559,9 @@ class Session:
 
     def say(self, reply: Reply, cid: str | None) -> None:
         if isinstance(reply, Sorry):
-            self._network.meter.refusals[reply.refusal.code] += 1
+            code = reply.refusal.code
+            self._network.meter.refusals[code] += 1
+            self._log.debug("{name} is refused: {why}", name=self.actor.name or self.id, why=code)
         said = self.printed(reply, cid)
         if said:
             self._replies.append(said)
@@ -574,7 +575,7 @@ class Session:
             c.PROTOCOL,
             settings.name,
             __version__,
-            "" if self.shut_out else settings.motd,
+            "" if self.shut_out else self.host.dials.motd,
             self.actor.name,
             self.id,
             self.shut_out,

@@ -243,7 +243,8 @@ class KeptTests(AccountCase):
         self.rig.clock.advance(5)
         guest.types("/newuser cat secret", "as myself")
         self.rig.restart()
-        self.desk = Desk(Building(self.rig.factory, 0.0, list, list, list), all_of_them())
+        building = Building(self.rig.factory, 0.0, list, list, lambda: (self.rig.settings, ()))
+        self.desk = Desk(building, all_of_them())
         self.line = self.calls_at()
         rows = self.rows(self.line, "account export cat")
         self.assertEqual([row["text"] for row in rows if row["kept"] == "said"], ["as myself"])
@@ -292,6 +293,21 @@ class KeptTests(AccountCase):
         self.assertIn("is erased", self.say("account erase ann --sure"))
         self.assertEqual(list(self.rig.network.office.ranks), ["cat"])
         self.assertIsInstance(self.no("account erase ann --sure"), refusals.NoSuchPerson)
+
+    def test_it_is_done_once_at_a_time(self) -> None:
+        self.rig.account("cat")
+        for name in ("ann", "cat"):
+            self.say(f"account role {name} owner")
+        command, values = self.command("account erase ann --sure")
+        results: list[Any] = []
+        self.line.callRemote(command, **values).addBoth(results.append)
+        self.settle()
+        self.assertIn("is just being erased", str(self.no("account erase ann --sure")))
+        self.assertIn("the server's last owner", str(self.no("account erase cat --sure")))
+        self.ann.hangs_up()
+        self.settle()
+        self.assertIn("ann is erased", results[0]["said"])
+        self.assertEqual(self.rig.network.erasing, set())
 
     def test_what_is_broken_off_is_taken_up_again(self) -> None:
         self.gone()

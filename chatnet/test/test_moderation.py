@@ -49,7 +49,7 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.History: ("muted", "both", "nobody"),
     c.Find: ("muted", "both", "nobody"),
     c.Delete: ("muted", "both", "moderator"),  # of one's own; see test_deletion
-    c.Say: ("member", "both", "nobody"),
+    c.Say: ("member", "both", "moderator"),  # unless banned or muted there
     c.Typing: ("member", "both", "nobody"),
     c.Roll: ("member", "both", "nobody"),
     c.SetTopic: ("moderator", "both", "moderator"),
@@ -68,12 +68,17 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.Devoice: ("moderator", "both", "moderator"),
     c.Invite: ("moderator", "both", "admin"),
     c.Configure: ("moderator", "both", "admin"),
+    c.RenameRoom: ("owner", "account", "admin"),
+    c.DeleteRoom: ("owner", "account", "admin"),
+    c.RestoreRoom: ("nobody", "both", "admin"),
     c.Own: ("owner", "both", "admin"),
     c.SetRank: ("nobody", "both", "admin"),
     c.ServerBan: ("nobody", "both", "moderator"),
     c.ServerUnban: ("nobody", "both", "moderator"),
     c.Exempt: ("nobody", "both", "admin"),
     c.Unexempt: ("nobody", "both", "admin"),
+    c.ServerSet: ("nobody", "both", "admin"),
+    c.ServerUnset: ("nobody", "both", "admin"),
     c.Purge: ("nobody", "both", "moderator"),
     c.Operate: ("nobody", "both", "moderator"),
 }
@@ -112,6 +117,7 @@ class PermissionTests(SynchronousTestCase):
             by_role = least != "nobody" and role >= Role[least.upper()]
             by_role &= accounts == "both" or registered == (accounts == "account")
             by_rank = staff != "nobody" and rank >= Rank[staff.upper()]
+            by_rank &= verb is not c.Say or role not in (Role.BANNED, Role.MUTED)
             self.assertEqual(
                 permits(verb, role, registered, rank),
                 by_role or by_rank,
