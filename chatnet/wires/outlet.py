@@ -33,6 +33,7 @@ class Outlet:
     session: ISession
     transport: ITransport | None
     _plain: Connection | None = None  # the transport, if it is TCP without TLS
+    _direct: Callable[[bytes], int] | None = None  # sends through it, while nothing is in parts
     _spool: Spool | None = None  # from when the session can speak until the connection is gone
     _cutting: IDelayedCall | None = None
 
@@ -69,30 +70,33 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send ``data``: at once if nothing waits before it, without asking the reactor twice."""
-        # All that a delivery costs here, besides the system call: see docs/performance.md.
-        plain, spool = self._plain, self._spool
-        if (
-            plain is None
-            or plain._tempDataBuffer
-            or plain.dataBuffer
-            or spool is None
-            or spool.queue
-        ):
-            if spool is not None and spool.queue:
-                spool.add(data)
-            else:
-                self._pass(data)
+        # What a delivery costs here, besides the system call: see docs/performance.md.
+        direct, plain = self._direct, self._plain
+        if direct is None or plain is None or plain._tempDataBuffer or plain.dataBuffer:
+            self._write_behind(data)
             return
         try:
-            sent = plain.socket.send(data)
+            sent = direct(data)
         except OSError:  # full, or broken: the reactor finds out which
             sent = 0
         if sent < len(data):
             plain.write(data[sent:])
 
+    def _write_behind(self, data: bytes) -> None:
+        """Send ``data`` after what waits before it, or as the transport does by itself."""
+        plain, spool = self._plain, self._spool
+        if spool is not None and spool.queue:
+            spool.add(data)
+        elif self._direct is None and plain is not None and spool is not None:
+            self._direct = plain.socket.send  # all that went out in parts is out
+            self.write(data)
+        else:
+            self._pass(data)
+
     def unroll(self, source: Source) -> None:
         """Send what ``source`` has, in parts, before anything that is written later."""
         if self._spool is not None:
+            self._direct = None
             self._spool.add(source)
         else:
             source.close()
@@ -162,7 +166,7 @@ class Outlet:
         """
         if self._spool is not None:
             self._spool.clear()
-        self._plain, self.transport, self._spool = None, GONE, None
+        self._plain, self._direct, self.transport, self._spool = None, None, GONE, None
 
     def _cut(self) -> None:
         self._cutting = None
