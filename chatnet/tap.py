@@ -48,7 +48,7 @@ from chatnet.server.turn import Turn
 from chatnet.settings import Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.pieces import orphans
-from chatnet.stores.worker import Worker
+from chatnet.stores.worker import AtOnce, Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
@@ -138,8 +138,10 @@ def build(
     threads = cast(IReactorFromThreads, reactor)
     write, read = open_stores(settings, _notice)
     write.log.write(Batch([], discards=[*write.log.strays(), *orphans(write.log)]))
-    writer = Worker(threads, "chatnet writer")
-    reader = writer if read is write else Worker(threads, "chatnet reader")
+    writer: AtOnce | Worker = AtOnce()  # memory keeps nobody waiting
+    reader = writer
+    if read is not write:
+        writer, reader = Worker(threads, "chatnet writer"), Worker(threads, "chatnet reader")
     at_once = hashers(_cores())
     hasher = Worker(threads, "chatnet passwords", at_once)
     journal = Journal(clock, writer, write.log, reader, read.log)
@@ -147,6 +149,7 @@ def build(
     budget = Budget(clock, settings.budget)
     transcript = _transcript if settings.transcript else None
     network = Network(journal, turn, clock, transcript, settings.retention, budget)
+    journal.catch_up()
     network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
     limits = Limits(settings.limits)
     accounts = Accounts(
@@ -191,6 +194,7 @@ def build(
             certificates.stop()
         host.dials.stop()
         defence.levels.stop()
+        journal.stop()
         for worker in workers:
             worker.stop()
         for stores in dict.fromkeys((write, read)):

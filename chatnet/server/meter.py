@@ -35,9 +35,7 @@ class Meter:
         """Count ``entries``, which are to follow the one at ``head`` without a gap."""
         if entries[0].seq != head + 1 or entries[-1].seq != head + len(entries):
             self.disorders += 1
-        counts = self.entries
-        for entry in entries:
-            counts[type(entry.event)] += 1
+        self.entries.update([type(entry.event) for entry in entries])
 
 
 class Pulse:

@@ -65,7 +65,7 @@ class Network:
         self.journal = journal
         self.settle = journal.settle
         self._clock = clock
-        self._chronicle = Chronicle(transcript)
+        self.chronicle = Chronicle(clock, transcript)
         self.visitors = Visitors(self, clock)
         self.erasing: set[str] = set()  # the keys of accounts that just are
         # What answers a line of an operator's, who is connected by that id.
@@ -115,6 +115,20 @@ class Network:
             done = self._append(session, audience, (), cid)
             return done.addBoth(self.seating.left, session, seat)
         return self._append(session, audience, events, cid)
+
+    def is_plain(self, session: Participant, key: str) -> bool:
+        """Return whether no rule of the room ``key`` is to be asked when ``session`` speaks."""
+        audience = self.audiences.get(key)
+        return audience is not None and rules.speaks_freely(audience.room.decided, session.actor)
+
+    def say_all(self, session: Participant, key: str, bodies: Sequence[str]) -> Deferred[Any]:
+        """Say all ``bodies`` in the open room ``key``, where ``session`` speaks freely.
+
+        Fires as ``submit`` does.
+        """
+        name = session.actor.name
+        said = [e.Said(name, body) for body in bodies]
+        return self._append(session, self.audiences[key], said)
 
     def _decide(
         self, room: Room, actor: Actor, command: c.RoomCommand
@@ -436,10 +450,12 @@ class Network:
         audience = self.audiences[entries[0].room]
         room = audience.room
         self.meter.deliver(entries, room.log.head)
-        room.log.extend(entries)
+        audience.unkept += room.log.extend(entries)
         audience.used_at = entries[0].at
         listed = False  # whether something happened that is asked for while nobody is there
         for entry in entries:
+            if type(entry.event) is e.Said:  # nearly always, and it changes nothing
+                continue
             match entry.event:
                 case e.Joined(who):
                     self.seating.arrived(audience, fold(who), entry.seq)
@@ -463,9 +479,8 @@ class Network:
                 case e.Opened() if entry.seq > 1:  # again, after it was discarded
                     listed = True
             room.evolve(entry)
-        self._chronicle.note(room, entries)
+        self.chronicle.note(room, entries)
         head = room.log.head
-        audience.unkept += sum([e.weight(entry.event) for entry in entries])
         if (
             listed
             or head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT
@@ -523,7 +538,7 @@ def _answers(session: Participant) -> Answers:
 def _skip_own(
     entries: Sequence[e.Entry], session: Participant, audience: Audience
 ) -> Sequence[e.Entry]:
-    mine = [entry.seq for entry in entries if isinstance(entry.event, e.OWN)]
+    mine = [entry.seq for entry in entries if type(entry.event) in e.OWN]
     if mine:
         audience.skip(session, mine)
     return entries

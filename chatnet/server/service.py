@@ -189,6 +189,7 @@ class ChatService(Service):
         factory.say_goodbye("Server is shutting down.")
         await self._emptied(factory)
         await self._settled()
+        network.chronicle.stop()
         self._close()
         if self._folder is not None:
             self._folder.release()

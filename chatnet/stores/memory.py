@@ -100,6 +100,9 @@ class MemoryStore:
             self._logs.pop(room, None)
             self._states.pop(room, None)
 
+    def index(self, limit: int) -> bool:
+        return False
+
     def load(self, room: str) -> tuple[int, RoomState]:
         if room not in self._states:
             return 0, RoomState()
