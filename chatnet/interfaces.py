@@ -367,6 +367,13 @@ class IAccounts(Interface):
     def made_since(at: float) -> Deferred[int]:
         """Return how many accounts were made since ``at``, in UTC seconds since the epoch."""
 
+    def check_length(password: str) -> None:
+        """See that ``password`` may be one.
+
+        Raises:
+            BadPassword: it is too short or too long.
+        """
+
     def register(name: Name, password: str, address: str, gone: Gone = never) -> Deferred[Account]:
         """Make an account, unless who asks for it is gone when it is its turn.
 

@@ -124,7 +124,7 @@ class Accounts:
         return await self._turns.do(work, party_of(address), cost, gone)
 
     async def _register(self, name: Name, password: str, address: str, gone: Gone) -> Account:
-        self._check_length(password)
+        self.check_length(password)
         if await self.find(name):
             raise NameTaken(f"There is an account called {name.text}, or too much like it.")
         verifier = await self._hash(password, address, gone)
@@ -153,12 +153,12 @@ class Accounts:
         return cast(MemberAvatar, avatar)
 
     async def _change(self, name: Name, old: str, new: str, address: str, gone: Gone) -> None:
-        self._check_length(new)
+        self.check_length(new)
         await self._login(name, old, address, gone)
         await self._replace(name.key, new)
 
     async def _reset(self, name: Name, password: str) -> None:
-        self._check_length(password)
+        self.check_length(password)
         await self._replace(name.key, password)
 
     async def _replace(self, key: str, password: str) -> None:
@@ -182,7 +182,7 @@ class Accounts:
     async def _matches(self, password: str, verifier: str) -> bool:
         return await self._hasher.run(matches, password, verifier)
 
-    def _check_length(self, password: str) -> None:
+    def check_length(self, password: str) -> None:
         fewest, most = self.password_length
         if not fewest <= len(password) <= most:
             raise BadPassword(f"A password has {fewest} to {most} characters here.")

@@ -59,6 +59,7 @@ class OperatorsFactory(ServerFactory):
 
     def stopFactory(self) -> None:
         """The server stops: nobody is heard any more."""
+        self.desk.stop()
         for port in list(self.ports):
             assert port.transport is not None
             port.transport.loseConnection()

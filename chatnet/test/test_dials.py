@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessTerminated
+from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, LogLevelFilterPredicate, PredicateResult
@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from chatnet.admin.jobs import Job, Jobs
+from chatnet.admin.jobs import Job
 from chatnet.core import commands as c, dials, events as e
 from chatnet.core.codec import decode_state, encode_state
 from chatnet.core.limits import Limits
@@ -379,6 +379,8 @@ class JobTests(PortCase):
         self.jobs: list[Job] = []
         self.words: list[str] = []
         self.written: dict[int, bytes] = {}
+        self.signals: list[str] = []
+        self.gone = False
         object.__setattr__(self.desk.building, "spawn", self.spawn)
         self.line = self.calls_at()
 
@@ -392,6 +394,11 @@ class JobTests(PortCase):
 
     def closeChildFD(self, fd: int) -> None:  # noqa: N802 -- Twisted's name
         pass
+
+    def signalProcess(self, name: str) -> None:  # noqa: N802 -- Twisted's name
+        if self.gone:
+            raise ProcessExitedAlready
+        self.signals.append(name)
 
     def closeStdin(self) -> None:  # noqa: N802 -- Twisted's name
         pass
@@ -461,7 +468,18 @@ class JobTests(PortCase):
         self.assertIn("in memory", str(self.refusal(self.line, "verify")))
         asked = Deferred.fromCoroutine(self.desk.converse(OPERATOR_ACTOR, "1", "backup /srv/x"))
         self.failureResultOf(asked, NotAllowed)
-        self.assertEqual(vars(Jobs()), {"_busy": ""})
+        self.assertIsNone(self.desk.job)
+
+    def test_what_runs_is_ended_with_the_server(self) -> None:
+        results = self.starts(f"backup {self.folder}/new.gz")
+        self.factory.stopFactory()
+        self.assertEqual(self.signals, ["TERM"])
+        self.gone = True
+        self.desk.stop()
+        self.ends(130)
+        self.assertIn("came to nothing", str(results[0].value))
+        self.desk.stop()
+        self.assertEqual(self.signals, ["TERM"])
 
 
 class Handle:
