@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
 from chatnet.admin.jobs import Job
+from chatnet.admin.port import OperatorsFactory
 from chatnet.core import commands as c, dials, events as e
 from chatnet.core.codec import decode_state, encode_state
 from chatnet.core.limits import Limits
@@ -82,6 +83,28 @@ class RuleTests(SynchronousTestCase):
         self.act(c.ServerUnset("level"))
         self.assertIsNone(self.value("level"))
         self.assertRaises(NotAllowed, self.act, c.ServerUnset("level"))
+
+    def test_nobody_sets_anew_what_a_higher_rank_set(self) -> None:
+        admin = Actor("mia", "mia", True, "", Rank.ADMIN)
+
+        def does(actor: Actor, command: c.ServerSet | c.ServerUnset, now: float) -> None:
+            (event,) = decide(self.office, actor, command, now)
+            self.office.evolve(event)
+
+        does(admin, c.ServerSet("motd", "one"), 100)
+        does(OPERATOR_ACTOR, c.ServerSet("motd", "two", 60), 100)
+        for command in (
+            c.ServerSet("motd", "x"),
+            c.ServerSet("motd", "x", 5),
+            c.ServerUnset("motd"),
+        ):
+            with self.assertRaisesRegex(NotAllowed, "done by operator: an owner can take it back"):
+                does(admin, command, 159)
+        does(admin, c.ServerSet("motd", "three"), 160)  # it is over
+        does(OPERATOR_ACTOR, c.ServerSet("motd", "four"), 161)
+        self.assertRaises(NotAllowed, does, admin, c.ServerSet("motd", "x", 5), 162)
+        does(OPERATOR_ACTOR, c.ServerUnset("motd"), 163)
+        does(admin, c.ServerSet("motd", "five"), 164)
 
     def test_each_is_taken_back(self) -> None:
         first = self.act(c.ServerSet("motd", "one"))
@@ -472,7 +495,7 @@ class JobTests(PortCase):
 
     def test_what_runs_is_ended_with_the_server(self) -> None:
         results = self.starts(f"backup {self.folder}/new.gz")
-        self.factory.stopFactory()
+        OperatorsFactory(self.desk, True).stopFactory()
         self.assertEqual(self.signals, ["TERM"])
         self.gone = True
         self.desk.stop()
