@@ -130,7 +130,8 @@ async def _turn(desk: Desk, operator: Operator, turn: turning.Turn) -> Answer:
             sentence += f" {count:,} made an account in the last {DAYS} days."
         case c.ServerSet("limit connections", value):
             crowded = host.defence.crowded(Limits([("connections", value)]).connections.most)
-            sentence += f" {crowded:,} addresses have more now, and would keep them."
+            have = "address has" if crowded == 1 else "addresses have"
+            sentence += f" {crowded:,} {have} more now, and would keep them."
     return Answer(f"{sentence} Nothing was done.")
 
 
