@@ -6,6 +6,9 @@ import asyncio
 import io
 import os
 import sys
+from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
@@ -14,23 +17,43 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatnet.client.exits import INTERRUPTED, explain
+from chatnet.client.exits import INTERRUPTED, Exit, explain
 from chatnet.client.link import Link
 from chatnet.client.options import Options, parse
 from chatnet.client.plain import PATIENCE_SECONDS, Plain, Printer
+from chatnet.client.settings import BadSettings, read_settings, settings_path
 from chatnet.client.tls import reach
 from chatnet.client.trust import known_servers
 
+_NO_SCREEN = (
+    "The full-screen client needs Textual: pip install 'chatnet[tui]'. This is the line mode, which"
+    " --plain asks for without this sentence."
+)
 
-def main() -> int:
-    """Do what the command line says. Return the exit status."""
+
+class Face(Protocol):
+    """What a person, or a pipe, talks to."""
+
+    status: Exit
+
+    def converse(self, *rooms: str) -> Coroutine[Deferred[Any], Any, None]:
+        """Stay in ``rooms`` until all is said."""
+
+    def close(self) -> Deferred[None] | None:
+        """Give the terminal back."""
+
+
+def main(words: list[str]) -> int:
+    """Do what ``words``, the command line, say. Return the exit status."""
     _open_standard_descriptors()
     terminal = os.isatty(0) and os.isatty(1)
     try:
-        options = parse(sys.argv[1:], terminal)
+        options = parse(words, terminal, settings=read_settings(settings_path()))
+    except BadSettings as error:
+        Printer(2)(f"{error} Mend it, or move it away.")
+        return Exit.USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
-    globalLogBeginner.beginLoggingTo([_Bugs()], redirectStandardIO=False, discardBuffer=True)
     if terminal:
         from twisted.internet import asyncioreactor
 
@@ -51,26 +74,22 @@ def _open_standard_descriptors() -> None:
 def _talk(options: Options, terminal: bool) -> int:
     from twisted.internet import reactor  # noqa: TID251 -- a program begins here
 
+    server, say = options.server, Printer(2)
     endpoint = reach(
         reactor,
-        options.host,
-        options.port,
-        options.tls,
-        options.ca,
+        server.host,
+        server.port,
+        server.tls,
+        server.ca,
         known_servers(),
         lambda text: link.dialogue.ear.notice(text),
     )
+    patience = None if terminal else PATIENCE_SECONDS
     link = Link(
-        endpoint,
-        options.identity,
-        reactor,
-        os.urandom,
-        options.history,
-        None if terminal else PATIENCE_SECONDS,
-        options.confides,
+        endpoint, server.identity, reactor, os.urandom, options.history, patience, server.confides
     )
-    say = Printer(2)
-    status = INTERRUPTED
+    client = _face(link, options, terminal, reactor, say)
+    status: int = INTERRUPTED
 
     def ended(result: Failure | None) -> None:
         nonlocal status
@@ -80,26 +99,22 @@ def _talk(options: Options, terminal: bool) -> int:
             return
         status = client.status
         if isinstance(result, Failure):
-            status, sentence = explain(result.value, options.host, options.port)
+            status, sentence = explain(result.value, server.host, server.port)
             say(sentence)
 
     reactor.addSystemEventTrigger("before", "shutdown", link.leave)
+    reactor.addSystemEventTrigger("before", "shutdown", client.close)
 
     def begin() -> None:
-        Deferred.fromCoroutine(client.converse(options.room)).addBoth(ended)
+        Deferred.fromCoroutine(client.converse(*options.rooms)).addBoth(ended)
 
+    reactor.callLater(0, begin)  # in asyncio's loop, where there is one
     if terminal:
-        from chatnet.client.prompt import Terminal
-
-        client: Terminal | Plain = Terminal(link)
-        reactor.callWhenRunning(begin)
         reactor.run()
         return status
-    client = Plain(link, Printer(1), say)
     blocking = os.get_blocking(0)
     nowhere = os.open(os.devnull, os.O_WRONLY)  # what is written, Printer writes
     StandardIO(client, stdout=nowhere, reactor=reactor)  # type: ignore[call-arg]
-    reactor.callWhenRunning(begin)
     try:
         reactor.run()
     finally:
@@ -107,16 +122,42 @@ def _talk(options: Options, terminal: bool) -> int:
     return status
 
 
+def _face(link: Link, options: Options, terminal: bool, reactor: Any, say: Printer) -> Face:
+    """Return what to talk to ``link`` with; what is a bug will be told there, or by ``say``."""
+    if not terminal:
+        _tell_bugs(say)
+        return Plain(link, Printer(1), say)
+    if not options.plain and not find_spec("textual"):
+        say(_NO_SCREEN)
+    elif not options.plain and os.isatty(2):  # where Textual draws
+        from chatnet.client.full.client import full
+
+        client = full(link, options, reactor)
+        _tell_bugs(client.hearing.notice)
+        return client
+    from chatnet.client.prompt import Terminal
+
+    _tell_bugs(say)
+    return Terminal(link)
+
+
+def _tell_bugs(say: Callable[[str], None]) -> None:
+    globalLogBeginner.beginLoggingTo([_Bugs(say)], redirectStandardIO=False, discardBuffer=True)
+
+
 @implementer(ILogObserver)
 class _Bugs:
     """Says that there is a bug, if there is one; nothing else is worth a log."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
 
     def __call__(self, event: LogEvent) -> None:
         if event.get("log_level", LogLevel.info) >= LogLevel.critical:
             failure = event.get("log_failure")
             what = repr(failure.value) if isinstance(failure, Failure) else "something"
-            Printer(2)(f"Something broke in the client, which is a bug: {what}")
+            self._say(f"Something broke in the client, which is a bug: {what}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

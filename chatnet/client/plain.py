@@ -48,13 +48,16 @@ class Plain(Protocol):
         self._ended = False
         self._paused = True
 
-    async def converse(self, room: str) -> None:
+    async def converse(self, *rooms: str) -> None:
         """Stay until the input has ended and is answered.
 
         Raises:
             CannotConnect, LinkLost, Refused: as ``Link.run`` does.
         """
-        await self._link.run(room)
+        await self._link.run(*rooms)
+
+    def close(self) -> None:
+        """Nothing has to be given back."""
 
     # -- standard input ------------------------------------------------------------
 

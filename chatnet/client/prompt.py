@@ -16,13 +16,11 @@ from chatnet.client.link import Link
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.talk import Talk
+from chatnet.client.writing import SIGNAL_SECONDS, WRITING_SECONDS, who_writes
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Muted, NotAMember, PasswordNeeded, Refused
-
-SIGNAL_SECONDS = 3.0  # between two signals that one is writing
-WRITING_SECONDS = 6.0  # for which the others are shown one
 
 
 class Terminal:
@@ -46,7 +44,7 @@ class Terminal:
         self._typing: asyncio.Task[None] | None = None
         self._told = False  # that what is typed while the link is down waits
 
-    async def converse(self, room: str) -> None:
+    async def converse(self, *rooms: str) -> None:
         """Stay until the person leaves.
 
         Raises:
@@ -54,10 +52,10 @@ class Terminal:
         """
         try:
             try:
-                await self._link.run(room)
+                await self._link.run(*rooms)
             except PasswordNeeded as needed:
                 self._link.dialogue.identity.server_password = await self._ask_password(needed)
-                await self._link.run(room)
+                await self._link.run(*rooms)
         finally:
             await self._stop_typing()
             if self._link.dialogue.outbox:
@@ -65,6 +63,9 @@ class Terminal:
                 self._print(
                     "1 line was not sent." if count == 1 else f"{count} lines were not sent."
                 )
+
+    def close(self) -> None:
+        """Nothing has to be given back: the prompt ends with the link."""
 
     # -- chatnet.client.link.Ear ---------------------------------------------------
 
@@ -148,15 +149,7 @@ class Terminal:
             return ""
         now = asyncio.get_running_loop().time()
         names = [name for name, until in self._writers.values() if until > now]
-        match names:
-            case []:
-                return ""
-            case [name]:
-                return f"{name} is writing ..."
-            case [one, other]:
-                return f"{one} and {other} are writing ..."
-            case _:
-                return f"{len(names)} people are writing ..."
+        return who_writes(names)
 
     async def _stop_typing(self) -> None:
         if self._typing is None:

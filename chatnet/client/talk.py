@@ -20,12 +20,20 @@ class Talk:
         Raises:
             Refused: it was not sent; the sentence says why.
         """
-        asked = self._dialect.receive(line.encode(errors="replace"), bool(self._link.dialogue.here))
-        if not isinstance(asked, c.Request):
-            return asked
-        command = asked.command
+        command = self.meant(line, bool(self._link.dialogue.here))
+        if not isinstance(command, c.Command):
+            return command
         if isinstance(command, c.Quit):
             self._link.leave()
             return None
         self._link.submit(command)
         return None
+
+    def meant(self, line: str, in_room: bool) -> c.Command | r.Reply | None:
+        """Return the command that ``line`` is, or what the client itself answers to it.
+
+        Raises:
+            Refused: it is none; the sentence says why.
+        """
+        asked = self._dialect.receive(line.encode(errors="replace"), in_room)
+        return asked.command if isinstance(asked, c.Request) else asked
