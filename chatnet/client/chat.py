@@ -180,14 +180,14 @@ class Chat:
             await over
 
     async def history(
-        self, room: str, before: int | None = None, count: int = 50
+        self, room: str, before: int | None = None, count: int = 50, at: str = ""
     ) -> Sequence[e.Entry]:
         """Return a stretch of the history of ``room``, which one is in; see ``Room.history``.
 
         Raises:
             Refused: one is not in it.
         """
-        return await self._read(c.History(room, count, before))
+        return await self._read(c.History(room, count, before, at=at))
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room``, which one is in, behind ``after`` up to ``upto``.

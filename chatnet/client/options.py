@@ -85,8 +85,9 @@ def parse(
     terminal: bool,
     ask: Callable[[str], str] = ask_hidden,
     settings: Settings = BY_DEFAULT,
+    name: str = "python -m chatnet.client",
 ) -> Options:
-    """Return what ``words`` say, and ``settings`` where they say nothing.
+    """Return what ``words`` behind ``name`` say, and ``settings`` where they say nothing.
 
     Passwords that are missing are asked for with ``ask``, hidden. Without a ``terminal``, nothing
     of the past of a room is read unless that is said.
@@ -94,7 +95,7 @@ def parse(
     Raises:
         SystemExit: they make no sense, or ask for help; all is said.
     """
-    parser = _parser()
+    parser = _parser(name)
     given = parser.parse_args(words)
     plain = given.plain or settings.plain or not terminal
     try:
@@ -163,9 +164,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{message}. See {self.prog} --help.\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(name: str) -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m chatnet.client",
+        prog=name,
         description="Talk in rooms of a chatnet server.",
         epilog=_MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -129,14 +129,20 @@ class Plain(Protocol):
         if overlong:
             return
         try:
-            answer = self._talk.typed(line.removesuffix(b"\r").decode())
+            self._say(line.removesuffix(b"\r").decode())
         except UnicodeDecodeError:
             self._refuse(Malformed("That line is not UTF-8, so it was not sent."))
         except Refused as refusal:
             self._refuse(refusal)
-        else:
-            if answer is not None:
-                self._write(self._out, lines_of_reply(answer))
+
+    def _say(self, line: str) -> None:
+        answer = self._talk.typed(line)
+        if answer is not None:
+            self._write(self._out, lines_of_reply(answer))
+
+    def _wants_room(self) -> bool:
+        """Return whether one has to be in a room."""
+        return True
 
     def _refuse(self, refusal: Refused) -> None:
         self.status = Exit.REFUSED
@@ -145,7 +151,7 @@ class Plain(Protocol):
     # -- chatnet.client.link.Ear ---------------------------------------------------
 
     def online(self) -> None:
-        if self._paused and not self._link.dialogue.places.here:
+        if self._paused and self._wants_room() and not self._link.dialogue.places.here:
             self._link.leave()  # refused, of which the status tells
         self._go_on()
 

@@ -18,7 +18,7 @@ class Talker(Protocol):
         ...
 
     async def history(
-        self, room: str, before: int | None = None, count: int = 50
+        self, room: str, before: int | None = None, count: int = 50, at: str = ""
     ) -> Sequence[e.Entry]:
         """Return a stretch of the history of ``room``."""
         ...
@@ -42,6 +42,7 @@ class Room:
         self._chat = chat
         self._place = place
         self.key = key
+        self.since = since  # the seq behind which the iteration begins
         self.stream = Stream(chat.reread)
         self.stream.begin(key, since)
 
@@ -89,15 +90,26 @@ class Room:
         """
         return await self._chat.do(c.Roll(self.name, dice))
 
-    async def history(self, before: int | None = None, count: int = 50) -> Sequence[e.Entry]:
+    async def history(
+        self, before: int | None = None, count: int = 50, at: str = ""
+    ) -> Sequence[e.Entry]:
         """Return the last ``count`` messages, with what happened between them; -1: all.
 
-        With ``before``, the last ones whose seq is lower.
+        With ``before``, the last ones whose seq is lower. With ``at``, a date (2026-11-20), a date
+        and time (2026-11-20T18:30, in UTC), or so long ago (7d), the first ones from then on.
 
         Raises:
             Refused: one is not in the room.
         """
-        return await self._chat.history(self.name, before, count)
+        return await self._chat.history(self.name, before, count, at)
+
+    async def reread(self, after: int, upto: int) -> Sequence[e.Entry]:
+        """Return the entries behind the seq ``after`` up to ``upto``.
+
+        Raises:
+            Refused: one is not in the room.
+        """
+        return await self._chat.reread(self.name, after, upto)
 
     async def delete(self, message: int = 0, reason: str = "") -> int:
         """Erase what the message at the seq ``message`` said; 0: one's own last one.

@@ -17,7 +17,7 @@ _CSS = """
 {name} {{ align: center middle; background: $background 50%; }}
 {name} > .box {{ width: 80%; max-width: 90; min-width: 40; height: auto; max-height: 85%;
     background: $panel; border: round $primary; padding: 0 1; }}
-{name} Input {{ border: none; height: 1; padding: 0; background: $surface; }}
+{name} Input {{ background: $surface; }}
 {name} OptionList {{ border: none; height: auto; max-height: 16; background: $panel; }}
 """
 
@@ -42,7 +42,7 @@ class Picker(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
             yield Static(Content(self._title))
-            yield Input(placeholder=self._hint)
+            yield Input(placeholder=self._hint, compact=True)
             yield OptionList(markup=False)
 
     def on_mount(self) -> None:
@@ -130,7 +130,7 @@ class Asking(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
             yield Static(Content(self._question))
-            yield Input(password=True)
+            yield Input(password=True, compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatnet.client.full.rows import Row, clip, colour_of
+from chatnet.client.full.rows import Row, clip, colour_of, moment_of
 from chatnet.client.full.windows import Window, Windows
 from chatnet.client.link import Link
 from chatnet.client.writing import who_writes
@@ -12,7 +12,6 @@ from chatnet.core.names import fold
 from chatnet.core.plain import plain
 from chatnet.core.replies import Found, Present
 from chatnet.core.search import excerpt
-from chatnet.dialects.styles import when
 from chatnet.dialects.text import SHOWN
 
 
@@ -107,7 +106,9 @@ def findings(found: Found) -> tuple[str, list[tuple[str, str]]]:
     for hit in reversed(found.hits):
         said = plain(" ".join(excerpt(hit.body, found.words, SHOWN).split()))
         spoke = f"* {plain(hit.by)} {said}" if hit.action else f"{plain(hit.by)}: {said}"
-        options.append((f"{hit.room} {hit.seq}", f"{when(hit.at)} {plain(hit.name)}  {spoke}"))
+        moment = moment_of(hit.at)
+        time = f"{moment:%Y-%m-%d %H:%M} " if moment is not None else ""
+        options.append((f"{hit.room} {hit.seq}", f"{time}{plain(hit.name)}  {spoke}"))
     if not options:
         return "Nothing was found. Other words?", []
     more = ", the last ones" if found.more else ""

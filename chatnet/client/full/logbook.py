@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
 from pathlib import Path
 
 from chatnet.client.full.items import Item, Kind
+from chatnet.client.full.rows import moment_of
 from chatnet.core.plain import plain_lines
 
 
@@ -43,11 +43,8 @@ class Logbook:
         """
         if self._file is None:
             return
-        try:
-            moment = datetime.fromtimestamp(item.at).astimezone()
-            time = f"{moment:%Y-%m-%d %H:%M:%S%z}"
-        except (ValueError, OverflowError, OSError):
-            time = "at no time"
+        moment = moment_of(item.at)
+        time = f"{moment:%Y-%m-%d %H:%M:%S%z}" if moment is not None else "at no time"
         lead = {Kind.DONE: f"* {item.who} ", Kind.SAID: f"{item.who}: "}.get(item.kind, "*** ")
         lines = plain_lines(item.body) if item.body else item.lines
         text = "".join(f"{time} [{where}] {lead}{line}\n" for line in lines)

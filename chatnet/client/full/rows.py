@@ -127,10 +127,15 @@ class Sheet:
         return (("─" * left + f" {words} " + "─" * right, colour),)
 
     def _moment(self, at: float) -> datetime | None:
-        try:
-            return datetime.fromtimestamp(at, self._zone)
-        except (ValueError, OverflowError, OSError):
-            return None
+        return moment_of(at, self._zone)
+
+
+def moment_of(at: float, zone: tzinfo | None = None) -> datetime | None:
+    """Return ``at`` in ``zone``, or where one is; None if no calendar has it."""
+    try:
+        return datetime.fromtimestamp(at, zone).astimezone(zone)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def colour_of(name: str) -> str:

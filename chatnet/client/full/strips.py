@@ -11,14 +11,14 @@ from textual import events
 from textual.strip import Strip
 from textual.widget import Widget
 
-from chatnet.client.full.items import Item
+from chatnet.client.full.items import Item, Kind
 from chatnet.client.full.rows import COLOURS, Row, Sheet
 from chatnet.client.full.windows import Older, Window
 
 _WHEEL = 3  # rows
 _COLOURS = (
-    "said", "done", "presence", "event", "server", "answer", "refusal", "mention", "time",
-    "rule", "new", "pending", "here", "unread", "meant", "faint", *(f"name-{n}" for n in range(COLOURS)),
+    *(kind.value for kind in Kind), "mention", "time", "rule", "new", "pending", "here", "unread",
+    "meant", "faint", *(f"name-{n}" for n in range(COLOURS)),
 )  # fmt: skip
 
 
