@@ -145,7 +145,7 @@ def put(text: str, name: str, value: Value) -> str:
     """
     line = f"{name} = {_spelled(value)}"
     before = tomllib.loads(text)
-    lines = text.splitlines()
+    lines = text.removesuffix("\n").split("\n") if text else []
     places = [i for i, one in enumerate(lines) if re.match(rf"\s*{name}\s*=", one)]
     if places:
         lines[places[0]] = line

@@ -146,7 +146,7 @@ class Screenful(App[None]):
         self._mounted = True
         self.composer.focus()
         self._write("\x1b[22;2t")
-        self._fit()
+        self._fit(self.size.width)
         self.draw()
 
     def on_unmount(self) -> None:
@@ -216,15 +216,14 @@ class Screenful(App[None]):
         if self._titled and self._driver is not None and not self.is_headless:
             self._driver.write(sequence)
 
-    def _fit(self) -> None:
-        """Show as much beside the messages as there is room for, or as was asked for."""
-        width = self.size.width
+    def _fit(self, width: int) -> None:
+        """Show as much beside the messages as ``width`` has room for, or as was asked for."""
         self.rooms.display = self._chosen.get("rooms", width >= _SIDE)
         self.members.display = self._chosen.get("members", width >= _WIDE)
         self.call_after_refresh(self.draw)
 
     def on_resize(self, event: Resize) -> None:
-        self._fit()
+        self._fit(event.size.width)
 
     def on_app_focus(self, event: AppFocus) -> None:
         self._desk.windows.watch(True)
@@ -359,7 +358,7 @@ class Screenful(App[None]):
         """Show or hide a side."""
         widget = self.rooms if side == "rooms" else self.members
         self._chosen[side] = not widget.display
-        self._fit()
+        self._fit(self.size.width)
 
     def action_keys(self) -> None:
         """Show the keys."""

@@ -59,6 +59,7 @@ class Composer(TextArea):
 
     def take(self, text: str) -> None:
         """Have ``text`` typed, with the cursor at its end."""
+        self._cycle = None
         self.load_text(text)
         self.move_cursor(self.document.end)
 

@@ -68,6 +68,10 @@ class Picker(ModalScreen[str | None]):
         self.narrow(event.value)
 
     def on_input_submitted(self) -> None:
+        self.enter()
+
+    def enter(self) -> None:
+        """Take the one that is marked."""
         listed = self.query_one(OptionList)
         if listed.highlighted is not None:
             self.dismiss(listed.get_option_at_index(listed.highlighted).id)
@@ -109,10 +113,10 @@ class Search(Picker):
         self._asked = self.query_one(Input).value
         self.offer(options)
 
-    def on_input_submitted(self) -> None:
+    def enter(self) -> None:
         typed = self.query_one(Input).value
         if typed.strip() and typed == self._asked:
-            super().on_input_submitted()
+            super().enter()
         elif typed.strip():
             self.say(self._ask(typed) or "Looking ...")
 

@@ -72,17 +72,22 @@ def item_of(entry: e.Entry, me: str, words: Iterable[str] = ()) -> Item | None:
         case e.Announced(by, body):
             return _message(Kind.SERVER, entry, by, body, me, words)
         case e.Erased(by):
-            return Item(Kind.EVENT, at, plain(by), ("(deleted)",), seq)
+            return Item(Kind.EVENT, at, flat(by), ("(deleted)",), seq)
         case e.Noticed(text):
             return Item(Kind.SERVER, at, "", shown(text)[0], seq)
     lines = lines_of_event(entry)
     kind = Kind.PRESENCE if isinstance(event, _PRESENCE) else Kind.EVENT
-    return Item(kind, at, "", tuple(lines), seq) if lines else None
+    return Item(kind, at, "", tuple(map(flat, lines)), seq) if lines else None
 
 
 def answer(lines: Iterable[str], at: float, kind: Kind = Kind.ANSWER) -> Item:
     """Return ``lines``, which are for one alone, as an item."""
-    return Item(kind, at, "", tuple(plain(line).replace("\t", _TAB) for line in lines))
+    return Item(kind, at, "", tuple(map(flat, lines)))
+
+
+def flat(text: str) -> str:
+    """Return ``text`` as one line of what has a place of its own on the screen."""
+    return plain(text).replace("\t", _TAB)
 
 
 def shown(body: str) -> tuple[tuple[str, ...], int]:
@@ -93,7 +98,7 @@ def shown(body: str) -> tuple[tuple[str, ...], int]:
     if len(lines) > MOST_LINES:
         rest += sum(len(line) + 1 for line in lines[MOST_LINES:])
         lines = lines[:MOST_LINES]
-    return tuple(line.replace("\t", _TAB) for line in lines), rest
+    return tuple(map(flat, lines)), rest
 
 
 def mentions(body: str, words: Iterable[str]) -> bool:
@@ -113,4 +118,4 @@ def _message(kind: Kind, entry: e.Entry, by: str, body: str, me: str, words: Ite
     lines, rest = shown(body)
     mine = fold(by) == fold(me)
     mention = not mine and mentions(body, (me, *words))
-    return Item(kind, entry.at, plain(by), lines, entry.seq, mine, mention, rest, body)
+    return Item(kind, entry.at, flat(by), lines, entry.seq, mine, mention, rest, body)

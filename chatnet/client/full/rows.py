@@ -13,7 +13,7 @@ from chatnet.client.full.windows import Outgoing, Sending
 from chatnet.core.names import fold
 
 COLOURS = 6  # that people have
-NARROW = 64  # columns, below which names have no column of their own
+NARROW = 50  # columns, below which names have no column of their own
 _NAMES = 14  # columns of names
 _MARKS = {Sending.PENDING: "…", Sending.STORED: "✓", Sending.REFUSED: "✗"}
 
@@ -94,8 +94,10 @@ class Sheet:
         if item.kind is Kind.ANSWER:
             return self._flow("", (), lines, body)
         if self._narrow:
+            time = time if self._width > 20 else ""
             sign = "" if name in ("", "*", "·", "!", "***") else ":"
-            return self._flow(time, ((name + sign + " ", colour),), lines, body, 2)
+            fitted = clip(name, self._width // 2)
+            return self._flow(time, ((fitted + sign + " ", colour),), lines, body, 2)
         fitted = clip(name, _NAMES)
         column = (" " * (_NAMES - cell_len(fitted)) + fitted, colour)
         return self._flow(time, (column, (" │ ", "rule")), lines, body)
@@ -122,6 +124,7 @@ class Sheet:
         return rows
 
     def _ruled(self, words: str, colour: str) -> Row:
+        words = clip(words, self._width - 6)
         left = max(2, (self._width - cell_len(words) - 2) // 2)
         right = max(0, self._width - cell_len(words) - 2 - left)
         return (("─" * left + f" {words} " + "─" * right, colour),)
