@@ -140,7 +140,7 @@ class MessagesTests(ScreenTestCase):
     def test_a_new_size_wraps_anew_and_small_ones_are_usable(self) -> None:
         async def scenario(pilot: Pilot[None]) -> None:
             self.server.tells(5, "bob", "word " * 30)
-            for width, height in ((100, 24), (80, 24), (60, 20), (30, 8), (120, 40)):
+            for width, height in ((100, 24), (80, 24), (60, 20), (30, 20), (120, 40)):
                 await pilot.resize_terminal(width, height)
                 await self.settle(pilot)
                 said = " ".join(" ".join(self.sees()).replace("│", " ").split())
@@ -162,7 +162,7 @@ class MessagesTests(ScreenTestCase):
                 drawn += 1
                 show(*of)
 
-            self.app.messages.show = counted  # type: ignore[method-assign]
+            self.app.messages.show = counted  # type: ignore[method-assign,assignment]
             for seq in range(5, 2005):
                 self.server.tells(seq, "bob", f"m{seq}")
             await pilot.pause(0.1)
