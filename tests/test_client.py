@@ -479,8 +479,10 @@ class TerminalTests(ClientTestCase):
         again = await self.serves("--port", str(port), "--interface", "127.0.0.1", listen=False)
         await ann.shows("The link is back.")
         bob = await self.joins(again, "bob")
-        self.assertEqual(await told(bob, "tea"), ["ann: still here"])
         await ann.listens()
+        ann.types("done\r")
+        await bob.until("ann: done")
+        self.assertEqual(await told(bob, "tea"), ["ann: still here", "ann: done"])
         ann.types("\x03")
         self.assertEqual(await ann.ended(), 0)
 

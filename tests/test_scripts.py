@@ -52,12 +52,12 @@ class SendTests(ScriptTestCase):
         said = [line for line in await ann.answered() if "bot: " in line]
         bodies = ["all is well", "one", "/two", "three", "four"]
         self.assertEqual(said, [*(f"bot: {body}" for body in bodies), "[whisper] bot: psst"])
-        for words, sentence, status in (
+        for words, sentence, wanted in (
             (("@nobodyhere", "hi"), "Nobody called nobodyhere is known here.", 1),
             (("ci", " "), "there is nothing to say", 2),
         ):
-            out, err, ended = await self.does(server, "send", *words)
-            self.assertEqual((out, ended), ("", status))
+            out, err, status = await self.does(server, "send", *words)
+            self.assertEqual((out, status), ("", wanted))
             self.assertIn(sentence.lower(), err.lower())
 
 

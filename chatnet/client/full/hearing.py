@@ -80,7 +80,7 @@ class Hearing:
                 window.last = max(window.last, entry.seq)
             return
         window.settle(entry.seq, *(_said(entry.event) if mine else (None, False)))
-        if item.kind is Kind.PRESENCE and not self._is_worth(manner):
+        if item.kind is Kind.PRESENCE and not self._is_worth(entry, manner):
             window.last = max(window.last, entry.seq)
             return
         window.writers.pop(fold(item.who), None)
@@ -164,9 +164,11 @@ class Hearing:
             case _:
                 return self._windows.get(entry.room)
 
-    def _is_worth(self, manner: Manner) -> bool:
-        """Return whether coming and going is shown: what was long ago or the cut's doing is not."""
-        return self.presence and manner is Manner.LIVE
+    def _is_worth(self, entry: e.Entry, manner: Manner) -> bool:
+        """Return whether coming and going is shown: one's own, what was long ago, or the doing of
+        a cut is not."""
+        me = self._link.dialogue.name
+        return self.presence and manner is Manner.LIVE and bool(lines_of(entry, manner, False, me))
 
     def _entered(self, reply: r.Entered) -> None:
         window = self._windows.open(reply.room, plain(reply.name))

@@ -29,15 +29,15 @@ class Rows(Widget, can_focus=False):
     DEFAULT_CSS = """
     Rows { background: $background; color: $foreground; }
     Rows > .rows--done { text-style: italic; }
-    Rows > .rows--presence, Rows > .rows--event { color: $text-muted; }
-    Rows > .rows--time, Rows > .rows--faint { color: $text-muted; }
+    Rows > .rows--presence, Rows > .rows--event { color: $foreground 60%; }
+    Rows > .rows--time, Rows > .rows--faint { color: $foreground 60%; }
     Rows > .rows--rule { color: $foreground 30%; }
     Rows > .rows--new { color: $text-error; text-style: bold; }
     Rows > .rows--server { color: $text-warning; }
     Rows > .rows--answer { color: $text-secondary; }
     Rows > .rows--refusal { color: $text-error; }
     Rows > .rows--mention { color: $text-accent; text-style: bold; }
-    Rows > .rows--pending { color: $text-muted; text-style: italic; }
+    Rows > .rows--pending { color: $foreground 60%; text-style: italic; }
     Rows > .rows--here { text-style: bold reverse; }
     Rows > .rows--unread { text-style: bold; }
     Rows > .rows--meant { color: $text-error; text-style: bold; }
@@ -84,8 +84,7 @@ class Rows(Widget, can_focus=False):
         at = self.top + y - self._padding()
         row: Row = self.rows[at] if 0 <= at < len(self.rows) else ()
         segments = [
-            Segment(text, base + self.get_component_rich_style(f"rows--{colour}", partial=True))
-            for text, colour in row
+            Segment(text, self.get_component_rich_style(f"rows--{colour}")) for text, colour in row
         ]
         return Strip(segments).adjust_cell_length(width, base)
 
@@ -194,7 +193,7 @@ class Messages(Rows):
                     *strip.crop(0, self.size.width - 1),
                     Segment(
                         "▐",
-                        self.rich_style + self.get_component_rich_style("rows--rule", partial=True),
+                        self.get_component_rich_style("rows--rule"),
                     ),
                 ],
                 self.size.width,
