@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -32,6 +32,7 @@ from chatnet.client.link import CannotConnect, Link
 from chatnet.client.places import Manner
 from chatnet.client.room import Room
 from chatnet.client.stream import Stream
+from chatnet.client.stretches import Stretches
 from chatnet.client.tls import reach
 from chatnet.client.trust import KnownServers, is_here, known_servers
 from chatnet.core import commands as c, events as e, replies as r
@@ -55,7 +56,7 @@ class Chat:
         self._running: Deferred[None] | None = None
         self._over: list[Deferred[None]] = []
         self._on_end: Callable[[], object] = lambda: None
-        self._locks: dict[str, DeferredLock] = {}
+        self._stretches = Stretches(link, self._check)
 
     @property
     def name(self) -> str:
@@ -187,7 +188,7 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        return await self._read(c.History(room, count, before, at=at))
+        return await self._stretches.read(c.History(room, count, before, at=at))
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room``, which one is in, behind ``after`` up to ``upto``.
@@ -195,24 +196,11 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        return await self._read(c.History(room, -1, upto + 1, after))
+        return await self._stretches.read(c.History(room, -1, upto + 1, after))
 
     def tell(self, command: c.Command) -> None:
         """Send ``command``, to which there is no answer, if the link is there."""
         self._link.tell(command)
-
-    async def _read(self, history: c.History) -> Sequence[e.Entry]:
-        """Return the entries that ``history`` asks for, one stretch of a room at a time."""
-        lock = self._locks.setdefault(room_name(history.room).key, DeferredLock())
-        await lock.acquire()
-        try:
-            self._check()
-            done: Deferred[r.Reply] = Deferred()
-            pending = self._link.submit(history, done)
-            await done
-        finally:
-            lock.release()
-        return pending.stretch
 
     def _check(self) -> None:
         if self._is_over():

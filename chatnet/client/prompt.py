@@ -16,7 +16,7 @@ from chatnet.client.link import Link
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.talk import Talk
-from chatnet.client.writing import SIGNAL_SECONDS, WRITING_SECONDS, who_writes
+from chatnet.client.writing import SIGNAL_SECONDS, WRITING_SECONDS, unsent, who_writes
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
 from chatnet.core.plain import plain
@@ -59,10 +59,7 @@ class Terminal:
         finally:
             await self._stop_typing()
             if self._link.dialogue.outbox:
-                count = len(self._link.dialogue.outbox)
-                self._print(
-                    "1 line was not sent." if count == 1 else f"{count} lines were not sent."
-                )
+                self._print(unsent(len(self._link.dialogue.outbox)))
 
     def close(self) -> None:
         """Nothing has to be given back: the prompt ends with the link."""

@@ -1,4 +1,4 @@
-"""How long signals of writing last, in every face of the client."""
+"""What every face of the client says of what is being written."""
 
 SIGNAL_SECONDS = 3.0  # between two signals that one is writing
 WRITING_SECONDS = 6.0  # for which the others are shown one
@@ -15,3 +15,8 @@ def who_writes(names: list[str]) -> str:
             return f"{one} and {other} are writing ..."
         case _:
             return f"{len(names)} people are writing ..."
+
+
+def unsent(count: int) -> str:
+    """Return in words that ``count`` lines were not sent."""
+    return "1 line was not sent." if count == 1 else f"{count} lines were not sent."

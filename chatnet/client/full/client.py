@@ -15,7 +15,7 @@ from chatnet.client.completion import rooms_of
 from chatnet.client.exits import Exit
 from chatnet.client.full.app import Screenful
 from chatnet.client.full.deeds import Deeds
-from chatnet.client.full.frame import people_of
+from chatnet.client.full.frame import label, people_of
 from chatnet.client.full.hearing import Hearing
 from chatnet.client.full.items import Item, Kind
 from chatnet.client.full.logbook import Logbook
@@ -26,8 +26,9 @@ from chatnet.client.full.windows import Window, Windows
 from chatnet.client.link import Link
 from chatnet.client.offers import Offers, about_rooms
 from chatnet.client.options import Options
+from chatnet.client.plain import Printer
 from chatnet.client.settings import Settings, state_path
-from chatnet.client.writing import SIGNAL_SECONDS
+from chatnet.client.writing import SIGNAL_SECONDS, unsent
 from chatnet.core import commands as c, replies as r
 from chatnet.core.names import room_name
 from chatnet.core.plain import plain_lines
@@ -48,8 +49,12 @@ class Full:
         settings: Settings,
         marks: Marks,
         log: str = "",
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """Use ``link`` to the server at ``place``; ``now`` tells the time of day."""
+        """Use ``link`` to the server at ``place``; ``now`` tells the time of day.
+
+        What is left to tell at the end is told by ``say``.
+        """
         self.status = Exit.FINE
         self.link = link
         self.now = now
@@ -65,6 +70,7 @@ class Full:
         self.app = Screenful(self)
         self.apply(settings)
         self._marks = marks
+        self._say = say
         self._rooms: tuple[str, ...] = ()  # of the server, as far as they were asked for
         self._wrote_at = -SIGNAL_SECONDS
         self._told = False  # that what is typed while the link is down waits
@@ -92,6 +98,8 @@ class Full:
                 await self.link.run(*rooms)
         finally:
             await self.close()
+            if self.link.dialogue.outbox:
+                self._say(unsent(len(self.link.dialogue.outbox)))
 
     async def _asked(self, question: str) -> str | None:
         return await Deferred.fromFuture(asyncio.ensure_future(self.app.ask(question)))
@@ -132,7 +140,7 @@ class Full:
 
     def _note(self, window: Window, item: Item) -> None:
         try:
-            self.logbook.note(window.name, item)
+            self.logbook.note(label(window), item)
         except OSError as error:
             self.logbook.close()
             self.hearing.say(f"Nothing is logged any more: {error.strerror}.", kind=Kind.REFUSAL)
@@ -249,7 +257,7 @@ def full(link: Link, options: Options, clock: IReactorTime) -> Full:
     place = f"{server.host}:{server.port}"
     who = server.identity.name if server.identity.password else ""
     marks = Marks(state_path("read.json"), f"{who}@{place}")
-    return Full(link, place, clock, _now, options.settings, marks, options.log)
+    return Full(link, place, clock, _now, options.settings, marks, options.log, Printer(2))
 
 
 def _now() -> float:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, DeferredLock
-
 from chatnet.client.full.hearing import Hearing
 from chatnet.client.full.items import Item, item_of
 from chatnet.client.full.windows import Older, Window
 from chatnet.client.link import Link
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of
-from chatnet.core import commands as c, events as e, replies as r
+from chatnet.client.stretches import Stretches
+from chatnet.core import commands as c, events as e
 from chatnet.core.refusals import Refused
 
 PAGE = 100  # messages that are read at once
@@ -26,7 +25,7 @@ class Pages:
         self._link = link
         self._hearing = hearing
         self._changed = changed
-        self._locks: dict[str, DeferredLock] = {}
+        self._stretches = Stretches(link)
 
     async def older(self, window: Window, count: int = PAGE, upto: int = 0) -> None:
         """Put ``count`` messages before what ``window`` holds, but none up to the seq ``upto``."""
@@ -36,7 +35,7 @@ class Pages:
         self._changed()
         first = window.first or window.last + 1
         try:
-            entries = await self._read(window, c.History(window.key, count, first, upto or None))
+            entries = await self._stretches.read(c.History(window.key, count, first, upto or None))
         except Refused as refusal:
             window.older = Older.MORE
             self._hearing.refused(refusal, None)
@@ -59,25 +58,13 @@ class Pages:
     async def again(self, window: Window, history: c.History) -> None:
         """Show in ``window`` what ``history`` asks for, with dates and numbers."""
         try:
-            entries = await self._read(window, history)
+            entries = await self._stretches.read(history)
         except Refused as refusal:
             self._hearing.refused(refusal, None)
             return
         me = self._link.dialogue.name
         lines = [line for one in entries for line in lines_of(one, Manner.RECALLED, False, me)]
         self._hearing.say("--- history ---", *lines, "--- end of history ---", window=window)
-
-    async def _read(self, window: Window, history: c.History) -> list[e.Entry]:
-        """Return the entries that ``history`` asks for; a room's stretches come one at a time."""
-        lock = self._locks.setdefault(window.key, DeferredLock())
-        await lock.acquire()
-        try:
-            done: Deferred[r.Reply] = Deferred()
-            pending = self._link.submit(history, done)
-            await done
-        finally:
-            lock.release()
-        return pending.stretch
 
     def _items(self, entries: list[e.Entry]) -> list[Item]:
         me, words = self._link.dialogue.name, self._hearing.highlights

@@ -107,12 +107,20 @@ class Choice(Rows):
     def __init__(self, id: str, chosen: Callable[[str], None]) -> None:
         super().__init__(id)
         self._keys: Sequence[str] = ()
+        self._here = 0
         self._chosen = chosen
 
     def offer(self, rows: list[tuple[str, Row]]) -> None:
-        """Show rows, each with the key that is told when it is clicked; an empty one is none."""
+        """Show rows, each with the key that is told when it is clicked; an empty one is none.
+
+        The one that one is at is in sight.
+        """
         self._keys = [key for key, _ in rows]
         self.put([row for _, row in rows])
+        here = next((n for n, row in enumerate(self.rows) if row[0][1] == "here"), None)
+        if here is not None and here != self._here:
+            self.turn(min(0, here - self.top) or max(0, here + 1 - self.top - self.height))
+            self._here = here
 
     def on_click(self, event: events.Click) -> None:
         at = self.top + event.y
