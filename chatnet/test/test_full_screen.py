@@ -70,7 +70,8 @@ class ScreenTestCase(LinkTestCase):
     async def settle(self, pilot: Pilot[None]) -> None:
         """Wait until all that is known is drawn."""
         await pilot.pause()
-        self.app.draw()
+        while self.app.is_due:
+            await pilot.pause(0.01)
         await pilot.pause()
 
     def sees(self) -> list[str]:
@@ -92,12 +93,12 @@ class MessagesTests(ScreenTestCase):
         async def scenario(pilot: Pilot[None]) -> None:
             self.server.tells(5, "bob", "[b]hi[/b] \x1b[2J 漢字 ann")
             await self.settle(pilot)
-            self.assertIn("00:00            bob │ [b]hi[/b] ␛[2J 漢字 ann", self.sees())
+            self.assertIn("00:00        bob │ [b]hi[/b] ␛[2J 漢字 ann", self.sees())
             await pilot.press("h", "i", "ctrl+j", "x", "enter")
             await self.settle(pilot)
             asked = next(one for one in self.server.hears() if one["do"] == "say")
             self.assertEqual(asked["body"], "hi\nx")
-            self.assertEqual(self.sees()[-2:], ["00:00            ann │ hi", "│ x …"])
+            self.assertEqual(self.sees()[-2:], ["00:00        ann │ hi", "│ x …"])
             self.server.tells(6, "ann", "hi\nx")
             self.server.confirms(asked, 6)
             await self.settle(pilot)
@@ -197,7 +198,7 @@ class WindowsTests(ScreenTestCase):
             await self.settle(pilot)
             self.assertEqual(self.full.windows.current.key, "@bob")
             self.assertEqual(self.app.composer.text, "")
-            self.assertEqual(self.sees()[-1], "00:00            bob │ psst")
+            self.assertEqual(self.sees()[-1], "00:00        bob │ psst")
             await pilot.press("alt+1")
             await self.settle(pilot)
             self.assertEqual(
@@ -317,7 +318,7 @@ class TypingTests(ScreenTestCase):
             self.server.tells(5, "bob", "hi")
             await self.settle(pilot)
             self.assertEqual(self.app.theme, "nord")
-            self.assertEqual(self.sees()[-1], "00:00:00            bob │ hi")
+            self.assertEqual(self.sees()[-1], "00:00:00        bob │ hi")
             await pilot.press("ctrl+t")
             self.assertEqual(self.app.theme, "textual-light")
 

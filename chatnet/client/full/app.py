@@ -161,6 +161,11 @@ class Screenful(App[None]):
             self._due = True
             self.call_later(self._draw_soon)
 
+    @property
+    def is_due(self) -> bool:
+        """Whether something is not drawn yet."""
+        return self._due
+
     def _draw_soon(self) -> None:
         wait = self._drawn + FRAME_SECONDS - monotonic()
         if wait > 0:
@@ -220,7 +225,10 @@ class Screenful(App[None]):
         """Show as much beside the messages as ``width`` has room for, or as was asked for."""
         self.rooms.display = self._chosen.get("rooms", width >= _SIDE)
         self.members.display = self._chosen.get("members", width >= _WIDE)
-        self.call_after_refresh(self.draw)
+        self.changed()
+
+    def on_rows_resized(self) -> None:
+        self.changed()
 
     def on_resize(self, event: Resize) -> None:
         self._fit(event.size.width)

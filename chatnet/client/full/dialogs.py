@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 _CSS = """
 {name} {{ align: center middle; background: $background 50%; }}
-{name} > .box {{ width: 80%; max-width: 90; min-width: 40; height: auto; max-height: 85%;
+{name} > .box {{ width: 94%; max-width: 90; height: auto; max-height: 85%;
     background: $panel; border: round $primary; padding: 0 1; }}
 {name} Input {{ background: $surface; }}
 {name} OptionList {{ border: none; height: auto; max-height: 16; background: $panel; }}

@@ -14,7 +14,7 @@ from chatnet.core.names import fold
 
 COLOURS = 6  # that people have
 NARROW = 50  # columns, below which names have no column of their own
-_NAMES = 14  # columns of names
+_NAMES, _FEW_NAMES = 14, 10  # columns of names, where there is room for that and where not
 _MARKS = {Sending.PENDING: "…", Sending.STORED: "✓", Sending.REFUSED: "✗"}
 
 Span = tuple[str, str]  # what, and the name of its colour
@@ -33,6 +33,7 @@ class Sheet:
         self._times = times
         self._day: date | None = None
         self._narrow = width < NARROW
+        self._names = _NAMES if width >= 70 else _FEW_NAMES
 
     def add(self, item: Item, new: bool = False) -> None:
         """Print ``item``; if it is ``new``, with a line before it that says so."""
@@ -98,8 +99,8 @@ class Sheet:
             sign = "" if name in ("", "*", "·", "!", "***") else ":"
             fitted = clip(name, self._width // 2)
             return self._flow(time, ((fitted + sign + " ", colour),), lines, body, 2)
-        fitted = clip(name, _NAMES)
-        column = (" " * (_NAMES - cell_len(fitted)) + fitted, colour)
+        fitted = clip(name, self._names)
+        column = (" " * (self._names - cell_len(fitted)) + fitted, colour)
         return self._flow(time, (column, (" │ ", "rule")), lines, body)
 
     def _flow(

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -48,6 +49,9 @@ class Rows(Widget, can_focus=False):
     Rows > .rows--name-4 { color: $text-secondary; text-style: bold; }
     Rows > .rows--name-5 { color: $text-error; text-style: bold; }
     """
+
+    class Resized(Message):
+        """There is another amount of room."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
@@ -91,6 +95,9 @@ class Rows(Widget, can_focus=False):
     def _padding(self) -> int:
         """Return how many rows are empty above the first."""
         return 0
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.post_message(self.Resized())
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
