@@ -7,14 +7,16 @@ from typing import Any
 from twisted.internet.error import ConnectionRefusedError, DNSLookupError
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.client import __main__ as program, prompt
 from chatnet.client.dialogue import Dismissed
 from chatnet.client.exits import Exit, explain
-from chatnet.client.link import CannotConnect, LinkLost
+from chatnet.client.link import CannotConnect, Link, LinkLost
 from chatnet.client.options import Options, parse
 from chatnet.client.settings import Settings
 from chatnet.client.tls import NoTLS
 from chatnet.client.trust import Untrusted
 from chatnet.core.refusals import Banned, NameTaken, PasswordNeeded, WrongPassword
+from chatnet.test.test_client_link import LinkTestCase
 from chatnet.wires.certificates import certificate_pem, issue, new_key
 
 CERTIFICATE = certificate_pem(issue("me", new_key(), datetime.now(UTC), 1)).decode()
@@ -134,6 +136,22 @@ class OptionsTests(SynchronousTestCase):
         self.assert_misuse("--ca", "/does/not/exist")
         self.assert_misuse("--ca", self.write("no certificate"))
         self.assert_misuse("--ca", self.write(CERTIFICATE), "--no-tls")
+
+
+class FaceTests(LinkTestCase):
+    def test_without_textual_there_is_a_sentence_and_the_line_mode(self) -> None:
+        said: list[str] = []
+        made: list[Link] = []
+        self.patch(program, "find_spec", lambda name: None)
+        self.patch(program, "tell_bugs", lambda say: None)
+        self.patch(program, "Printer", lambda descriptor: said.append)
+        self.patch(prompt, "Terminal", made.append)
+        program._face(self.link, parse([], True), True, self.clock)
+        self.assertEqual(made, [self.link])
+        [sentence] = said
+        self.assertIn("pip install 'chatnet[tui]'", sentence)
+        program._face(self.link, parse(["--plain"], True), True, self.clock)
+        self.assertEqual((len(made), len(said)), (2, 1))
 
 
 class ExplainTests(SynchronousTestCase):

@@ -227,6 +227,14 @@ class TalkingTests(FullTestCase):
         self.server.confirms({"cid": asked["cid"], "room": "@ann"}, 1)
         self.assertEqual(self.shows(), ["ann: psst"])
 
+    def test_a_whisper_of_which_a_cut_took_the_echo_stands_where_it_was_said(self) -> None:
+        bob = self.windows.person("bob")
+        self.windows.show(bob)
+        for n, body in enumerate(("one", "two")):
+            asked = self.types(body)
+            self.server.confirms({"cid": asked["cid"], "room": "@ann"}, n)
+        self.assertEqual(self.shows(), ["ann: one", "two (stored)"])
+
     def test_a_whisper_from_elsewhere_is_told_there_and_opens_a_window(self) -> None:
         asked = self.types("/w bob psst")
         self.assertEqual(self.shows(), ["[whisper to bob] psst"])

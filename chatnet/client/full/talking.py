@@ -96,6 +96,8 @@ class Talking:
         done: Deferred[r.Reply] = Deferred()
         self._link.submit(command, done)
         window = self._windows.open(window.key, window.name)
+        if window.is_person:
+            window.take_in(self._link.dialogue.name)
         said = Outgoing(body, shown(body)[0], self._now(), action)
         window.outgoing.append(said)
         window.mark = None

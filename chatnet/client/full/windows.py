@@ -127,6 +127,13 @@ class Window:
                 self.outgoing.remove(one)
                 return
 
+    def take_in(self, me: str) -> None:
+        """Have what ``me`` said and is stored stand here, if it never came: a cut took it along."""
+        for one in [one for one in self.outgoing if one.state is Sending.STORED]:
+            self.outgoing.remove(one)
+            kind = Kind.DONE if one.action else Kind.SAID
+            self.add(Item(kind, one.at, me, one.lines, mine=True, body=one.body))
+
     def _shorten(self) -> None:
         while len(self.items) > MOST_ITEMS or (self._weight > MOST_BYTES and len(self.items) > 1):
             cut = self.items[: max(1, min(_SLACK, len(self.items) // 4))]
