@@ -121,7 +121,7 @@ class Network:
             Refused: the rules do not allow it.
         """
         now = self._clock.seconds()
-        slow = "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll)
+        slow = "slow" in room.decided.settings and isinstance(command, c.Say | c.Seal | c.Roll)
         if slow:
             role = rules.role_of(room.decided, actor, now)
             terms.check_pace(room.decided, role, room.spoke.get(actor.key, 0.0), now)
@@ -384,7 +384,7 @@ class Network:
                     self.seating.renamed(audience, fold(old), fold(new), entry.seq)
                 case e.Invited(who, by):
                     self._invited(room, fold(who), by)
-                case e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet():
+                case e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet() | e.Encrypted():
                     listed = True
             room.evolve(entry)
         self._chronicle.note(room, entries)
