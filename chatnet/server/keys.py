@@ -64,8 +64,9 @@ def device_of(session: Session) -> str:
     """Return the id of the device that ``session`` is.
 
     Raises:
-        NoDevice: it is none, or no more.
+        NeedsAccount, NoDevice: it is none.
     """
+    rules.permit_person(session.actor, c.BeDevice)
     if not session.device:
         raise NoDevice(
             "This connection is no device with keys, so it cannot encrypt. The client"
