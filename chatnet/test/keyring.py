@@ -8,6 +8,7 @@ from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 
 from chatnet.client.dialogue import Identity
 from chatnet.client.keys.causes import Cause
@@ -131,9 +132,10 @@ class Person:
         done = Deferred.fromCoroutine(work)
         self.world.carry()
         result: list[Any] = []
-        done.addCallback(result.append)
-        done.addErrback(lambda failure: failure.raiseException())
+        done.addBoth(result.append)
         assert result, "it is not done"
+        if isinstance(result[0], Failure):
+            result[0].raiseException()
         return result[0]
 
     def loses_the_link(self) -> None:

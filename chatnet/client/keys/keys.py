@@ -72,6 +72,7 @@ class Keys:
         self._open_vault = open_vault
         self._label = label
         self._opened = False
+        self._settled = False  # whether this connection is a device, or cannot be one
         self._closed = False
         self._waiters: list[Deferred[None]] = []
         self._marks: Marks = OrderedDict()  # a Lock or a Cause, by log and seq
@@ -146,7 +147,7 @@ class Keys:
         Raises:
             Unavailable: the link is lost.
         """
-        account = fold(self._link.dialogue.name)
+        account, self._closed = fold(self._link.dialogue.name), False
         try:
             if not self._opened:
                 self._ring.open(await self._open_vault(account), account)
@@ -158,15 +159,17 @@ class Keys:
             assert isinstance(reply, r.Attached)
             self._ring.names[account] = self._link.dialogue.name
             await self._letters.begin(reply)
-            self.ready = self.backup.online = True
+            self.ready = self.backup.online = self._settled = True
+            self._release()
             keys = own.more_keys(reply.keys, reply.fallback)
             if keys is not None:
                 await self._link.ask(keys)
         except Unavailable:
             raise
         except (Refused, Shut) as error:
-            self.ready = False
+            self.ready, self._settled = False, True
             self.tell(Trouble(str(error)))
+            self._release()
             return
         if own.is_new:
             own.is_new = False
@@ -187,7 +190,9 @@ class Keys:
         """The link is lost."""
         self.ready = self.backup.online = False
         self._letters.stop()
+        self._settled = True
         self._release()
+        self._settled = False
 
     def close(self) -> None:
         """The link has ended: let go of the file with the keys."""
@@ -330,10 +335,15 @@ class Keys:
         """Show ``entry`` to the ear: now, or when what may open it was looked at."""
         if self._opened and entry.room == self._letters.log:
             self._letters.put(entry)
-        elif self._letters.is_busy:
+        elif self._letters.is_busy or self._is_coming():
             self._held.append((entry, manner))
         else:
             self._show(entry, manner)
+
+    def _is_coming(self) -> bool:
+        """Return whether this connection will be a device soon."""
+        dialogue = self._link.dialogue
+        return not self._settled and (dialogue.arriving and bool(dialogue.identity.password))
 
     def read(self, entry: e.Entry) -> e.Entry:
         """Return ``entry``, out of the history, as it can be read."""
@@ -456,7 +466,7 @@ class Keys:
         self._release()
 
     def _release(self) -> None:
-        while self._held and not self._letters.is_busy:
+        while self._held and not (self._letters.is_busy or self._is_coming()):
             self._show(*self._held.popleft())
 
     def _notice(self, news: News) -> None:

@@ -127,7 +127,8 @@ class Verifier:
         self._check_done(peer)
 
     def _check_done(self, peer: Peer) -> None:
-        if self._under_way[peer].stage is Stage.DONE:
+        sas = self._under_way.get(peer)
+        if sas is not None and sas.stage is Stage.DONE:
             del self._under_way[peer]
             self._ring.people.verified(peer.address)
             self._ring.tell(Verified(self._name(peer), peer.address.device))
