@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.accounts import passwords
 from chatnet.client.keys import causes
 from chatnet.client.keys.causes import Lock
 from chatnet.client.keys.megolm import MOST_MESSAGES, MOST_SECONDS
@@ -25,6 +26,7 @@ class EncryptionTestCase(SynchronousTestCase):
     """ann, who owns the encrypted room tea, and bob, who is in it."""
 
     def setUp(self) -> None:
+        self.patch(passwords, "_MEMORY_KIB", 64)  # this is about other keys
         self.world = World()
         for name in ("ann", "bob", "zoe"):
             self.world.registers(name)

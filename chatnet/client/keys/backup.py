@@ -91,7 +91,7 @@ def unseal(key: bytes, version: str, chunk: str) -> list[dict[str, str]]:
 
 
 class Backup:
-    """Sends the keys of new sessions to the backup, if there is one, and brings all of them back."""
+    """Sends the keys of new sessions to the backup, if there is one; brings all of them back."""
 
     def __init__(self, ring: Ring) -> None:
         self._ring = ring

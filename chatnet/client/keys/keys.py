@@ -40,9 +40,10 @@ from chatnet.client.keys.vault import Shut
 from chatnet.client.keys.verifying import Verifier
 from chatnet.client.outbox import Pending
 from chatnet.client.places import Manner
+from chatnet.client.state import RoomView
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold, room_name
-from chatnet.core.refusals import Encrypted, NoDevice, Refused, Unavailable
+from chatnet.core.refusals import Encrypted, NoDevice, NotAMember, Refused, Unavailable
 
 if TYPE_CHECKING:
     from chatnet.client.link import Link
@@ -91,8 +92,8 @@ class Keys:
 
     def is_encrypted(self, room: str) -> bool:
         """Return whether what is said in ``room``, a key, is encrypted, or must be."""
-        place = self._link.dialogue.places.rooms.get(room)
-        here = place is not None and place.view is not None and place.view.encrypted
+        view = self._view(room)
+        here = view is not None and view.encrypted
         return here or (self._opened and self._ring.vault.get("room", room) is not None)
 
     def lock_of(self, entry: e.Entry) -> Lock:
@@ -233,6 +234,8 @@ class Keys:
                 fields = {"body": body, **({"action": True} if action else {})}
                 work: Coroutine[Any, Any, r.Done | None]
                 work = self.say(room_name(room).key, "say", **fields)
+            case c.Say(room) if self._opened and self._view(room_name(room).key) is None:
+                work = self._say_later(pending, room)
             case c.Whisper() if self._opened:
                 work = self._whisper(pending)
             case _:
@@ -250,8 +253,8 @@ class Keys:
                 f"{room} is encrypted, and there are no keys here, so that was not sent. Log in to"
                 " an account: /login NAME PASSWORD"
             )
-        place = self._link.dialogue.places.rooms.get(key)
-        if place is not None and place.view is not None and not place.view.encrypted:
+        view = self._view(key)
+        if view is not None and not view.encrypted:
             raise Encrypted(spell(Downgraded(room)))
 
     def _said(self, done: r.Done | None, pending: Pending) -> None:
@@ -265,6 +268,30 @@ class Keys:
         refusal = error if isinstance(error, Refused) else Unavailable(str(error))
         if not self._closed:
             self._link.dialogue.settle(r.Sorry(refusal), pending.cid)
+
+    async def _say_later(self, pending: Pending, room: str) -> r.Done | None:
+        """Say what ``pending`` says in ``room`` once it is known whether that is encrypted."""
+        key, command = room_name(room).key, pending.command
+        assert isinstance(command, c.Say)
+        while self._view(key) is None:
+            await self._until_ready()
+            try:
+                await self._link.ask(c.Ping())  # what was asked before is answered before
+            except Unavailable:
+                continue
+            if self._view(key) is None:
+                raise NotAMember(f"You are not in {room} here. /join it first.")
+        if self.is_encrypted(key):
+            self._check_room(key, room)
+            fields = {"body": command.body, **({"action": True} if command.action else {})}
+            return await self.say(key, "say", **fields)
+        pending.held = False
+        self._link.send(pending)
+        return None
+
+    def _view(self, key: str) -> RoomView | None:
+        place = self._link.dialogue.places.rooms.get(key)
+        return place.view if place is not None else None
 
     async def _whisper(self, pending: Pending) -> r.Done | None:
         """Tell what ``pending`` says, encrypted if the other side has keys; else send it plain."""
@@ -297,15 +324,13 @@ class Keys:
         return done
 
     def _room(self, key: str) -> Talk:
-        rooms = self._link.dialogue.places.rooms
-
         def readers() -> dict[str, str]:
-            place = rooms.get(key)
-            return place.view.readers if place is not None and place.view is not None else {}
+            view = self._view(key)
+            return view.readers if view is not None else {}
 
         def epoch() -> int:
-            place = rooms.get(key)
-            return place.view.epoch if place is not None and place.view is not None else 0
+            view = self._view(key)
+            return view.epoch if view is not None else 0
 
         return Talk(key, readers, epoch, lambda id, at, body: c.Seal(key, id, at, body))
 
