@@ -18,7 +18,7 @@ from chatnet.core.plain import plain
 from chatnet.core.refusals import NotAMember, Refused, Unavailable
 
 _ENDS = ("quit", "logout")  # codes of a farewell that was asked for
-_FINAL = ("replaced", "late", "refused")  # codes after which one does not come back
+_FINAL = ("replaced", "removed", "late", "refused")  # codes after which one does not come back
 
 
 class Gone(Unavailable):

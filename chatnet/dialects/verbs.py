@@ -169,7 +169,7 @@ def _set(rest: str) -> c.Command:
 
 def _encrypt(rest: str) -> c.Command:
     if rest.lower() != "on":
-        raise Malformed("/encrypt on encrypts the room, for good: nobody can turn it off.")
+        raise Malformed()
     return c.Encrypt("")
 
 

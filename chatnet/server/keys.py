@@ -140,11 +140,12 @@ async def _remove(host: Host, session: Session, device: str, cid: str | None) ->
     await _all_open(host, f"@{account}", *encrypted)
     own = host.network.audiences[f"@{account}"].room
     events = devices.remove(own.decided.devices, device)
-    gone = [one for one in session.person.sessions if getattr(one, "device", "") == device]
+    gone = [one for one in session.person.sessions if one.device == device]
     session.answer_to(_change(host, session, events, encrypted, cid), cid)
     await session.settled()
     for one in gone:
-        one.part("The device that you are was removed from your account.", "removed")
+        text = "The device that you are was removed from your account."
+        one.leave_for_good(text, "removed", of_own_accord=False)
     log = letters_of(account, device)
     host.network.rooms.let_go(log)
     if log not in host.network.audiences:

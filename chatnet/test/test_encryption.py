@@ -85,7 +85,7 @@ class RoomTests(EncryptionTestCase):
 
     def test_ones_own_words_are_known_as_such(self) -> None:
         shown: list[bool] = []
-        self.ann.entry = lambda entry, manner, mine: shown.append(mine)  # type: ignore
+        self.ann.entry = lambda entry, manner, mine: shown.append(mine)  # type: ignore[method-assign]
         self.ann.says("marmalade")
         self.assertEqual(shown[-1:], [True])
         self.assertFalse(self.ann.link.dialogue.outbox)
@@ -187,7 +187,7 @@ class RoomTests(EncryptionTestCase):
         for person in (zoe, self.bob, self.ann):
             person.way._carry_once()
         self.world.rig.settle()
-        self.assertIn(b'"error":"stale"', self.ann.way.far.transport.value())  # type: ignore
+        self.assertIn(b'"error":"stale"', self.ann.way.far.transport.value())  # type: ignore[union-attr]
         self.world.carry()
         self.assertEqual((zoe.read, self.bob.read), (["two"], ["one"]))
 
@@ -241,7 +241,7 @@ class DeviceTests(EncryptionTestCase):
         box = other.box
         other.ends()
         self.ann.says("one")
-        other = Person(self.world, "bob", box, ("tea",))  # type: ignore[arg-type]
+        other = Person(self.world, "bob", box, ("tea",))
         self.world.people.append(other)
         self.world.carry()
         other.does(c.Join("tea", since=0))

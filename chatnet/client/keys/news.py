@@ -110,8 +110,9 @@ def _spell(news: News) -> str:
             return f"{name} has removed the device {device}. It reads nothing from now on."
         case KeysChanged(name, device):
             return (
-                f"The server gives OTHER KEYS for the device {device} of {name} than before: somebody"
-                " may be listening. Nothing is encrypted for it. Ask the person by another way."
+                f"The server gives OTHER KEYS for the device {device} of {name} than before:"
+                " somebody may be listening. Nothing is encrypted for it. Ask the person by"
+                " another way."
             )
         case Made(device):
             return (
