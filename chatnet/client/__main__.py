@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet.client.exits import INTERRUPTED, explain
+from chatnet.client.keys.home import keys_of
 from chatnet.client.link import Link
 from chatnet.client.options import Options, parse
 from chatnet.client.plain import PATIENCE_SECONDS, Plain, Printer
@@ -69,6 +70,10 @@ def _talk(options: Options, terminal: bool) -> int:
         None if terminal else PATIENCE_SECONDS,
         options.confides,
     )
+    keys_of(
+        link, reactor, f"{options.host}:{options.port}", options.passphrase, options.keys,
+        "terminal" if terminal else "pipe",
+    )  # fmt: skip
     say = Printer(2)
     status = INTERRUPTED
 

@@ -82,8 +82,8 @@ class DiscreetHistory(InMemoryHistory):
     def append_string(self, string: str) -> None:
         words = string[1:].split() if string.startswith("/") else []
         verb = VERBS.get(words[0].lower()) if words else None
-        secret = verb is not None and (
-            verb.name in _SECRET or (verb.name == "join" and len(words) > 2)
+        secret = words[:1] == ["recovery"] or (
+            verb is not None and (verb.name in _SECRET or (verb.name == "join" and len(words) > 2))
         )
         if not secret:
             super().append_string(string)

@@ -52,6 +52,8 @@ class Options:
     ca: str
     confides: bool  # passwords may be sent
     identity: Identity = field(repr=False)
+    keys: str = ""  # the folder with the keys; empty: the user's own
+    passphrase: str = field(default="", repr=False)  # of them; empty: they have a key file
 
 
 def ask_hidden(question: str) -> str:
@@ -105,7 +107,15 @@ def parse(words: Sequence[str], terminal: bool, ask: Callable[[str], str] = ask_
         server = _first_line(parser, given.server_password_file)
     history = given.history if given.history is not None or terminal else 0
     identity = Identity(name, password, server)
-    return Options(room, given.host, given.port, history, tls, given.ca, confides, identity)
+    passphrase = ""
+    if given.passphrase_file:
+        passphrase = _first_line(parser, given.passphrase_file)
+    elif given.passphrase:
+        passphrase = _asked(parser, ask, "Passphrase of the keys on this machine: ")
+    return Options(
+        room, given.host, given.port, history, tls, given.ca, confides, identity,
+        given.keys, passphrase,
+    )  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -140,6 +150,11 @@ def _parser() -> argparse.ArgumentParser:
         " certificate in FILE alone (PEM)")  # fmt: skip
     add("--allow-plaintext-passwords", action="store_true", help="send passwords also where"
         " everyone on the way can read them")  # fmt: skip
+    add("--keys", default="", metavar="FOLDER", help="where the keys for encrypted rooms lie"
+        " (~/.local/share/chatnet/keys)")  # fmt: skip
+    add("--passphrase", action="store_true", help="encrypt them under a passphrase, which is asked"
+        " for each time, and not under a key file")  # fmt: skip
+    add("--passphrase-file", metavar="FILE", help="the first line of FILE is that passphrase")
     add("--version", action="version", version=f"chatnet {__version__}")
     return parser
 

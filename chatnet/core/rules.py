@@ -215,7 +215,7 @@ def check_plain(state: RoomState) -> None:
         raise Encrypted(
             f"The room {state.name} is encrypted, and that was not: it was not sent, for others"
             " could read it. Speak with a client that has keys, logged in to an account:"
-            " python -m chatnet.client --login NAME"
+            " python -m chatnet.client --user NAME"
         )
 
 

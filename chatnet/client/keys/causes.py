@@ -48,7 +48,9 @@ class Newer:
 
 @dataclass(frozen=True, slots=True)
 class NoKeys:
-    """This connection has no keys at all."""
+    """This connection has no keys at all, for ``why``; empty: nobody is logged in."""
+
+    why: str = ""
 
 
 Cause = Earlier | KeyMissing | Forged | Replayed | Disordered | Newer | NoKeys
@@ -91,7 +93,7 @@ def explain(cause: Cause) -> str:
             return f"The server shows it out of order: {by} said it at another time. Be careful."
         case Newer():
             return "It is of a newer client. Bring this one up to date."
-        case NoKeys():
-            return "It is encrypted, and this client has no keys. Log in to an account: /login"
+        case NoKeys(why):
+            return f"It is encrypted. {why or 'Keys belong to an account: /login NAME PASSWORD'}"
         case _:
             assert_never(cause)

@@ -33,6 +33,7 @@ from chatnet.client.keys.formats import Misshapen, talk_of, text_in
 from chatnet.client.keys.letters import Letters
 from chatnet.client.keys.megolm import Opened, Place
 from chatnet.client.keys.news import Downgraded, Made, News, Trouble, Withheld, spell
+from chatnet.client.keys.olm import NoOlm
 from chatnet.client.keys.people import Trust
 from chatnet.client.keys.ring import Entropy, OpenVault, Ring
 from chatnet.client.keys.sealing import Sealer, Talk
@@ -73,9 +74,12 @@ class Keys:
         self._open_vault = open_vault
         self._label = label
         self._opened = False
+        self.lack = ""  # why there are no keys, in a sentence
         self._settled = False  # whether this connection is a device, or cannot be one
         self._closed = False
         self._waiters: list[Deferred[None]] = []
+        self._saying = 0  # messages that are being encrypted
+        self._quiet: list[Deferred[None]] = []  # who waits for them
         self._marks: Marks = OrderedDict()  # a Lock or a Cause, by log and seq
         self._late: dict[str, list[tuple[e.Entry, Manner]]] = {}  # whose key may come, by session
         self._held: deque[tuple[e.Entry, Manner]] = deque()  # while letters are opened
@@ -106,7 +110,7 @@ class Keys:
         if not isinstance(entry.event, e.Sealed | e.SealedWhisper):
             return None
         mark = self._marks.get((entry.room, entry.seq))
-        return NoKeys() if mark is None or isinstance(mark, Lock) else mark
+        return NoKeys(self.lack) if mark is None or isinstance(mark, Lock) else mark
 
     @property
     def ring(self) -> Ring:
@@ -117,7 +121,8 @@ class Keys:
         """
         if not self._opened:
             raise NoDevice(
-                "There are no keys here: they belong to an account. /login NAME PASSWORD,"
+                self.lack
+                or "There are no keys here: they belong to an account. /login NAME PASSWORD,"
                 " or /newuser makes one."
             )
         return self._ring
@@ -139,6 +144,18 @@ class Keys:
             Refused: the server does not take it, or it cannot be encrypted.
         """
         return await self._sealer.say(self._room(room), kind, fields)
+
+    async def said_all(self) -> None:
+        """Wait until nothing is being encrypted, or the link is lost."""
+        if self._saying and self.ready:
+            quiet: Deferred[None] = Deferred()
+            self._quiet.append(quiet)
+            await quiet
+
+    def _hush(self) -> None:
+        quiet, self._quiet = self._quiet, []
+        for one in quiet:
+            one.callback(None)
 
     # -- for the link ----------------------------------------------------------------------
 
@@ -169,7 +186,9 @@ class Keys:
             raise
         except (Refused, Shut) as error:
             self.ready, self._settled = False, True
-            self.tell(Trouble(str(error)))
+            self.lack = str(error)
+            if not isinstance(error, NoOlm):  # of which is told when it matters
+                self.tell(Trouble(self.lack))
             self._release()
             return
         if own.is_new:
@@ -194,6 +213,7 @@ class Keys:
         self._settled = True
         self._release()
         self._settled = False
+        self._hush()
 
     def close(self) -> None:
         """The link has ended: let go of the file with the keys."""
@@ -241,21 +261,28 @@ class Keys:
             case _:
                 return False
         pending.held = True
+        self._saying += 1
         done = Deferred.fromCoroutine(work)
         done.addCallbacks(
             self._said, self._not_said, callbackArgs=(pending,), errbackArgs=(pending,)
         )
+        done.addBoth(self._say_next)
         return True
 
     def _check_room(self, key: str, room: str) -> None:
         if not self._opened:
             raise Encrypted(
-                f"{room} is encrypted, and there are no keys here, so that was not sent. Log in to"
-                " an account: /login NAME PASSWORD"
+                f"{room} is encrypted, so that was not sent."
+                f" {self.lack or 'Keys belong to an account: /login NAME PASSWORD'}"
             )
         view = self._view(key)
         if view is not None and not view.encrypted:
             raise Encrypted(spell(Downgraded(room)))
+
+    def _say_next(self, _: object) -> None:
+        self._saying -= 1
+        if not self._saying:
+            self._hush()
 
     def _said(self, done: r.Done | None, pending: Pending) -> None:
         if done is not None:
@@ -427,6 +454,9 @@ class Keys:
         try:
             opened = self._ring.sessions.open(place, body, live)
             said = self._event(event, opened)
+        except Shut as error:
+            self.tell(Trouble(str(error)))
+            return entry
         except Unreadable as error:
             self._mark(entry, self._cause(entry, error.cause))
             return entry

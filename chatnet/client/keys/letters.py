@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatnet.client.keys.device import Illegible, Peer
 from chatnet.client.keys.formats import (
@@ -18,7 +19,9 @@ from chatnet.client.keys.formats import (
     text_in,
     unpack,
 )
+from chatnet.client.keys.news import Trouble
 from chatnet.client.keys.ring import Ring
+from chatnet.client.keys.vault import Shut
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
 from chatnet.core.refusals import Refused, Unavailable
@@ -71,8 +74,7 @@ class Letters:
         self._queue.append(entry)
         if self._working is None:
             self._working = Deferred()
-            work = Deferred.fromCoroutine(self._work())
-            work.addErrback(lambda bug: self._log.failure("a letter broke", bug))
+            Deferred.fromCoroutine(self._work()).addErrback(self._broke)
 
     def stop(self) -> None:
         """The link is lost: what waits comes again."""
@@ -82,6 +84,10 @@ class Letters:
         if waiter is not None and not waiter.called:
             waiter.errback(Unavailable("The link is lost."))
 
+    def _broke(self, bug: Failure) -> None:
+        self._log.failure("letters broke", bug)
+        self.stop()
+
     async def _work(self) -> None:
         working, collect = self._working, 0
         while self._queue and self._working is working:
@@ -90,6 +96,10 @@ class Letters:
                 await self._open(entry)
             except Unavailable:
                 return  # the link is lost, and will be back
+            except Shut as error:
+                self._ring.tell(Trouble(str(error)))
+            except Exception:  # one letter is no reason to read no others
+                self._log.failure("a letter broke")
             if self._working is not working:
                 return
             self._queue.popleft()

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hmac import digest
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class Vault:
         plain = json.dumps([name, value], separators=(",", ":")).encode()
         nonce = os.urandom(_NONCE)
         sealed = nonce + self._rows.encrypt(nonce, plain, kind.encode())
-        with self.saving():
+        with self.saving(), self._sure("the keys"):
             self._db.execute(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?)",
                 (self._id(kind, name), self._id(kind), sealed),
@@ -127,7 +127,7 @@ class Vault:
         Raises:
             Shut: as for ``put``.
         """
-        with self.saving():
+        with self.saving(), self._sure("the keys"):
             self._db.execute("DELETE FROM rows WHERE id = ?", (self._id(kind, name),))
 
     @contextmanager
@@ -158,9 +158,10 @@ class Vault:
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._db.in_transaction:
-            self._db.commit()
-        self._db.close()
+        with suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.commit()
+            self._db.close()
 
     @contextmanager
     def _sure(self, path: str) -> Iterator[None]:
