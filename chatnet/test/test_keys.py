@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.accounts import passwords
 from chatnet.core.devices import MOST_DEVICES, MOST_LETTERS
-from chatnet.core.names import letters_of
+from chatnet.core.names import letters_of, person_name
+from chatnet.core.staff import OPERATOR_ACTOR
+from chatnet.server import persons
 from chatnet.server.rooms import SWEEP_SECONDS
 from chatnet.test.rig import Client, Rig
 
@@ -25,6 +29,7 @@ def signed(letter: str) -> str:
 
 class KeysTestCase(SynchronousTestCase):
     def setUp(self) -> None:
+        self.patch(passwords, "_MEMORY_KIB", 64)  # this is about other keys
         self.rig = Rig(name="chatbox")
 
     def account(self, name: str) -> Client:
@@ -122,11 +127,6 @@ class DeviceTests(KeysTestCase):
         self.assertIn("AAAAAAAAAA  KKKK KKKK", shown)
 
     def test_an_account_that_is_erased_leaves_no_keys_to_the_next_of_its_name(self) -> None:
-        from twisted.internet.defer import Deferred
-
-        from chatnet.core.names import person_name
-        from chatnet.core.staff import OPERATOR_ACTOR
-        from chatnet.server import persons
 
         ann, bob = self.device("ann"), self.device("bob")
         bob.sends("deliver", who="ann", device=ONE, body="0.AAAA")
@@ -198,7 +198,7 @@ class LetterTests(KeysTestCase):
             bob.sends("deliver", who="Ann", device=ONE, body=body)
         self.rig.restart()
         ann = self.again("ann")
-        attached, *letters, caught_up = self.be(ann)
+        _, *letters, _ = self.be(ann)
         self.assertEqual([f["body"] for f in letters], ["0.AAAA", "1.BBBB"])
         self.assertEqual((letters[0]["by"], letters[0]["device"]), ("bob", ONE))
         ann.sends("collected", upto=2)

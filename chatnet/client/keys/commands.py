@@ -94,9 +94,11 @@ class KeyCommands:
             if line:
                 self._keys.tell(Trouble(line))
 
-    async def _verify(self, who: str) -> str:
+    async def _verify(self, who: str) -> str | None:
         _ = self._keys.ring
         count = await self._keys.verifier.begin(who)
+        if not count:
+            return None
         many = "a device" if count == 1 else f"{count} devices"
         return f"Asked {many} of {who} to compare keys: /verify {self._link.dialogue.name} there."
 

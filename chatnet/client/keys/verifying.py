@@ -38,7 +38,7 @@ class Verifier:
     async def begin(self, who: str) -> int:
         """Ask all devices of ``who`` to compare keys, or agree to what one of them asked.
 
-        Returns how many were asked.
+        Returns how many were asked; 0 if it agreed.
 
         Raises:
             Refused: there is none, or the link is lost.
@@ -49,7 +49,7 @@ class Verifier:
         asked = [p for p, sas in self._of(account) if sas.stage is Stage.ASKED]
         if asked:
             await self._send(asked[-1], [self._under_way[asked[-1]].accept()])
-            return 1
+            return 0
         me = self._ring.own.address
         peers = [p for p, _ in self._ring.people.here(account) if p.address != me]
         if not peers:
