@@ -404,9 +404,9 @@ class Keys:
     def _show(self, entry: e.Entry, manner: Manner) -> None:
         if manner in _FRESH:
             self._note(entry)
-        if isinstance(entry.event, e.DeviceAdded) and self._opened:
-            if entry.event.device == self._ring.own.id:
-                return  # of which one is told when it is new
+        added = isinstance(entry.event, e.DeviceAdded) and entry.event.device
+        if self._opened and added == self._ring.own.id:
+            return  # of which one is told when it is new
         shown = self._read(entry, manner in _FRESH)
         cause = self.why(shown)
         if isinstance(cause, KeyMissing) and isinstance(entry.event, e.Sealed | e.SealedWhisper):
