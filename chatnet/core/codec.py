@@ -9,7 +9,7 @@ from json import JSONDecoder
 from typing import Any, get_args
 
 from chatnet.core.devices import Device
-from chatnet.core.events import Event, Said
+from chatnet.core.events import Event, RoomDeleted, Said
 from chatnet.core.large import LARGE, SLICE, Parked, finish, scanning
 from chatnet.core.office import Office
 from chatnet.core.room import Member, RoomState, Sanction
@@ -102,6 +102,7 @@ def encode_state(state: RoomState) -> str:
         "voices": state.voices,
         "invited": state.invited,
         "settings": state.settings,
+        "deleted": astuple(state.deleted) if state.deleted else None,
         "office": state.office.told() if state.office else None,
         "encrypted": state.encrypted,
         "epoch": state.epoch,
@@ -130,6 +131,7 @@ def decode_state(text: str) -> RoomState:
         Office.of(plain["office"]) if "office" in plain else None,
         plain.get("invited", {}),
         plain.get("settings", {}),
+        RoomDeleted(*plain["deleted"]) if "deleted" in plain else None,
         plain.get("encrypted", False),
         plain.get("epoch", 0),
         plain.get("readers", {}),

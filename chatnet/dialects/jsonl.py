@@ -50,6 +50,7 @@ VERBS: dict[str, type[c.Command]] = {
     "announce": c.Announce, "who": c.ListMembers, "rooms": c.ListRooms, "bans": c.ListBans,
     "showtopic": c.ShowTopic, "whois": c.Whois, "history": c.History, "search": c.Find,
     "delete": c.Delete, "retain": c.Retain, "owner": c.Own,
+    "rename": c.RenameRoom, "deleteroom": c.DeleteRoom, "restoreroom": c.RestoreRoom,
     "voice": c.Voice, "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
     "rank": c.SetRank, "serverban": c.ServerBan, "serverunban": c.ServerUnban,
     "encrypt": c.Encrypt, "seal": c.Seal, "sealwhisper": c.SealWhisper, "device": c.BeDevice,
@@ -60,7 +61,7 @@ VERBS: dict[str, type[c.Command]] = {
 }  # fmt: skip
 # Fields that the server fills in:
 _SERVERS_OWN = frozenset(
-    ("proof", "target", "faces", "lock", "author", "own", "shielded", "sender")
+    ("proof", "target", "faces", "lock", "author", "own", "shielded", "grace", "sender")
 )
 _PRIVATE = frozenset(("target", "lock"))  # fields of events that nobody is shown
 _LONG = 64 * 1024  # bytes of a line that is parsed with care

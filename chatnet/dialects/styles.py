@@ -117,7 +117,10 @@ def _lines(entry: e.Entry) -> list[str]:
             return [f"[all] {by}: {line}" for line in plain_lines(body)]
         case e.Noticed(text):
             return [f"*** {line}" for line in plain_lines(text)]
-        case e.Opened() | e.Seen() | e.KeysPublished() | e.KeyTaken() | e.Letter() | e.Kept():
+        case (
+            e.Opened() | e.Seen() | e.RoomDiscarded() | e.KeysPublished() | e.KeyTaken()
+            | e.Letter() | e.Kept()
+        ):  # fmt: skip
             return []
         case e.Encrypted(by):
             return [f"{by} had this room encrypted: from here on, only clients with keys can read."]
@@ -160,6 +163,12 @@ def _lines(entry: e.Entry) -> list[str]:
             if not value:
                 return [f"{by} turned {setting} off."]
             return [f"{by} set {setting}" + (f" to {spell_duration(value)}." if value > 1 else ".")]
+        case e.RoomRenamed(by, _, new):
+            return [f"{by} renamed this room: it is called {new} now."]
+        case e.RoomDeleted(by, reason):
+            return [f"{by} deleted this room{_why(reason)}"]
+        case e.RoomRestored(by):
+            return [f"{by} restored this room."]
         case e.Owned(who, by):
             return [f"{by} let the room belong to {who}."]
         case e.Acted(by, verb, whom, room, to, _, until, reason):

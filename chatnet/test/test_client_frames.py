@@ -27,7 +27,7 @@ SAMPLES: dict[Any, Any] = {
     tuple[r.DeviceLine, ...]: (r.DeviceLine("QJ3XK7M2PA", "laptop", "a", "b", "c"),),
     refusals.Refused: refusals.Banned("You are banned."),
 }  # fmt: skip
-SERVERS_OWN = {"proof", "target", "faces", "lock", "author", "own", "shielded", "sender"}
+SERVERS_OWN = {"proof", "target", "faces", "lock", "author", "own", "shielded", "grace", "sender"}
 
 
 def sample(kind: Any) -> Any:

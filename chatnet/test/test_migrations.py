@@ -45,6 +45,10 @@ SINCE_0_1 = {
     "invited",
     "owned",
     "retentionset",
+    "roomdeleted",
+    "roomdiscarded",
+    "roomrenamed",
+    "roomrestored",
     "voiced",
 }  # kinds of entries
 LOGS = {"*": 1, "@ann": 1, "@bob": 2, "milk": 43, "tea": 24}  # how many each has

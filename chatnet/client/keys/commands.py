@@ -73,6 +73,9 @@ class KeyCommands:
                 return self._do(self._begin())
             case ["recovery"], [_, *_]:
                 return self._do(self._restore(" ".join(words[1:])))
+            case ["encrypt"], ["forget"]:
+                self._keys.forget(self._link.dialogue.places.here)
+                return r.Noted(self._state())
             case ["encrypt"], []:
                 return r.Noted(self._state())
             case ["verify" | "fingerprint" | "trust" | "recovery" as name], _:

@@ -43,7 +43,7 @@ from chatnet.client.outbox import Pending
 from chatnet.client.places import Manner
 from chatnet.client.state import RoomView
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.names import fold, room_name
+from chatnet.core.names import fold
 from chatnet.core.refusals import Encrypted, NoDevice, NotAMember, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -136,6 +136,10 @@ class Keys:
         accepted = self.ring.people.accept(fold(who))
         self._sealer.rotate()
         return accepted
+
+    def forget(self, room: str) -> None:
+        """Believe what the server says of whether ``room``, a key, is encrypted."""
+        self.ring.vault.drop("room", room)
 
     async def say(self, room: str, kind: str, **fields: Any) -> r.Done:
         """Say something of the kind ``kind`` in the encrypted ``room``, a key.
@@ -249,12 +253,12 @@ class Keys:
             Encrypted: it has to be, and cannot.
         """
         match pending.command:
-            case c.Say(room, body, action) if self.is_encrypted(room_name(room).key):
-                self._check_room(room_name(room).key, room)
+            case c.Say(room, body, action) if self.is_encrypted(self._key_of(room)):
+                self._check_room(self._key_of(room), room)
                 fields = {"body": body, **({"action": True} if action else {})}
                 work: Coroutine[Any, Any, r.Done | None]
-                work = self.say(room_name(room).key, "say", **fields)
-            case c.Say(room) if self._opened and self._view(room_name(room).key) is None:
+                work = self.say(self._key_of(room), "say", **fields)
+            case c.Say(room) if self._opened and self._view(self._key_of(room)) is None:
                 work = self._say_later(pending, room)
             case c.Whisper() if self._opened:
                 work = self._whisper(pending)
@@ -298,7 +302,7 @@ class Keys:
 
     async def _say_later(self, pending: Pending, room: str) -> r.Done | None:
         """Say what ``pending`` says in ``room`` once it is known whether that is encrypted."""
-        key, command = room_name(room).key, pending.command
+        key, command = self._key_of(room), pending.command
         assert isinstance(command, c.Say)
         while self._view(key) is None:
             await self._until_ready()
@@ -315,6 +319,9 @@ class Keys:
         pending.held = False
         self._link.send(pending)
         return None
+
+    def _key_of(self, room: str) -> str:
+        return self._link.dialogue.places.key_of(room)
 
     def _view(self, key: str) -> RoomView | None:
         place = self._link.dialogue.places.rooms.get(key)
@@ -420,6 +427,8 @@ class Keys:
             case e.Encrypted():
                 if self._opened:
                     self._ring.vault.put("room", entry.room, {"since": entry.seq})
+            case e.RoomDeleted() | e.RoomDiscarded():
+                self._sealer.rotate(entry.room)
             case e.Left(who) | e.Kicked(who) | e.Banned(who):
                 self._sealer.rotate(entry.room)
                 gone = not (isinstance(event, e.Left) and event.dropped)

@@ -127,7 +127,8 @@ def _spell(news: News) -> str:
         case Downgraded(room):
             return (
                 f"The server says that {room} is not encrypted. It was, and that is for good: the"
-                " server is lying, or has lost its data. Nothing is said there."
+                " server is lying, or the room was deleted and opened anew. Nothing is said there;"
+                " /encrypt forget lets you speak in plain words."
             )
         case Asked(name, device):
             return f"{name} wants to compare keys (device {device}): /verify {name} begins."

@@ -306,7 +306,7 @@ function roomMenu() {
 }
 
 const help = () => dialog("Keys and commands",
-  h("p", "Alt+↑ and Alt+↓ change the conversation, Ctrl+K lists the rooms, Tab completes names and commands, ↑ brings back what you sent, Shift+Enter begins a line."),
+  h("p", "Alt+↑ and Alt+↓ change the conversation, Ctrl+K lists rooms, Tab completes, ↑ brings back what you sent, Shift+Enter begins a line."),
   h("dl", COMMANDS.map(({ usage, about }) => [h("dt", usage), h("dd", about)])));
 
 const quit = () => client.ask("quit").catch(() => {});
