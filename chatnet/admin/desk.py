@@ -119,7 +119,9 @@ class Desk:
             lines[MOST_LINES:] = [f"({more:,} more lines; the console shows all)"]
         return "\n".join(lines)
 
-    async def ask(self, operator: Operator, command: staff.Order | c.Telling) -> Answer:
+    async def ask(
+        self, operator: Operator, command: staff.Order | c.Whisper | c.Announce
+    ) -> Answer:
         """Let ``operator`` ask for ``command``, as anybody else does.
 
         Raises:
@@ -151,7 +153,7 @@ class Desk:
             raise NoSuchRoom(f"There is no room called {name}. rooms lists them.")
         return audience
 
-    async def _tell(self, operator: Operator, command: c.Telling) -> Answer:
+    async def _tell(self, operator: Operator, command: c.Whisper | c.Announce) -> Answer:
         most = self.host.settings.max_message
         if most and len(command.body.encode()) > most:
             raise TooLong(f"A message has at most {most:,} bytes here. It was not sent.")

@@ -47,6 +47,7 @@ def main(words: list[str], name: str = "python -m chatnet.client") -> int:
         options.history,
         patience,
         lambda link, reactor: _face(link, options, terminal, reactor),
+        "terminal" if terminal else "pipe",
         piped=not terminal,
     )
 

@@ -28,6 +28,9 @@ from twisted.python.failure import Failure
 
 from chatnet.client.dialogue import Identity
 from chatnet.client.exits import explain
+from chatnet.client.keys.home import keys_of
+from chatnet.client.keys.keys import Keys
+from chatnet.client.keys.olm import check as check_olm
 from chatnet.client.link import CannotConnect, Link
 from chatnet.client.places import Manner
 from chatnet.client.room import Room
@@ -57,6 +60,7 @@ class Chat:
         self._over: list[Deferred[None]] = []
         self._on_end: Callable[[], object] = lambda: None
         self._stretches = Stretches(link, self._check)
+        self.keys: Keys | None = None  # with which it takes part in encrypted rooms
 
     @property
     def name(self) -> str:
@@ -177,6 +181,8 @@ class Chat:
         if not self._is_over():
             over: Deferred[None] = Deferred()
             self._over.append(over)
+            if self.keys is not None and self.online:
+                await self.keys.said_all()
             if not self._link.leaving:
                 self._link.leave()
             await over
@@ -303,6 +309,8 @@ async def connect(
     allow_plaintext_passwords: bool = False,
     patience: float | None = None,
     tell: Tell | None = None,
+    keys: str | None = None,
+    passphrase: str = "",
     reactor: Any = None,
 ) -> Chat:
     """Connect to the server at ``host`` and ``port``, and return when it lets one in.
@@ -312,7 +320,9 @@ async def connect(
     says otherwise. A certificate is trusted if the PEM file ``ca`` vouches for it, or without that
     the system; else if it is the one that is kept in the file ``known`` (that of the user's own
     client), or the first one of this server. A lost link is given up after ``patience`` seconds,
-    or never. News about it goes to ``tell``, and to Twisted's log.
+    or never. With ``keys``, a folder (empty: that of the user's own client), an account takes part
+    in encrypted rooms; the keys lie there encrypted under ``passphrase``, or else under a key file.
+    News about it all goes to ``tell``, and to Twisted's log.
 
     Raises:
         CannotConnect: there is no server; the sentence says what to look at.
@@ -339,6 +349,9 @@ async def connect(
     identity = Identity(who, password if user else "", server_password)
     link = Link(endpoint, identity, reactor, os.urandom, 0, patience, confides)
     chat = Chat(link, tell)
+    if keys is not None and user:
+        check_olm()
+        chat.keys = keys_of(link, reactor, f"{host}:{port}", passphrase, keys, "program")
     try:
         await chat.open()
     except CannotConnect as error:

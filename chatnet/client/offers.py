@@ -57,7 +57,7 @@ def is_secret(line: str) -> bool:
     """Return whether there is a password in the command that ``line`` is."""
     words = line.split()
     verb = _verb(words[0]) if words else None
-    return verb in _SECRET or (verb == "join" and len(words) > 2)
+    return line.startswith("/recovery") or verb in _SECRET or (verb == "join" and len(words) > 2)
 
 
 def _verb(word: str) -> str | None:

@@ -56,6 +56,8 @@ class Server:
     ca: str
     confides: bool  # passwords may be sent
     identity: Identity = field(repr=False)
+    keys: str = ""  # the folder with the keys; empty: the user's own
+    passphrase: str = field(default="", repr=False)  # of them; empty: they have a key file
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,13 @@ def server_of(
     secret = given.server_password
     if given.server_password_file:
         secret = _first_line(parser, given.server_password_file)
-    return Server(host, port, tls, given.ca, confides, Identity(name, password, secret))
+    identity = Identity(name, password, secret)
+    passphrase = ""
+    if given.passphrase_file:
+        passphrase = _first_line(parser, given.passphrase_file)
+    elif given.passphrase:
+        passphrase = _asked(parser, ask, "Passphrase of the keys on this machine: ")
+    return Server(host, port, tls, given.ca, confides, identity, given.keys, passphrase)
 
 
 class Parser(argparse.ArgumentParser):
@@ -200,6 +208,11 @@ def add_server(parser: argparse.ArgumentParser) -> None:
         " certificate in FILE alone (PEM)")  # fmt: skip
     add("--allow-plaintext-passwords", action="store_true", help="send passwords also where"
         " everyone on the way can read them")  # fmt: skip
+    add("--keys", default="", metavar="FOLDER", help="where the keys for encrypted rooms lie"
+        " (~/.local/share/chatnet/keys)")  # fmt: skip
+    add("--passphrase", action="store_true", help="encrypt them under a passphrase, which is asked"
+        " for each time, and not under a key file")  # fmt: skip
+    add("--passphrase-file", metavar="FILE", help="the first line of FILE is that passphrase")
 
 
 def _port(word: str) -> int:

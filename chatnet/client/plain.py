@@ -12,9 +12,10 @@ from zope.interface import implementer
 
 from chatnet.client.checks import too_long
 from chatnet.client.exits import Exit
+from chatnet.client.keys.shown import Shown
 from chatnet.client.link import Link
 from chatnet.client.places import Manner
-from chatnet.client.screen import lines_of, lines_of_reply
+from chatnet.client.screen import lines_of_reply
 from chatnet.client.talk import Talk
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.plain import plain
@@ -23,7 +24,7 @@ from chatnet.core.refusals import Malformed, Refused
 MOST_PENDING, MOST_BYTES = 256, 1 << 20  # unanswered, at which no more is read
 PATIENCE_SECONDS = 60.0  # for a lost link to come back
 
-_MESSAGES = (*e.MESSAGES, e.Whispered, e.Announced)
+_MESSAGES = (*e.MESSAGES, e.Whispered, e.SealedWhisper, e.Announced)
 _COMMON = (e.Joined, e.Left, e.Renamed)  # of no interest to a program
 _ANSWERS = (
     r.Found | r.Members | r.Rooms | r.Bans | r.Topic | r.Whoami | r.Ignored | r.Pong
@@ -40,6 +41,7 @@ class Plain(Protocol):
         link.dialogue.ear = self
         self._link = link
         self._talk = Talk(link)
+        self._shown = Shown()
         self._out = out
         self._err = err
         self._input = bytearray()
@@ -156,7 +158,7 @@ class Plain(Protocol):
         self._go_on()
 
     def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
-        lines = lines_of(entry, manner, mine, self._link.dialogue.name)
+        lines = self._shown.lines(self._link.keys, entry, manner, mine, self._link.dialogue.name)
         if isinstance(entry.event, _MESSAGES):
             self._write(self._out, lines)
         elif not isinstance(entry.event, _COMMON):

@@ -12,9 +12,11 @@ from twisted.internet.defer import Deferred
 
 from chatnet.client.completion import Completions, DiscreetHistory
 from chatnet.client.exits import Exit
+from chatnet.client.keys.keys import Keys
+from chatnet.client.keys.shown import LOCK, Shown
 from chatnet.client.link import Link
 from chatnet.client.places import Manner
-from chatnet.client.screen import lines_of, lines_of_reply
+from chatnet.client.screen import lines_of_reply
 from chatnet.client.talk import Talk
 from chatnet.client.writing import SIGNAL_SECONDS, WRITING_SECONDS, unsent, who_writes
 from chatnet.core import commands as c, events as e, replies as r
@@ -31,6 +33,7 @@ class Terminal:
         link.dialogue.ear = self
         self._link = link
         self._talk = Talk(link)
+        self._shown = Shown()
         self._completions = Completions(link)
         self._session: PromptSession[str] = PromptSession(
             history=DiscreetHistory(),
@@ -76,7 +79,9 @@ class Terminal:
         if manner is Manner.LIVE:
             self._completions.saw(entry.event)
             self._writers.pop(fold(e.speaker(entry.event)), None)
-        self._print(*lines_of(entry, manner, mine, self._link.dialogue.name))
+        self._print(
+            *self._shown.lines(self._link.keys, entry, manner, mine, self._link.dialogue.name)
+        )
 
     def answered(self, reply: r.Reply, command: c.Command | None) -> None:
         self._print(*lines_of_reply(reply))
@@ -168,7 +173,9 @@ class Terminal:
     def _prompt(self) -> str:
         room = self._link.dialogue.places.room
         waits = "" if self._link.online else " (no link)"
-        return f"{room}{waits}> "
+        keys = self._link.keys
+        encrypted = isinstance(keys, Keys) and keys.is_encrypted(self._link.dialogue.places.here)
+        return f"{room}{f' {LOCK}' if encrypted else ''}{waits}> "
 
     def _refresh(self) -> None:
         if self._session.app.is_running:

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet.client.exits import INTERRUPTED, Exit, explain
+from chatnet.client.keys.home import keys_of
 from chatnet.client.link import Link
 from chatnet.client.options import Server
 from chatnet.client.plain import Printer
@@ -42,11 +43,13 @@ def run_face(
     history: int | None,
     patience: float | None,
     made: Callable[[Link, Any], Face],
+    label: str,
     piped: bool = False,
 ) -> int:
     """Let the face that is ``made`` of a link to ``server`` talk in ``rooms``.
 
-    With ``piped``, it gets what comes from standard input. Returns the exit status. The others are
+    ``label`` is what its device is called, if it has keys. With ``piped``, it gets what comes from
+    standard input. Returns the exit status. The others are
     as for ``Link``; ``made`` also gets the reactor.
     """
     from twisted.internet import reactor  # noqa: TID251 -- a program begins here
@@ -62,6 +65,7 @@ def run_face(
         lambda text: link.dialogue.ear.notice(text),
     )
     link = Link(endpoint, server.identity, reactor, os.urandom, history, patience, server.confides)
+    keys_of(link, reactor, f"{server.host}:{server.port}", server.passphrase, server.keys, label)
     client = made(link, reactor)
     status: int = INTERRUPTED
 

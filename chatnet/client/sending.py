@@ -103,4 +103,4 @@ def main(words: Sequence[str]) -> int:
         return sender
 
     rooms = () if person else (name,)
-    return run_face(server, rooms, 0, PATIENCE_SECONDS, made, piped=not given.text)
+    return run_face(server, rooms, 0, PATIENCE_SECONDS, made, "script", piped=not given.text)

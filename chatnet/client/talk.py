@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chatnet.client.keys.commands import KeyCommands
+from chatnet.client.keys.keys import Keys
 from chatnet.client.link import Link
 from chatnet.core import commands as c, replies as r
 from chatnet.dialects.text import TextDialect
@@ -20,6 +22,10 @@ class Talk:
         Raises:
             Refused: it was not sent; the sentence says why.
         """
+        if isinstance(self._link.keys, Keys):
+            answer = KeyCommands(self._link, self._link.keys).typed(line)
+            if answer:
+                return None if answer is True else answer
         command = self.meant(line, bool(self._link.dialogue.here))
         if not isinstance(command, c.Command):
             return command

@@ -143,6 +143,24 @@ class TooManyConnections(Refused):
     code = "too-many-connections"
 
 
+class Encrypted(Refused):
+    """The room is encrypted: plain words are not taken there."""
+
+    code = "encrypted"
+
+
+class Stale(Refused):
+    """That was made for what is not so any more: make it again."""
+
+    code = "stale"
+
+
+class NoDevice(Refused):
+    """That takes a device, with keys, on this connection or on the other side."""
+
+    code = "no-device"
+
+
 class Unavailable(Refused):
     """The store did not confirm it; to try again under the same ``cid`` is safe."""
 

@@ -43,6 +43,7 @@ class Right:
 
 
 _ANYONE = Right()
+_ACCOUNT = Right(account=True)
 _NEWCOMER = Right(Role.OUTSIDER, rank=Rank.MODERATOR)
 _LISTENER = Right(Role.MUTED)
 _MEMBER = Right(Role.MEMBER)
@@ -64,8 +65,8 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Nick: Right(account=False),
     c.Login: Right(account=False),
     c.Register: Right(account=False),
-    c.ChangePassword: Right(account=True),
-    c.Logout: Right(account=True),
+    c.ChangePassword: _ACCOUNT,
+    c.Logout: _ACCOUNT,
     c.Announce: Right(account=True, rank=Rank.ADMIN),
     c.Join: _NEWCOMER,
     c.ListMembers: _NEWCOMER,  # of a locked room: members only, see rules.look
@@ -77,6 +78,18 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Say: _MEMBER,
     c.Typing: _MEMBER,
     c.Roll: _MEMBER,
+    c.Encrypt: Right(Role.MODERATOR),  # of the room, and nobody from outside
+    c.Seal: Right(Role.MEMBER, account=True),
+    c.SealWhisper: _ACCOUNT,
+    c.BeDevice: _ACCOUNT,
+    c.RemoveDevice: _ACCOUNT,
+    c.PublishKeys: _ACCOUNT,
+    c.ListDevices: _ACCOUNT,
+    c.ClaimKey: _ACCOUNT,
+    c.Deliver: _ACCOUNT,
+    c.Collected: _ACCOUNT,
+    c.KeepBackup: _ACCOUNT,
+    c.ShowBackup: _ACCOUNT,
     c.SetTopic: _PEACE,
     c.Kick: _PEACE,
     c.Ban: _PEACE,

@@ -144,7 +144,9 @@ class TextDialect:
                 return "\n".join(plain_lines(text))
             case r.Pong():
                 return "pong"
-            case r.Done() | r.Typing():
+            case r.Devices(_, name, _, devices):
+                return _devices(name, devices)
+            case r.Done() | r.Typing() | r.Attached() | r.Claimed() | r.Kept():
                 return ""  # no command has a name in this dialect, and nothing is half said
             case r.Sorry(refusal):
                 return plain(str(refusal))
@@ -199,6 +201,18 @@ def _members(name: str, people: tuple[r.PersonLine, ...]) -> str:
     ]
     where = f"In {name}" if name else "On the server"
     return f"{where} ({len(people)}): {', '.join(marks)}" if marks else f"{where}: nobody"
+
+
+def _devices(name: str, devices: tuple[r.DeviceLine, ...]) -> str:
+    if not devices:
+        return f"{name} has no devices with keys, so nothing can be encrypted for {name}."
+    lines = [f"{d.device}  {fingerprint(d.signing)}  {plain(d.label)}".rstrip() for d in devices]
+    return "\n".join([f"Devices of {name}, and the fingerprints of their keys:", *lines])
+
+
+def fingerprint(signing: str) -> str:
+    """Return the public key ``signing`` as people compare it: in groups of four characters."""
+    return " ".join(signing[at : at + 4] for at in range(0, len(signing), 4))
 
 
 def _rooms(rooms: tuple[r.RoomLine, ...], more: int) -> str:

@@ -28,7 +28,7 @@ class Chronicle:
         spoke: Counter[str] = Counter()
         for entry in entries:
             match entry.event:
-                case e.Said(by) | e.Rolled(by):
+                case e.Said(by) | e.Sealed(by) | e.Rolled(by):
                     spoke[by] += 1
                 case e.Opened(name, by):
                     self._log.info("{by} opened {room}", by=by, room=name)
@@ -37,6 +37,11 @@ class Chronicle:
                 case e.Left(who, dropped):
                     how = "lost the connection to" if dropped else "left"
                     self._log.info("{who} {how} {room}", who=who, how=how, room=room.name)
+                case e.Encrypted(by):
+                    self._log.info("{by} had {room} encrypted", by=by, room=room.name)
+                case e.DeviceAdded(device) | e.DeviceRemoved(device):
+                    has = "has" if isinstance(entry.event, e.DeviceAdded) else "has no more"
+                    self._log.info("{who} {has} the device {id}", who=room.key, has=has, id=device)
                 case e.Kicked(who, by):
                     self._log.info("{by} kicked {who}, {room}", by=by, who=who, room=room.name)
                 case e.Banned(who, by):

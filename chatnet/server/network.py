@@ -125,7 +125,7 @@ class Network:
             Refused: the rules do not allow it.
         """
         now = self._clock.seconds()
-        slow = "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll)
+        slow = "slow" in room.decided.settings and isinstance(command, c.Say | c.Seal | c.Roll)
         if slow:
             role = rules.role_of(room.decided, actor, now)
             terms.check_pace(room.decided, role, room.spoke.get(actor.key, 0.0), now)
@@ -448,7 +448,7 @@ class Network:
                     for key in room.state.members:
                         self.seating.departed(audience, key, entry.seq, True)
                 case (
-                    e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet()
+                    e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet() | e.Encrypted()
                     | e.RoomRenamed() | e.RoomRestored() | e.RoomDiscarded()
                 ):  # fmt: skip
                     listed = True

@@ -50,13 +50,23 @@ LINE_BYTES = 16  # or a line for each so many bytes, where messages may have any
 SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
 _ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
 _ALLOWED_IN_A_FLOOD = (*_ALLOWED_OUTSIDE, c.Login, c.Logout, c.Register)
-_HEARD = (c.Say, c.Roll, c.Whisper, c.Announce, c.SetTopic, c.Typing)  # what a mute is about
+_HEARD = (
+    c.Say,
+    c.Seal,
+    c.Roll,
+    c.Whisper,
+    c.SealWhisper,
+    c.Announce,
+    c.SetTopic,
+    c.Typing,
+)  # what a mute is about
 _FEATURES = (
     "history",
     "search",
     "delete",
     "retention",
     "typing",
+    "keys",
 )  # what programs may make use of here
 
 _TOO_SLOW = (
@@ -140,6 +150,7 @@ class Session:
         self.here = ""  # the key of the room that plain speech goes to
         self.ignored: set[str] = set()
         self.secret = ""
+        self.device = ""  # the id of that of the account's devices that it is
         self.full = False
         self.ended = False
         self.deaf = False  # nothing that is said to it reaches it any more
@@ -366,7 +377,7 @@ class Session:
         self, key: str, command: c.RoomCommand, cid: str | None, reply: Reply | None = None
     ) -> None:
         """Ask the network for ``command``; when it is done, say ``reply``."""
-        size = len(command.body) if isinstance(command, c.Say) else 0
+        size = len(command.body) if isinstance(command, c.Say | c.Seal) else 0
         self.answer_to(self._network.submit(self, key, command, cid), cid, size, reply)
 
     def answer_to(

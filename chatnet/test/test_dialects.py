@@ -29,6 +29,7 @@ SAMPLES: dict[str, Any] = {
     "bool": st.booleans(),
     "int": st.integers(0, 10**9),
     "float": st.floats(0, 2e9),
+    "tuple[str, ...]": st.lists(text, max_size=3).map(tuple),
     "tuple[int, ...]": st.lists(st.integers(1, 6), max_size=5).map(tuple),
 }
 
@@ -96,6 +97,10 @@ class ContractTests(SynchronousTestCase):
             r.Ignored(()),
             r.Noted("noted"),
             r.Pong(),
+            r.Attached("ann", "QJ3XK7M2PA", 1, "@ann/QJ3XK7M2PA", 0, 0, 0, False),
+            r.Devices("ann", "Ann", 1, (r.DeviceLine("QJ3XK7M2PA", "laptop", "a", "b", "c"),)),
+            r.Claimed("ann", "QJ3XK7M2PA", "a", "b", False),
+            r.Kept("r1", ("AAAA",), 1, False),
             r.Done("1", "tea", 3),
             r.Sorry(Malformed("no")),
             r.Bye("bye", "quit"),

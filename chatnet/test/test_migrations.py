@@ -27,6 +27,16 @@ from chatnet.stores.sql import SqlStore
 from chatnet.stores.tables import VERSION
 
 SINCE_0_1 = {
+    "encrypted",
+    "sealed",
+    "sealedwhisper",
+    "rekeyed",
+    "deviceadded",
+    "deviceremoved",
+    "keyspublished",
+    "keytaken",
+    "letter",
+    "kept",
     "acted",
     "configured",
     "deleted",

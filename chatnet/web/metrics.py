@@ -30,7 +30,7 @@ from chatnet.wires.certificates import Certificates
 from chatnet.wires.oneport import OnePort, Speech
 
 MOST_CURSORS = 50_000  # readers' places that are looked at for one answer
-SPOKEN = (e.Said, e.Rolled, e.Whispered, e.Announced, e.Noticed)
+SPOKEN = (e.Said, e.Sealed, e.Rolled, e.Whispered, e.SealedWhisper, e.Announced, e.Noticed)
 _DOORS = ("text", "json", "websocket", "http", "silent")
 _ELSEWHERE = (
     "Metrics are for this machine, and for those whom the operator named with --metrics ADDRESS."
