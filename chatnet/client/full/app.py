@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from chatnet.client.full import frame
 from chatnet.client.full.commands import keys_text
 from chatnet.client.full.composer import Composer
 from chatnet.client.full.desk import Desk
-from chatnet.client.full.dialogs import Asking, Picker, Reading, Search
+from chatnet.client.full.dialogs import Asking, Comparing, Picker, Reading, Search
 from chatnet.client.full.items import Item
 from chatnet.client.full.keyboard import know_keys
 from chatnet.client.full.strips import Choice, Messages
@@ -140,7 +141,7 @@ class Screenful(App[None]):
             self._switch(window)
         self.messages.show(window, link.dialogue.name)
         if self.rooms.display:
-            self.rooms.offer(frame.rooms(windows, self.rooms.size.width))
+            self.rooms.offer(frame.rooms(link, windows, self.rooms.size.width))
         if self.members.display:
             people = frame.people_of(link, window) if window.is_room else ()
             listed = frame.members(people, link.dialogue.name, self.members.size.width)
@@ -241,6 +242,14 @@ class Screenful(App[None]):
         typed: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self.call_later(self.push_screen, Asking(question), typed.set_result)
         return await typed
+
+    def compare(self, question: str, answered: Callable[[bool], None]) -> None:
+        """Ask whether two people see the same."""
+        self.call_later(
+            self.push_screen,
+            Comparing(question),
+            lambda same: answered(same) if same is not None else None,
+        )
 
     def go(self, item: Item) -> None:
         """Show ``item`` of the window that is looked at."""

@@ -23,6 +23,8 @@ from chatnet.client.full.marks import Marks
 from chatnet.client.full.pages import Pages
 from chatnet.client.full.talking import Talking
 from chatnet.client.full.windows import Window, Windows
+from chatnet.client.keys.keys import Keys
+from chatnet.client.keys.news import Compare, News, is_warning, spell
 from chatnet.client.link import Link
 from chatnet.client.offers import Offers, about_rooms
 from chatnet.client.options import Options
@@ -66,6 +68,8 @@ class Full:
         self.pages = Pages(link, self.hearing, self.changed)
         self.deeds = Deeds(self, place)
         self.hearing.offers = self._offers = Offers(self.deeds.names)
+        if isinstance(link.keys, Keys):
+            link.keys.tell = self._told_of_keys
         self.app = Screenful(self)
         self.apply(settings)
         self._marks = marks
@@ -137,6 +141,25 @@ class Full:
         if self.settings.notify in ("bell", "both") and not looking:
             self.app.bell()
 
+    def _told_of_keys(self, news: News) -> None:
+        """Tell people ``news`` of keys: what warns is shouted, and what is to compare is asked."""
+        text = spell(news)
+        if is_warning(news):
+            self.hearing.shout(text)
+            self.app.bell()
+        else:
+            self.hearing.notice(text)
+        if isinstance(news, Compare):
+            signs = "\n".join(f"    {sign}  {word}" for sign, word in news.emoji)
+            question = (
+                f"Does {news.name} see the same?\n\n{signs}\n\nor {news.numbers}. Ask by voice, or"
+                " face to face, and not in the chat."
+            )
+            self.app.compare(question, self._compared)
+
+    def _compared(self, same: bool) -> None:
+        self.typed(f"/verify {'yes' if same else 'no'}")
+
     def _note(self, window: Window, item: Item) -> None:
         try:
             self.logbook.note(label(window), item)
@@ -153,10 +176,12 @@ class Full:
 
     def typed(self, text: str) -> None:
         """Obey what was typed."""
+        window, places = self.windows.current, self.link.dialogue.places
+        if window.key in places.rooms:
+            places.here = window.key  # the room that is meant where none is named
         try:
             if self.deeds.obey(text):
                 return
-            window = self.windows.current
             history = self.talking.typed(text)
         except Refused as refusal:
             self.hearing.say(*plain_lines(str(refusal)), kind=Kind.REFUSAL)

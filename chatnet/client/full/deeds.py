@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chatnet.client.full.commands import OWN, own
+from chatnet.client.keys.commands import USAGE as KEY_USAGE, KeyCommands
+from chatnet.client.keys.keys import Keys
+from chatnet.client.screen import lines_of_reply
 from chatnet.client.settings import (
     BadSettings,
     change,
@@ -25,7 +28,7 @@ class Deeds:
     """What is done here, and not by the server."""
 
     def __init__(self, full: Full, place: str) -> None:
-        self.names = [one.name for one in OWN]
+        self.names = [*(one.name for one in OWN), *KEY_USAGE]
         self._full = full
         self._place = place
 
@@ -37,10 +40,17 @@ class Deeds:
         """
         asked = own(line)
         if asked is None:
-            return False
+            return self._about_keys(line)
         name, rest = asked
         getattr(self, name)(rest)
         return True
+
+    def _about_keys(self, line: str) -> bool:
+        keys = self._full.link.keys
+        answer = isinstance(keys, Keys) and KeyCommands(self._full.link, keys).typed(line)
+        if not isinstance(answer, bool):
+            self._full.hearing.say(*lines_of_reply(answer))
+        return bool(answer)
 
     def query(self, rest: str) -> None:
         """Open a window to whisper in."""

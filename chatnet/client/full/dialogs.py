@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 _CSS = """
@@ -18,6 +18,8 @@ _CSS = """
 {name} > .box {{ width: 94%; max-width: 90; height: auto; max-height: 85%;
     background: $panel; border: round $primary; padding: 0 1; }}
 {name} Input {{ background: $surface; }}
+{name} .answers {{ height: 1; margin: 1 0 0 0; }}
+{name} Button {{ margin: 0 2 0 0; }}
 {name} OptionList {{ border: none; height: auto; max-height: 16; background: $panel; }}
 """
 
@@ -138,6 +140,35 @@ class Asking(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
+
+
+class Comparing(ModalScreen[bool | None]):
+    """Shows what two people compare; Escape leaves it open, /verify yes or no answers later."""
+
+    DEFAULT_CSS = _CSS.format(name="Comparing")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", show=False),
+        Binding("y", "dismiss(True)", show=False),
+        Binding("n", "dismiss(False)", show=False),
+    ]
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box"):
+            yield Static(Content(self._question))
+            with Horizontal(classes="answers"):
+                yield Button("They match (y)", id="yes", variant="success", compact=True)
+                yield Button("They differ (n)", id="no", variant="error", compact=True)
+
+    def on_mount(self) -> None:
+        for button in self.query(Button):
+            button.can_focus = False
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
 
 
 class Reading(ModalScreen[None]):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
+from chatnet.client.full.reading import is_encrypted
 from chatnet.client.full.rows import Row, clip, colour_of, moment_of
 from chatnet.client.full.windows import Window, Windows
+from chatnet.client.keys.shown import LOCK
 from chatnet.client.link import Link
 from chatnet.client.writing import who_writes
 from chatnet.core.names import fold
@@ -15,14 +19,15 @@ from chatnet.core.search import excerpt
 from chatnet.dialects.text import SHOWN
 
 
-def rooms(windows: Windows, width: int) -> list[tuple[str, Row]]:
+def rooms(link: Link, windows: Windows, width: int) -> list[tuple[str, Row]]:
     """Return a row for each window, in ``width`` columns, with its key."""
     listed: list[tuple[str, Row]] = []
     for number, window in enumerate(windows, 1):
         count = f" {window.unread}" if window.unread else ""
         count += "!" if window.mentioned else ""
-        name = clip(f"{number} {label(window)}", width - len(count))
-        fill = " " * max(0, width - len(name) - len(count))
+        lock = f" {LOCK}" if is_encrypted(link, window.key) else ""
+        name = clip(f"{number} {label(window)}{lock}", width - len(count))
+        fill = " " * max(0, width - cell_len(name) - len(count))
         colour = "meant" if window.mentioned else "unread" if window.unread else "said"
         if window is windows.current:
             listed.append((window.key, ((name + fill + count, "here"),)))
@@ -64,7 +69,8 @@ def head(link: Link, window: Window) -> str:
     place = link.dialogue.places.rooms.get(window.key)
     if not window.is_room or place is None or place.view is None:
         return window.name + (" · you are no longer in this room" if window.out else "")
-    marks = " · password" if place.view.locked else ""
+    marks = f" {LOCK} encrypted" if is_encrypted(link, window.key) else ""
+    marks += " · password" if place.view.locked else ""
     topic = f" · {plain(place.view.topic)}" if place.view.topic else ""
     return f"{plain(place.name)}{marks}{topic}"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from chatnet.client.full.items import Item, Kind, answer, item_of
+from chatnet.client.full.items import Item, Kind, answer
+from chatnet.client.full.reading import read
 from chatnet.client.full.windows import Older, Window, Windows
+from chatnet.client.keys.shown import Shown
 from chatnet.client.link import Link
 from chatnet.client.offers import Offers
 from chatnet.client.places import Manner
@@ -51,6 +53,7 @@ class Hearing:
         self._now = now
         self._face = face
         self._note = note
+        self._shown = Shown()
         link.dialogue.ear = self
 
     def say(self, *lines: str, kind: Kind = Kind.ANSWER, window: Window | None = None) -> None:
@@ -68,13 +71,13 @@ class Hearing:
     def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
         me = self._link.dialogue.name
         if manner is Manner.RECALLED and entry.room not in self._besides(entry):
-            self.say(*lines_of(entry, manner, False, me))
+            self.say(*self._shown.lines(self._link.keys, entry, manner, False, me))
             return
         if manner is Manner.LIVE:
             self.offers.saw(entry.event)
         self._change(entry)
         window = self._window_of(entry)
-        item = item_of(entry, me, self.highlights)
+        item = read(self._link, entry, self.highlights)
         if window is None or item is None:
             if window is not None:
                 window.last = max(window.last, entry.seq)
@@ -139,6 +142,11 @@ class Hearing:
         if self._windows.current is not self._windows.server:
             self.say(*lines)
 
+    def shout(self, text: str) -> None:
+        """Tell what must not be overlooked, wherever one looks."""
+        for window in {self._windows.server, self._windows.current}:
+            self.say(*plain_lines(text), kind=Kind.REFUSAL, window=window)
+
     # -- in detail -----------------------------------------------------------------
 
     def _besides(self, entry: e.Entry) -> tuple[str, ...]:
@@ -162,9 +170,11 @@ class Hearing:
 
     def _window_of(self, entry: e.Entry) -> Window | None:
         match entry.event:
-            case e.Whispered(by, to):
+            case e.Whispered(by, to) | e.SealedWhisper(by, to):
                 mine = fold(by) == fold(self._link.dialogue.name)
                 return self._windows.person(plain(to if mine else by))
+            case _ if entry.room.startswith("@"):  # one's own devices
+                return self._windows.server
             case _:
                 return self._windows.get(entry.room)
 

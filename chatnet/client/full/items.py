@@ -26,6 +26,8 @@ class Kind(Enum):
     SERVER = "server"  # what the server says, or somebody to everybody on it
     ANSWER = "answer"  # to who asked; nobody else sees it
     REFUSAL = "refusal"
+    UNREAD = "unreadable"  # encrypted, and why it cannot be read
+    FOLD = "fold"  # in place of all that was encrypted before one came
 
 
 @dataclass(slots=True, eq=False)
@@ -45,11 +47,12 @@ class Item:
     mention: bool = False
     rest: int = 0
     body: str = ""
+    locked: bool = False  # it was encrypted, where not all is
 
     @property
     def is_message(self) -> bool:
         """Whether somebody means it to be read."""
-        return self.kind in (Kind.SAID, Kind.DONE, Kind.SERVER)
+        return self.kind in (Kind.SAID, Kind.DONE, Kind.SERVER, Kind.UNREAD)
 
     @property
     def weight(self) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatnet.client.full.hearing import Hearing
-from chatnet.client.full.items import Item, item_of
+from chatnet.client.full.items import Item
+from chatnet.client.full.reading import read
 from chatnet.client.full.windows import Older, Window
+from chatnet.client.keys.shown import Shown
 from chatnet.client.link import Link
 from chatnet.client.places import Manner
-from chatnet.client.screen import lines_of
 from chatnet.client.stretches import Stretches
 from chatnet.core import commands as c, events as e
 from chatnet.core.refusals import Refused
@@ -62,13 +63,14 @@ class Pages:
         except Refused as refusal:
             self._hearing.refused(refusal, None)
             return
-        me = self._link.dialogue.name
-        lines = [line for one in entries for line in lines_of(one, Manner.RECALLED, False, me)]
+        me, keys, shown = self._link.dialogue.name, self._link.keys, Shown()
+        how = (Manner.RECALLED, False, me)
+        lines = [line for one in entries for line in shown.lines(keys, one, *how)]
         self._hearing.say("--- history ---", *lines, "--- end of history ---", window=window)
 
     def _items(self, entries: list[e.Entry]) -> list[Item]:
-        me, words = self._link.dialogue.name, self._hearing.highlights
-        items = (item_of(entry, me, words) for entry in entries if _is_told(entry.event))
+        words = self._hearing.highlights
+        items = (read(self._link, one, words) for one in entries if _is_told(one.event))
         return [item for item in items if item is not None]
 
 

@@ -10,6 +10,7 @@ from rich.cells import cell_len, chop_cells
 
 from chatnet.client.full.items import Item, Kind
 from chatnet.client.full.windows import Outgoing, Sending
+from chatnet.client.keys.shown import LOCK
 from chatnet.core.names import fold
 
 COLOURS = 6  # that people have
@@ -89,6 +90,10 @@ class Sheet:
         if item.rest:
             more = f"… and {item.rest:,} characters more: /save #{item.seq} FILE writes all of it"
             lines = [*lines, more]
+        if item.locked:
+            lines = [f"{LOCK} {lines[0]}", *lines[1:]]
+        if item.kind is Kind.FOLD:
+            return [self._ruled(lines[0], "rule")]
         if item.kind is Kind.DONE:
             lines = [f"{item.who} {lines[0]}", *lines[1:]]
             name = "*"

@@ -37,6 +37,7 @@ class Rows(Widget, can_focus=False):
     Rows > .rows--server { color: $text-warning; }
     Rows > .rows--answer { color: $text-secondary; }
     Rows > .rows--refusal { color: $text-error; }
+    Rows > .rows--unreadable { color: $text-error; text-style: italic; }
     Rows > .rows--mention { color: $text-accent; text-style: bold; }
     Rows > .rows--pending { color: $foreground 60%; text-style: italic; }
     Rows > .rows--here { text-style: bold reverse; }

@@ -66,6 +66,7 @@ class Window:
     draft: str = ""
     writers: dict[str, tuple[str, float]] = field(default_factory=dict)
     _weight: int = 0
+    _unread: dict[int, Item] = field(default_factory=dict)  # what one may read yet, by seq
 
     @property
     def is_room(self) -> bool:
@@ -83,18 +84,30 @@ class Window:
         return next((item.seq for item in self.items if item.seq), 0)
 
     def add(self, item: Item) -> None:
-        """Put ``item`` at the end."""
+        """Put ``item`` at the end, or where it stood before one could read it."""
+        known = self._unread.pop(item.seq, None) if item.seq else None
+        if known is not None and known in self.items:
+            self.items[self.items.index(known)] = item
+            self.turns += 1
+            return
+        self.last = max(self.last, item.seq)
+        if item.kind is Kind.FOLD and self.items and self.items[-1].kind is Kind.FOLD:
+            return
+        if item.kind is Kind.UNREAD:
+            self._unread[item.seq] = item
         self.items.append(item)
         self._weight += item.weight
-        if item.seq:
-            self.last = max(self.last, item.seq)
         if len(self.items) > MOST_ITEMS + _SLACK or self._weight > MOST_BYTES:
             self._shorten()
 
     def prepend(self, items: Iterable[Item]) -> None:
         """Put ``items`` of the log, which are older than all others, at the beginning."""
         first = self.first
-        new = [item for item in items if not first or item.seq < first]
+        new: list[Item] = []
+        for item in items:
+            folded = item.kind is Kind.FOLD and new[-1:] and new[-1].kind is Kind.FOLD
+            if (not first or item.seq < first) and not folded:
+                new.append(item)
         self.items[:0] = new
         self._weight += sum(item.weight for item in new)
         self.turns += 1
