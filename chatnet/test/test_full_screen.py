@@ -271,6 +271,19 @@ class TypingTests(ScreenTestCase):
 
         self.run_at(scenario)
 
+    def test_what_is_typed_is_said_where_it_was_typed(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            self.full.windows.person("bob")
+            self.app.composer.take("for all")
+            self.app.action_number(2)
+            self.app.composer._enter()
+            asked = [one for one in self.server.hears() if one["do"] in ("say", "whisper")]
+            self.assertEqual([one.get("room") for one in asked], ["lobby"])
+            await self.settle(pilot)
+            self.assertEqual((self.full.windows.current.key, self.app.composer.text), ("@bob", ""))
+
+        self.run_at(scenario)
+
     def test_up_brings_back_what_was_typed(self) -> None:
         async def scenario(pilot: Pilot[None]) -> None:
             for line in ("one", "two"):
@@ -315,6 +328,7 @@ class TypingTests(ScreenTestCase):
             for line in ("/theme nord", "/settings times %H:%M:%S"):
                 self.app.composer.take(line)
                 await pilot.press("enter")
+                await self.settle(pilot)
             self.server.tells(5, "bob", "hi")
             await self.settle(pilot)
             self.assertEqual(self.app.theme, "nord")

@@ -78,7 +78,7 @@ class Screenful(App[None]):
         self.messages = Messages("messages", desk.older)
         self.rooms = Choice("rooms", desk.choose)
         self.members = Choice("members", desk.whisper)
-        self.composer = Composer(desk.offers)
+        self.composer = Composer(desk.offers, self._send)
 
     def apply(self, theme: str, times: str, titled: bool) -> None:
         """Have the colours ``theme``; ``titled``: the terminal's title says where one is meant.
@@ -200,13 +200,17 @@ class Screenful(App[None]):
 
     # -- what one does -------------------------------------------------------------
 
-    def on_composer_sent(self, event: Composer.Sent) -> None:
-        if event.text.strip():
-            self.composer.typed.add(event.text)
-            self.composer.take("")
-            self.messages.follow()
-            self._desk.typed(event.text)
-            self.changed()
+    def _send(self, text: str) -> None:
+        """Have ``text`` obeyed where it was typed, even if one is on the way elsewhere."""
+        windows = self._desk.windows
+        here, going = self._shown, windows.current
+        if here is not None and here is not going:
+            windows.show(here)
+        self.messages.follow()
+        self._desk.typed(text)
+        if here is not None and here is not going and windows.current is here:
+            windows.show(going)
+        self.changed()
 
     def on_composer_left(self) -> None:
         self._desk.leave()

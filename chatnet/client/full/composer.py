@@ -25,13 +25,6 @@ class Composer(TextArea):
     Composer:focus { border: none; }
     """
 
-    class Sent(Message):
-        """Enter was pressed."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
     class Offered(Message):
         """Tab was pressed, and these are what it takes in turn."""
 
@@ -42,14 +35,15 @@ class Composer(TextArea):
     class Left(Message):
         """Ctrl-D was pressed where nothing was typed."""
 
-    def __init__(self, find: Callable[[str], list[str]]) -> None:
-        """Complete what stands before the cursor to what ``find`` returns."""
+    def __init__(self, find: Callable[[str], list[str]], send: Callable[[str], object]) -> None:
+        """Complete what stands before the cursor to what ``find`` returns, and ``send`` it all."""
         super().__init__(
             soft_wrap=True, show_line_numbers=False, tab_behavior="focus", compact=True,
             highlight_cursor_line=False, placeholder="Type here; F1 shows the keys",
         )  # fmt: skip
         self.typed = Typed()
         self._find = find
+        self._send = send
         self._cycle: Cycle | None = None
 
     @property
@@ -77,7 +71,7 @@ class Composer(TextArea):
         row, last = self.cursor_location[0], self.document.line_count - 1
         match key:
             case "enter":
-                self.post_message(self.Sent(self.text))
+                self._enter()
             case _ if key in _NEW_LINE:
                 self.insert("\n")
             case "tab" | "shift+tab":
@@ -91,6 +85,14 @@ class Composer(TextArea):
             case _:
                 return False
         return True
+
+    def _enter(self) -> None:
+        """Send what is typed at once: the next key may already lead elsewhere."""
+        text = self.text
+        if text.strip():
+            self.typed.add(text)
+            self.take("")
+            self._send(text)
 
     def _recall(self, line: str | None) -> None:
         if line is not None:
