@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatnet.core import commands as c, events as e, rules
-from chatnet.core.limits import Limits
+from chatnet.core.limits import UNLIMITED, Limits
 from chatnet.core.names import GUEST_LOG
 from chatnet.core.refusals import NoSpace, NoSuchFile, Refused
 from chatnet.core.replies import Link, Token
@@ -170,7 +170,8 @@ class Files:
             free = await self.worker.run(self.shelf.free)
         except OSError as error:
             raise NoSpace(f"There is no folder for files: {error.strerror}.") from error
-        if free - max(promised, size) < min(self.limits.file_spare.most, 2**62):
+        spare = self.limits.file_spare
+        if spare is not UNLIMITED and free - max(promised, size) < spare.most:
             raise NoSpace("The server's disk is nearly full. Ask its operator.")
 
     async def locate(self, key: str, after: int, id: str, most: int = 0) -> int | None:

@@ -94,7 +94,7 @@ class _Channel(HTTPChannel):
         if self._held:
             self._held = False
             self.setTimeout(IDLE_SECONDS)
-            if not self._waitingForTransport:
+            if not (self._waitingForTransport or getattr(self.transport, "disconnecting", False)):
                 self.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
