@@ -135,7 +135,7 @@ class Chat:
     async def fetch(
         self, file: e.Shared | str, to: str | os.PathLike[str], progress: Progress | None = None
     ) -> Path:
-        """Fetch ``file``, or the one of that id, to ``to``: a folder, or a path. Return where it is.
+        """Fetch ``file``, or the one of that id, to the folder or path ``to``. Return where it is.
 
         Nothing is overwritten. What came before the link was lost is not fetched again; what is
         not as its SHA-256 says is dropped.

@@ -271,12 +271,17 @@ class Courier:
         watch = _Watch(asked, body, self._reactor)
         try:
             answer: IResponse = await asked
-        except CancelledError:
+        except Exception as error:
+            cause = _cause(error)
             if watch.late:
                 raise _Again("The server is silent.") from None
+            if isinstance(cause, CancelledError | Refused | OSError):
+                raise cause from None
             raise
         finally:
             watch.stop()
+            if body is not None:
+                body.stopProducing()
         if answer.code < 300:
             return answer
         text = (await readBody(answer)).decode(errors="replace").strip()
@@ -324,6 +329,15 @@ def site_of(host: str, port: int, tls: bool) -> str:
     """Return the address of the server at ``host`` and ``port``, as in ``http://host:port``."""
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{shown}:{port}"
+
+
+def _cause(error: Exception) -> BaseException:
+    """Return why a request failed, which Twisted wraps: cancelled, or its body cannot be read."""
+    for reason in getattr(error, "reasons", ()):
+        if reason.check(CancelledError, Refused, OSError):
+            cause: BaseException = reason.value
+            return cause
+    return error
 
 
 def _target(to: str) -> str:

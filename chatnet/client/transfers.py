@@ -86,7 +86,7 @@ class Transfers:
         return self._run(transfer, work, lambda _: f"{transfer.name} is sent.")
 
     def fetch(self, id: str = "", folder: str = "") -> Transfer:
-        """Fetch the file ``id``, or the last one in the room, to ``folder``, or to the usual one."""
+        """Fetch the file ``id``, or the room's last one, to ``folder``, or to the usual one."""
         to = Path(folder).expanduser() if folder else downloads()
         transfer = Transfer(id or "the last file", False)
         work = self._fetch(transfer, id, to)

@@ -291,9 +291,10 @@ class Seen:
 
 
 Event = (
-    Opened | Said | Rolled | Shared | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
-    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
-    | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | Acted | Seen
+    Opened | Said | Rolled | Shared | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted
+    | Unmuted | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed
+    | Deleted | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | Acted
+    | Seen
 )  # fmt: skip
 
 MESSAGES = (Said, Rolled, Shared, Noticed, Erased)  # what a room's history is made of

@@ -19,7 +19,7 @@ _ID = re.compile(r"[0-9a-f]{12}")
 _UNSAFE = str.maketrans(dict.fromkeys('<>:"|?*', "_"))
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.I)
 _TYPES = MimeTypes()
-_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ def type_of(name: str) -> str:
 
 
 def spell_size(size: float) -> str:
-    """Return ``size``, in bytes, in words: ``1.4 MB``."""
+    """Return ``size``, in bytes, in words: ``1.4 MiB``."""
     for unit in _UNITS:
-        if size < 1000 or unit == _UNITS[-1]:
+        if size < 1024 or unit == _UNITS[-1]:
             break
-        size /= 1000
+        size /= 1024
     return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"

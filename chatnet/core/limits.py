@@ -125,9 +125,10 @@ class Limits:
 
     __slots__ = (
         "_written", "arrivals", "bytes", "connections", "file_bytes", "file_expiry", "file_link",
-        "file_quota", "file_quota_guest", "file_size", "file_spare", "file_token", "files",
-        "flood", "held", "level", "logins", "logins_address", "messages", "mute", "mute_again", "newcomer_bytes", "newcomer_lines",
-        "newcomer_time", "ping", "quiet", "registrations", "silence", "upload_expiry",
+        "file_quota", "file_quota_guest", "file_size", "file_spare", "file_token", "files", "flood",
+        "held", "level", "logins", "logins_address", "messages", "mute", "mute_again",
+        "newcomer_bytes", "newcomer_lines", "newcomer_time", "ping", "quiet", "registrations",
+        "silence", "upload_expiry",
     )  # fmt: skip
     connections: Limit
     arrivals: Limit

@@ -61,6 +61,7 @@ class Intake:
         self._held = False
         self._over = False
         self._ends: list[Deferred[None]] = []
+        self._wait: IDelayedCall | None = None  # for more to be allowed
         self._taken, self._was_held = 0, True  # since it was looked
         self._watch: IDelayedCall | None = clock.callLater(LOOK_SECONDS, self._look)
 
@@ -93,7 +94,11 @@ class Intake:
     def cut(self) -> Deferred[None]:
         """Take no more, because the connection is gone or another one goes on; as ``end``."""
         self._over = True
-        return self.end()
+        done = self.end()
+        if self._wait is not None:
+            self._wait.cancel()
+            self._waited()
+        return done
 
     def _go_on(self) -> None:
         parts, self._parts, size, self._waiting = self._parts, [], self._waiting, 0
@@ -113,13 +118,14 @@ class Intake:
     def _wrote(self, have: int, size: int) -> None:
         self._upload.have, self._upload.touched = have, self._clock.seconds()
         wait = self._bucket.take(self._limit, size, self._clock.seconds())
-        if wait > 0:
+        if wait > 0 and not self._over:
             self._hold()
-            self._clock.callLater(wait, self._waited)
+            self._wait = self._clock.callLater(wait, self._waited)
         else:
             self._waited()
 
     def _waited(self) -> None:
+        self._wait = None
         self._go_on()
         if self._waiting < AHEAD and not self._over:
             self._release()

@@ -42,7 +42,7 @@ class Misplaced(Exception):
 
 
 class Upload:
-    """A file that is coming. ``have`` bytes of it are here; ``seq`` is its place once it is sent."""
+    """A file that is coming: ``have`` bytes are here; ``seq`` is its place once it is sent."""
 
     def __init__(self, sheet: Sheet, have: int, now: float) -> None:
         self.sheet = sheet

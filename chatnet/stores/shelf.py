@@ -4,7 +4,7 @@ Which files live is in the log alone. A sheet only tells where in it to look: a 
 not there, or was deleted, is litter, and goes when the server starts. What is not whole yet has a
 sheet, too, so that it can go on after the server was killed.
 
-A file on the shelf is ``ID``, its sheet ``ID.json``. All of it blocks, and none of it knows Twisted.
+A file on the shelf is ``ID``, its sheet ``ID.json``. All of it blocks; it knows no Twisted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from chatnet.core.files import File, is_id
 

@@ -15,8 +15,8 @@ from chatnet.core.files import ANYTHING, safe_name, safe_type
 from chatnet.core.limits import TABLE
 from chatnet.test.rig import Client, Rig
 
-TUS = {"Tus-Resumable": "1.0.0"}
-PATCH = TUS | {"Content-Type": "application/offset+octet-stream"}
+TUS: dict[str, Any] = {"Tus-Resumable": "1.0.0"}
+PATCH: dict[str, Any] = TUS | {"Content-Type": "application/offset+octet-stream"}
 BODY = b"green tea, and no more than that"
 DIGEST = sha256(BODY).hexdigest()
 
@@ -72,7 +72,7 @@ class SharingTestCase(SynchronousTestCase):
         return client
 
     def asks(
-        self, method: str, path: str, body: bytes = b"", token: str | None = None, **headers: str
+        self, method: str, path: str, body: bytes = b"", token: str | None = None, **headers: Any
     ) -> Answer:
         said = {"Content-Length": str(len(body))} | headers
         shown = self.token if token is None else token
@@ -99,7 +99,7 @@ class SharingTestCase(SynchronousTestCase):
         return answer.headers["location"]
 
     def patches(self, place: str, offset: int, body: bytes, token: str | None = None) -> Answer:
-        return self.asks("PATCH", place, body, token, **PATCH, **{"Upload-Offset": str(offset)})
+        return self.asks("PATCH", place, body, token, **PATCH, Upload_Offset=str(offset))
 
     def shelf(self) -> list[str]:
         self.rig.settle()
@@ -270,8 +270,8 @@ class RefusalTests(SharingTestCase):
         self.assertEqual((answer.status, answer.headers["upload-offset"]), (409, "0"))
         self.assertEqual(self.patches(place, 0, BODY + b"!").status, 400)
         self.assertEqual(self.asks("HEAD", place, **TUS).headers["upload-offset"], "0")
-        self.refused(415, "PATCH", place, BODY, **TUS, **{"Upload-Offset": "0"})
-        self.refused(412, "HEAD", place, **{"Tus-Resumable": "0.2.2"})
+        self.refused(415, "PATCH", place, BODY, **TUS, Upload_Offset="0")
+        self.refused(412, "HEAD", place, Tus_Resumable="0.2.2")
 
     def test_what_is_too_large_is_refused_before_it_comes(self) -> None:
         client = self.begins(
@@ -324,7 +324,7 @@ class RefusalTests(SharingTestCase):
     def test_many_at_once_are_too_many(self) -> None:
         for _ in range(16):
             self.uploads(size=1, sha256="")
-        self.assertEqual(self.asks("POST", "/r/tea/", **TUS, **{"Upload-Length": "1"}).status, 400)
+        self.assertEqual(self.asks("POST", "/r/tea/", **TUS, Upload_Length="1").status, 400)
 
 
 class RangeTests(SharingTestCase):

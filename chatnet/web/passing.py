@@ -32,11 +32,11 @@ _STATUSES: dict[type[Refused], HTTPStatus] = {
     NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-_NO_TOKEN = (
+_UNKNOWN = (
     "Files take a token, which the chat gives: /token. It goes into the request as"
     " Authorization: Bearer TOKEN, or with curl as --oauth2-bearer TOKEN."
 )
-_BAD_TOKEN = (
+_NOT_GOOD = (
     "That is no token, or no more: it is good for a while, and as long as the connection is there"
     " that asked for it. Ask for another one: /token."
 )
@@ -65,7 +65,7 @@ class Gate:
         shown = secret or _shown(request)
         held = self._files.passes.find(shown)
         if held is None or bool(held.file) is not bool(secret):
-            raise Turned(404 if secret else 401, _BAD_TOKEN if shown else _NO_TOKEN)
+            raise Turned(404 if secret else 401, _NOT_GOOD if shown else _UNKNOWN)
         if held.session.secure and not request.door.private:
             raise Turned(403, _PLAINTEXT)
         return held
