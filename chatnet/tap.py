@@ -57,7 +57,7 @@ from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.pieces import orphans
-from chatnet.stores.shelf import Shelf
+from chatnet.stores.shelf import FILES, Shelf
 from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
@@ -343,7 +343,7 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     limits = Limits(settings.limits)
     forgets = settings.store == "memory:" and not settings.journal
     scratch = TemporaryDirectory(prefix="chatnet-") if forgets else None
-    shelf = Shelf(Path(scratch.name if scratch else settings.data, "files"))
+    shelf = Shelf(Path(scratch.name if scratch else settings.data, FILES))
     accounts = Accounts(
         clock,
         write.accounts,

@@ -73,6 +73,7 @@ class Files:
         Raises:
             OSError: the folder cannot be used.
         """
+        self.shelf.prepare()
         for sheet in self.shelf.sheets():
             if sheet.shared:
                 self._put(sheet)

@@ -16,9 +16,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from chatnet.core.files import File, is_id
 
+FILES = "files"  # the folder of them, in that of all that is kept
 SLICE = 1024 * 1024  # bytes that are read at once where a file is read as a whole
 _NEW, _OLD = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -48,35 +50,62 @@ class Sheet:
         return self.file.id
 
 
+def sheet_of(plain: Any) -> Sheet:
+    """Return what is in ``plain``, a sheet as JSON has it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        sheet = Sheet(**(plain | {"file": File(**plain["file"])}))
+        sound = is_id(sheet.id) and all(type(seq) is int for seq in sheet.places.values())
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError("no sheet") from error
+    if not sound:
+        raise ValueError("no sheet")
+    return sheet
+
+
 class Shelf:
     """Keeps files in ``folder``, for the owner's eyes only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def sheets(self) -> Iterator[Sheet]:
-        """Make the folder if it is not there; yield all sheets, and drop what has none.
+    def prepare(self) -> None:
+        """Make the folder if it is not there, and drop what has no sheet.
 
         Raises:
             OSError: it cannot be used.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        names = set(os.listdir(self.folder))
+        known = {sheet.id for sheet in self.sheets()}
+        for name in os.listdir(self.folder):
+            if name.removesuffix(".json") not in known:
+                with suppress(OSError):
+                    (self.folder / name).unlink()
+
+    def sheets(self) -> Iterator[Sheet]:
+        """Yield all sheets of which the bytes, or some of them, are here.
+
+        Raises:
+            OSError: the folder is there, and cannot be read.
+        """
+        try:
+            names = set(os.listdir(self.folder))
+        except FileNotFoundError:
+            return
         for name in sorted(names):
             id, _, suffix = name.partition(".")
             if suffix == "json" and id in names and (sheet := self._read(id)) is not None:
                 yield sheet
-            elif suffix != "" or f"{id}.json" not in names:
-                with suppress(OSError):
-                    (self.folder / name).unlink()
 
     def _read(self, id: str) -> Sheet | None:
         try:
-            plain = json.loads((self.folder / f"{id}.json").read_bytes())
-            sheet = Sheet(**(plain | {"file": File(**plain["file"])}))
-        except (ValueError, TypeError, KeyError, AttributeError):
+            sheet = sheet_of(json.loads((self.folder / f"{id}.json").read_bytes()))
+        except (OSError, ValueError):
             return None
-        return sheet if sheet.id == id and is_id(id) else None
+        return sheet if sheet.id == id else None
 
     def path(self, id: str) -> Path:
         """Return where the bytes of the file ``id`` are."""
@@ -135,6 +164,16 @@ class Shelf:
         for name in (id, f"{id}.json"):  # in this order: bytes without a sheet are litter
             with suppress(FileNotFoundError):
                 (self.folder / name).unlink()
+
+    def read(self, id: str) -> Iterator[bytes]:
+        """Yield the bytes of the file ``id``, in slices.
+
+        Raises:
+            OSError: it is not there, or cannot be read.
+        """
+        with open(self.open(id), "rb", SLICE) as file:
+            while data := file.read(SLICE):
+                yield data
 
     def open(self, id: str) -> int:
         """Return a descriptor to read the file ``id`` by.
