@@ -194,6 +194,13 @@ class Files:
             after = entries[-1].seq
         return None
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return how many files stand in each log, by its key, and how many bytes they have."""
+        return {
+            key: (len(placed), sum(self.sheets[id].file.size for id in placed.values()))
+            for key, placed in self._placed.items()
+        }
+
     def shared(self, sheet: Sheet) -> None:
         """The file of ``sheet`` stands in the logs that it tells."""
         self._put(sheet)

@@ -72,6 +72,11 @@ class Uploads:
     def __iter__(self) -> Iterator[Upload]:
         return iter(list(self._open.values()))
 
+    @property
+    def coming(self) -> int:
+        """How many are not sent yet."""
+        return sum(not upload.seq for upload in self._open.values())
+
     def __contains__(self, id: str) -> bool:
         return id in self._open
 
