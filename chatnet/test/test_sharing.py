@@ -9,10 +9,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.core.commands import Purge
+from chatnet.core.events import Acted
 from chatnet.core.files import ANYTHING, safe_name, safe_type
 from chatnet.core.limits import TABLE
+from chatnet.core.roles import Rank
+from chatnet.core.room import Actor
+from chatnet.server.staff import purge
 from chatnet.test.rig import Client, Rig
 
 TUS: dict[str, Any] = {"Tus-Resumable": "1.0.0"}
@@ -373,6 +379,17 @@ class KeepingTests(SharingTestCase):
         self.assertEqual(self.asks("GET", f"/files/{id}").status, 404)
         self.bob.sends("history", room="tea")
         self.assertIn("erased", [frame.get("event") for frame in self.bob.receives()])
+
+    def test_staff_purges_files_with_what_was_said(self) -> None:
+        self.sends()
+        self.ann.sends("say", room="tea", body="and this")
+        actor = Actor("operator", "operator", rank=Rank.OWNER)
+        command = Purge("tea", "ann", 3600)
+        done = Deferred.fromCoroutine(purge(self.rig.host, actor, command))
+        self.rig.settle()
+        (entry,) = self.successResultOf(done)
+        assert isinstance(entry.event, Acted)
+        self.assertEqual((entry.event.to, self.shelf()), ("2", []))
 
     def test_after_a_restart_all_is_there_and_litter_is_not(self) -> None:
         id = self.sends()

@@ -24,7 +24,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from chatnet.core.files import File
 from chatnet.core.names import room_name
-from chatnet.core.refusals import Refused
+from chatnet.core.refusals import Refused, Unavailable
 from chatnet.server.factory import ChatFactory
 from chatnet.server.intake import Intake
 from chatnet.server.passes import Pass
@@ -153,9 +153,7 @@ class UploadResource(Resource):
             raise Turned(404, "Files go to /r/ROOM/NAME with PUT, or to /r/ROOM/ by tus.")
         upload = self._uploads.find(session, rest[0])
         if request.method == b"DELETE":
-            if upload.seq:
-                raise Turned(409, "That file is sent already: /delete it in the chat.")
-            await self._uploads.drop(upload)
+            await self._uploads.give_up(upload)
             request.setResponseCode(204)
             return ""
         await self._uploads.quiet(upload)
@@ -167,7 +165,11 @@ class UploadResource(Resource):
     async def _begin(self, flow: _Flow, to: str, file: File) -> tuple[Upload, Intake]:
         upload = await self._uploads.begin(flow.session, to, file)
         flow.whole = True
-        return upload, await self._uploads.take(flow.session, upload, flow, 0)
+        try:
+            return upload, await self._uploads.take(flow.session, upload, flow, 0)
+        except BaseException:
+            await self._uploads.drop(upload)
+            raise
 
     async def _go_on(
         self, flow: _Flow, upload: Upload, length: int | None
@@ -192,6 +194,8 @@ class UploadResource(Resource):
         if flow.whole:
             try:
                 seq = await self._uploads.finish(flow.session, upload)
+            except Unavailable:
+                raise  # it may turn up in the log
             except Refused:
                 await self._uploads.drop(upload)
                 raise
