@@ -23,7 +23,6 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from chatnet.core.files import File
-from chatnet.core.names import room_name
 from chatnet.core.refusals import Refused, Unavailable
 from chatnet.server.factory import ChatFactory
 from chatnet.server.intake import Intake
@@ -72,7 +71,7 @@ class UploadResource(Resource):
             flow = _Flow(request, held)
             if putting:
                 file = _put_file(request, rest[1], length)
-                to = _to(first, rest[0])
+                to = self._to(first, rest[0])
                 self._uploads.check(held.session, to, file)
                 flow.open(self._begin(flow, to, file))
             else:
@@ -145,7 +144,7 @@ class UploadResource(Resource):
         _check_version(request)
         if request.method == b"POST" and first in ("r", "p") and rest[1:] in ([], [""]) and rest:
             file = _tus_file(request)
-            upload = await self._uploads.begin(session, _to(first, rest[0]), file)
+            upload = await self._uploads.begin(session, self._to(first, rest[0]), file)
             request.setHeader(b"location", f"/uploads/{upload.sheet.id}".encode())
             request.setResponseCode(201)
             return ""
@@ -161,6 +160,14 @@ class UploadResource(Resource):
         request.setHeader(b"upload-length", b"%d" % upload.size)
         self._tell(request, upload)
         return ""
+
+    def _to(self, kind: str, name: str) -> str:
+        """Return where a file goes that is for the room (``r``) or person (``p``) called ``name``.
+
+        Raises:
+            BadName: no room can be called that.
+        """
+        return self._files.network.key_of(name) if kind == "r" else f"@{name}"
 
     async def _begin(self, flow: _Flow, to: str, file: File) -> tuple[Upload, Intake]:
         upload = await self._uploads.begin(flow.session, to, file)
@@ -291,11 +298,6 @@ class _Flow:
         if not self._gone:
             self.request.turn_away(408 if late else status_of(refusal), str(refusal))
             self.release()
-
-
-def _to(kind: str, name: str) -> str:
-    """Return where a file goes that is sent to a room (``r``) or person (``p``) called ``name``."""
-    return room_name(name).key if kind == "r" else f"@{name}"
 
 
 def _check_version(request: ChatRequest) -> None:
