@@ -441,6 +441,34 @@ class KeepingTests(SharingTestCase):
         self.rig.clock.advance(60)
         self.assertEqual(self.shelf(), [])
 
+    def test_what_was_sent_to_a_room_that_is_deleted_goes_with_it(self) -> None:
+        tom = self.opens("milk")
+        id = self.sends("/r/milk/a.txt")
+        tom.sends("deleteroom", room="milk")
+        self.assertEqual(self.asks("GET", f"/files/{id}").status, 404)
+        self.assertEqual(self.shelf(), [id])  # it may be restored
+        self.advances(self.rig.settings.room_grace + 100)
+        self.advances(60)
+        self.assertEqual(self.shelf(), [])
+
+    def test_in_a_renamed_room_files_are_found_by_either_name(self) -> None:
+        tom = self.opens("milk")
+        id = self.sends("/r/milk/a.txt")
+        tom.sends("rename", room="milk", name="Cream")
+        tom.receives()
+        self.assertEqual(self.asks("GET", f"/files/{id}").status, 200)
+        self.sends("/r/cream/b.txt")
+        self.sends("/r/milk/c.txt")
+        self.assertEqual([frame["room"] for frame in tom.receives()], ["milk", "milk"])
+
+    def opens(self, room: str) -> Client:
+        """Let someone with an account own ``room``; what is sent now is sent by them."""
+        tom = self.rig.connects()
+        tom.sends("register", name="tom", password="secret")
+        tom.sends("join", room=room)
+        self.token = self.tokens(tom)
+        return tom
+
     def test_a_log_that_never_came_so_far_decides_nothing(self) -> None:
         self.sends()
         self.rig.store = type(self.rig.store)()  # the operator gave another database
