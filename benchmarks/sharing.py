@@ -94,7 +94,7 @@ async def measure(pid: int, size: int, folder: Path) -> None:
     got = await bob.fetch(sent.id, folder / "got.bin", watch)
     down = monotonic() - began
     talking.cancel()
-    same = subprocess.run(("cmp", path, got), check=False).returncode == 0  # noqa: S603, S607
+    same = subprocess.run(("cmp", path, got), check=False).returncode == 0
     print_line(f"{size} MiB: sent in {up:.1f} s, fetched in {down:.1f} s, whole: {same}")
     print_line(f"server: {before:.1f} MiB before, at most {most:.1f}: {most - before:+.1f} MiB")
     print_line(f"others waited, before:    {shown(calm)}")
@@ -118,7 +118,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = (sys.executable, "-m", "twisted", "--log-level", "warn", "chatnet", *OPTIONS)
-        server: subprocess.Popen[Any] = subprocess.Popen(  # noqa: S603
+        server: subprocess.Popen[Any] = subprocess.Popen(
             (*command, "--data", str(folder / "data")), cwd=name
         )
         try:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given, settings, strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,6 +21,7 @@ from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
 from chatnet.server.staff import purge
 from chatnet.test.rig import Client, Rig
+from chatnet.web.downloads import wanted
 
 TUS: dict[str, Any] = {"Tus-Resumable": "1.0.0"}
 PATCH: dict[str, Any] = TUS | {"Content-Type": "application/offset+octet-stream"}
@@ -310,7 +312,7 @@ class RefusalTests(SharingTestCase):
         place = self.uploads()
         headers = PATCH | {"Upload-Offset": "0", "Content-Length": str(len(BODY))}
         client = self.begins("PATCH", place, self.token, **headers)
-        for at in range(0, 4):
+        for at in range(4):
             client.door.dataReceived(BODY[at : at + 1])
             self.rig.settle()
             self.rig.clock.advance(10)
@@ -331,6 +333,68 @@ class RefusalTests(SharingTestCase):
         for _ in range(16):
             self.uploads(size=1, sha256="")
         self.assertEqual(self.asks("POST", "/r/tea/", **TUS, Upload_Length="1").status, 400)
+
+
+class PressureTests(SharingTestCase):
+    def test_what_the_disk_has_not_written_is_not_read(self) -> None:
+        body = bytes(600_000)
+        client = self.begins("PUT", "/r/tea/a", self.token, Content_Length=str(len(body)))
+        states = []
+        for at in range(0, len(body), 50_000):
+            if client.transport.producerState == "producing":
+                client.door.dataReceived(body[at : at + 50_000])
+                states.append(at)
+        self.assertEqual(client.transport.producerState, "paused")
+        held = len(states) * 50_000
+        self.assertLess(held, 400_000)
+        self.rig.settle()
+        self.assertEqual(client.transport.producerState, "producing")
+        client.door.dataReceived(body[held:])
+        self.rig.settle()
+        self.assertEqual(Answer(client.transport.value()).status, 201)
+
+    def test_who_is_put_out_amid_a_file_gets_no_more_of_it(self) -> None:
+        id, other = self.sends(body=bytes(400_000)), self.tokens(self.bob)
+        self.rig.files.limits.set("file-bytes", "100K+10K/s")
+        client = self.begins("GET", f"/files/{id}", other)
+        self.rig.settle()
+        before = len(client.transport.value())
+        self.ann.sends("kick", room="tea", who="bob")
+        self.rig.clock.advance(60)
+        self.rig.settle()
+        self.assertTrue(client.transport.aborted)
+        self.assertEqual(len(client.transport.value()), before)
+        self.assertLess(before, 200_000)
+
+    def test_who_does_not_read_is_cut_in_time(self) -> None:
+        id = self.sends(body=bytes(400_000))
+        self.rig.files.limits.set("file-bytes", "100K+10K/s")
+        slow, deaf = [self.begins("GET", f"/files/{id}", self.token) for _ in range(2)]
+        channel = deaf.transport.producer
+        assert channel is not None
+        channel.pauseProducing()
+        for _ in range(61):
+            self.rig.clock.advance(10)
+            self.rig.settle()
+        self.assertTrue(slow.transport.value().endswith(bytes(400_000)))  # it took 30 s
+        self.assertTrue(deaf.transport.aborted)
+
+    def test_what_comes_or_goes_slowly_may_take_its_time(self) -> None:
+        size = 600_000
+        client = self.begins("PUT", "/r/tea/a", self.token, Content_Length=str(size))
+        for _ in range(20):
+            client.door.dataReceived(bytes(size // 20))
+            self.rig.settle()
+            self.rig.clock.advance(10)
+        answer = Answer(client.transport.value())
+        self.assertEqual((answer.status, client.transport.aborted), (201, False))
+        self.rig.files.limits.set("file-bytes", "1K+2K/s")
+        id = answer.headers["location"].rpartition("/")[2]
+        slow = self.begins("GET", f"/files/{id}", self.token)
+        for _ in range(80):
+            self.rig.clock.advance(5)
+            self.rig.settle()
+        self.assertTrue(slow.transport.value().endswith(bytes(size)))
 
 
 class RangeTests(SharingTestCase):
@@ -478,6 +542,22 @@ class KeepingTests(SharingTestCase):
 
 
 class NameTests(SynchronousTestCase):
+    @settings(derandomize=True, deadline=None)
+    @given(st.text(max_size=300))
+    def test_no_name_does_harm(self, name: str) -> None:
+        safe = safe_name(name)
+        self.assertEqual(safe_name(safe), safe)
+        self.assertTrue(0 < len(safe.encode()) <= 180)
+        self.assertNotIn(safe, (".", ".."))
+        self.assertFalse(set(safe) & set('/\\<>:"|?*') or not safe.isprintable())
+
+    @settings(derandomize=True, deadline=None)
+    @given(st.text(alphabet="bytes=0123456789-, ", max_size=24), st.integers(0, 100))
+    def test_no_range_is_beyond_the_file(self, asked: str, size: int) -> None:
+        for written in (asked, f"bytes={asked}"):
+            found = wanted(written, size)
+            self.assertTrue(found is None or (0 <= found[0] <= size and 0 <= found[1] <= size))
+
     def test_names_are_made_harmless(self) -> None:
         for name, harmless in (
             ("report.pdf", "report.pdf"),

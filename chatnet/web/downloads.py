@@ -110,7 +110,7 @@ class DownloadResource(Resource):
         whole = request.getHeader(b"if-range") not in (None, tag)
         asked = None if whole else request.getHeader(b"range")
         start, end = 0, file.size
-        found = _range(asked.decode("latin-1"), file.size) if asked else None
+        found = wanted(asked.decode("latin-1"), file.size) if asked else None
         if found is not None:
             start, end = found
             if start >= end:
@@ -125,7 +125,7 @@ class DownloadResource(Resource):
         return start, end
 
 
-def _range(asked: str, size: int) -> tuple[int, int] | None:
+def wanted(asked: str, size: int) -> tuple[int, int] | None:
     """Return from which byte up to before which one is ``asked`` for; None if for all.
 
     Several ranges at once are answered with all of it, as RFC 9110 allows. Of one that is not
@@ -179,6 +179,7 @@ class _Outflow:
 
     def begin(self) -> None:
         """Send it."""
+        self._request.door.take_time()
         self._request.notifyFinish().addBoth(lambda _: self.stopProducing())
         self._request.registerProducer(self, True)
         self._go_on()
@@ -204,6 +205,7 @@ class _Outflow:
         self._request.write(data)
         if self._at >= self._end:
             self._request.unregisterProducer()
+            self._request.door.go_on()
             self._request.finish()
             return
         now = files.clock.seconds()

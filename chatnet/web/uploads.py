@@ -121,6 +121,8 @@ class UploadResource(Resource):
         if not gone and not request.refused:
             if request.code != 204:
                 request.setHeader(b"content-length", b"%d" % len(body))
+            if isinstance(flow, _Flow):
+                request.door.go_on()
             request.write(body)
             request.finish()
 
@@ -241,6 +243,7 @@ class _Flow:
     def open(self, opening: Coroutine[Any, Any, tuple[Upload, Intake | None]]) -> None:
         """Begin to take what comes when ``opening`` has returned where to."""
         self.hold()
+        self.request.door.take_time()
         Deferred.fromCoroutine(opening).addCallbacks(self._opened, self._unopened)
 
     def _opened(self, open: tuple[Upload, Intake | None]) -> None:
