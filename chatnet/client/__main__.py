@@ -14,13 +14,17 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatnet.client.courier import Courier, site_of
 from chatnet.client.exits import INTERRUPTED, explain
 from chatnet.client.keys.home import keys_of
 from chatnet.client.link import Link
 from chatnet.client.options import Options, parse
 from chatnet.client.plain import PATIENCE_SECONDS, Plain, Printer
 from chatnet.client.tls import reach
+from chatnet.client.transfers import Transfers
 from chatnet.client.trust import known_servers
+from chatnet.core.commands import Command
+from chatnet.core.replies import Reply
 
 
 def main() -> int:
@@ -75,6 +79,14 @@ def _talk(options: Options, terminal: bool) -> int:
         "terminal" if terminal else "pipe",
     )  # fmt: skip
     say = Printer(2)
+
+    def ask(command: Command) -> Deferred[Reply]:
+        done: Deferred[Reply] = Deferred()
+        link.submit(command, done)
+        return done
+
+    site = site_of(options.host, options.port, options.tls)
+    transfers = Transfers(link, Courier(endpoint, site, ask, reactor))
     status = INTERRUPTED
 
     def ended(result: Failure | None) -> None:
@@ -96,11 +108,11 @@ def _talk(options: Options, terminal: bool) -> int:
     if terminal:
         from chatnet.client.prompt import Terminal
 
-        client: Terminal | Plain = Terminal(link)
+        client: Terminal | Plain = Terminal(link, transfers)
         reactor.callWhenRunning(begin)
         reactor.run()
         return status
-    client = Plain(link, Printer(1), say)
+    client = Plain(link, Printer(1), say, transfers)
     blocking = os.get_blocking(0)
     nowhere = os.open(os.devnull, os.O_WRONLY)  # what is written, Printer writes
     StandardIO(client, stdout=nowhere, reactor=reactor)  # type: ignore[call-arg]

@@ -18,6 +18,7 @@ from chatnet.client.link import Link
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of_reply
 from chatnet.client.talk import Talk
+from chatnet.client.transfers import Transfers
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
 from chatnet.core.plain import plain
@@ -30,11 +31,13 @@ WRITING_SECONDS = 6.0  # for which the others are shown one
 class Terminal:
     """Talks with a person. Needs a reactor that runs in asyncio's loop."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, transfers: Transfers) -> None:
         self.status = Exit.FINE
         link.dialogue.ear = self
         self._link = link
-        self._talk = Talk(link)
+        self._talk = Talk(link, transfers)
+        self._transfers = transfers
+        transfers.changed = self._refresh
         self._shown = Shown()
         self._completions = Completions(link)
         self._session: PromptSession[str] = PromptSession(
@@ -151,6 +154,8 @@ class Terminal:
     def _writing(self) -> str:
         if self._session.app.is_done:  # the line stays on the screen
             return ""
+        if self._transfers.running:
+            return str(self._transfers)
         now = asyncio.get_running_loop().time()
         names = [name for name, until in self._writers.values() if until > now]
         match names:
