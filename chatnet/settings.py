@@ -42,4 +42,5 @@ class Settings:
     limits: tuple[tuple[str, str], ...] = ()  # changes to chatnet.core.limits.TABLE
     admin_socket: bool = True  # operators of this machine are heard, at a socket in the folder
     admin: tuple[str, ...] = ()  # endpoints where they are heard besides
+    url: str = ""  # where people find the server with a browser; empty: where they connected
     journal: str = ""  # where messages are kept; empty: in the store

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, cast
 
 from twisted.application.service import IService
@@ -44,6 +46,7 @@ from chatnet.logs import opener
 from chatnet.opening import StoreOptions, open_stores
 from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
+from chatnet.server.files import Files
 from chatnet.server.host import Host
 from chatnet.server.invitations import Invitations
 from chatnet.server.meter import Pulse
@@ -54,6 +57,7 @@ from chatnet.server.turn import Turn
 from chatnet.settings import ALL, Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.pieces import orphans
+from chatnet.stores.shelf import FILES, Shelf
 from chatnet.stores.worker import Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
@@ -61,6 +65,7 @@ from chatnet.wires.certificates import CannotUse, Certificates
 from chatnet.wires.proxied import Proxies
 
 HASHERS = 2  # threads for passwords
+FILERS = 2  # threads for what is written to, and read from, files
 _DEFAULTS = Settings()
 _DESKS = "tcp:8890:interface=127.0.0.1 or unix:/run/chatnet.sock"
 _BACKLOG = 1024  # connections that may wait to be accepted
@@ -90,6 +95,7 @@ class Options(StoreOptions):
         ["registration", None, "open", "open, invite or closed: may people make accounts?"],
         ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
         ["name", None, _DEFAULTS.name, "what the server calls itself"],
+        ["url", None, "", "where people find the server, like https://chat.example.org, for links"],
         ["motd", None, "", "a message for everyone who connects"],
         ["log-format", None, "text", "text, or json: an object a line, for programs"],
         ["tls-cert", None, "", "PEM file with the certificate, its chain, and perhaps its key"],
@@ -215,6 +221,7 @@ class Options(StoreOptions):
             limits=tuple(_limit(change) for change in self["limit"]),
             proxies=_networks(self["proxy"], "proxy"),
             metrics=_networks(self["metrics"], "metrics"),
+            url=_origin(self["url"], "url") if self["url"] else "",
             origins=tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
         )
 
@@ -334,6 +341,9 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     network = Network(journal, turn, clock, transcript, settings.retention, budget)
     network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
     limits = Limits(settings.limits)
+    forgets = settings.store == "memory:" and not settings.journal
+    scratch = TemporaryDirectory(prefix="chatnet-") if forgets else None
+    shelf = Shelf(Path(scratch.name if scratch else settings.data, FILES))
     accounts = Accounts(
         clock,
         write.accounts,
@@ -347,10 +357,18 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
     )
     throttle, defence = Throttle(clock, limits), Defence(clock, limits, settings.proxies)
     invitations = Invitations(network, clock, os.urandom, settings.registration)
+    filer = Worker(threads, "chatnet files", FILERS)
+    files = Files(network, clock, os.urandom, limits, shelf, filer)
+    try:
+        files.start()
+    except OSError as error:
+        raise CannotStart(
+            f"chatnet: cannot use {shelf.folder} for files: {error.strerror}"
+        ) from None
     host = Host(
-        settings, network, accounts, turn, clock, os.urandom, throttle, defence, invitations
+        settings, network, accounts, turn, clock, os.urandom, throttle, defence, invitations, files
     )
-    workers = list(dict.fromkeys((writer, reader, hasher)))
+    workers = list(dict.fromkeys((writer, reader, hasher, filer)))
     certificates = _certificates(settings) if settings.tls else None
     tls = None
     if certificates is not None:
@@ -374,6 +392,8 @@ def build(settings: Settings, reactor: Any) -> tuple[ChatFactory, Callable[[], N
             worker.stop()
         for stores in dict.fromkeys((write, read)):
             stores.close()
+        if scratch is not None:
+            scratch.cleanup()
 
     return factory, close
 
@@ -420,13 +440,13 @@ def _path(value: str) -> str:
     return os.path.abspath(value) if value else ""
 
 
-def _origin(value: str) -> str:
+def _origin(value: str, name: str = "origin") -> str:
     """Return a site as browsers write it."""
     origin = value.lower()
     found = _ORIGIN.fullmatch(origin)
     if found is None or not 0 < int((found[2] or ":1")[1:]) < 65536:
         raise usage.UsageError(
-            f"--origin is like https://chat.example.org or http://localhost:8000, not {value}"
+            f"--{name} is like https://chat.example.org or http://localhost:8000, not {value}"
         )
     return re.sub("^(http:.*):80$|^(https:.*):443$", r"\1\2", origin)
 

@@ -15,6 +15,7 @@ from chatnet.client.options import Options, parse
 from chatnet.client.plain import PATIENCE_SECONDS, Plain, Printer
 from chatnet.client.running import Face, open_standard_descriptors, run_face, tell_bugs
 from chatnet.client.settings import BadSettings, read_settings, settings_path
+from chatnet.client.transfers import Transfers
 
 _NO_SCREEN = (
     "The full-screen client needs Textual: pip install 'chatnet[tui]'. This is the line mode, which"
@@ -46,29 +47,29 @@ def main(words: list[str], name: str = "python -m chatnet.client") -> int:
         options.rooms,
         options.history,
         patience,
-        lambda link, reactor: _face(link, options, terminal, reactor),
+        lambda link, transfers, reactor: _face(link, transfers, options, terminal, reactor),
         piped=not terminal,
     )
 
 
-def _face(link: Link, options: Options, terminal: bool, reactor: Any) -> Face:
+def _face(link: Link, transfers: Transfers, options: Options, terminal: bool, reactor: Any) -> Face:
     """Return what to talk with over ``link``. What is a bug is told there."""
     say = Printer(2)
     if not terminal:
         tell_bugs(say)
-        return Plain(link, Printer(1), say)
+        return Plain(link, Printer(1), say, transfers)
     if not options.plain and not find_spec("textual"):
         say(_NO_SCREEN)
     elif not options.plain and os.isatty(2):  # where Textual draws
         from chatnet.client.full.client import full
 
-        client = full(link, options, reactor)
+        client = full(link, transfers, options, reactor)
         tell_bugs(client.hearing.notice)
         return client
     from chatnet.client.prompt import Terminal
 
     tell_bugs(say)
-    return Terminal(link)
+    return Terminal(link, transfers)
 
 
 if __name__ == "__main__":

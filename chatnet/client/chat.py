@@ -26,6 +26,7 @@ from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatnet.client.courier import Courier, Progress, Sent, site_of
 from chatnet.client.dialogue import Identity
 from chatnet.client.exits import explain
 from chatnet.client.link import CannotConnect, Link
@@ -57,6 +58,7 @@ class Chat:
         self._over: list[Deferred[None]] = []
         self._on_end: Callable[[], object] = lambda: None
         self._stretches = Stretches(link, self._check)
+        self.courier: Courier | None = None  # who carries files
 
     @property
     def name(self) -> str:
@@ -106,6 +108,50 @@ class Chat:
             Refused: there is nobody of that name.
         """
         await self.ask(c.Whisper(who, body))
+
+    async def send_file(
+        self,
+        to: str,
+        path: str | os.PathLike[str],
+        *,
+        name: str = "",
+        kind: str = "",
+        sealed: str = "",
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Send the file at ``path`` to the room ``to``, or to a person: ``@`` and the name.
+
+        It is called ``name``, and of the media type ``kind``, unless that is as the path says.
+        ``sealed`` is text that goes with it. ``progress`` is told how many bytes are through, and
+        how many there are. Returns once all have it. After a lost link it goes on where it was.
+
+        Raises:
+            Refused: the server does not take it; the sentence says why.
+            OSError: it cannot be read.
+        """
+        return await self._carrier().send(
+            to, path, name=name, kind=kind, sealed=sealed, progress=progress
+        )
+
+    async def fetch(
+        self, file: e.Shared | str, to: str | os.PathLike[str], progress: Progress | None = None
+    ) -> Path:
+        """Fetch ``file``, or the one of that id, to the folder or path ``to``. Return where it is.
+
+        Nothing is overwritten. What came before the link was lost is not fetched again; what is
+        not as its SHA-256 says is dropped.
+
+        Raises:
+            Refused: there is no such file, or it is for others, or it did not come whole.
+            OSError: it cannot be written.
+        """
+        id = file.id if isinstance(file, e.Shared) else file
+        return await self._carrier().fetch(id, to, progress)
+
+    def _carrier(self) -> Courier:
+        if self.courier is None:
+            raise Unavailable("Files need a link that connect made.")
+        return self.courier
 
     async def who(self, room: str = "") -> tuple[r.PersonLine, ...]:
         """Return who is in ``room``, or, without one, on the server.
@@ -335,6 +381,7 @@ async def connect(
     identity = Identity(who, password if user else "", server_password)
     link = Link(endpoint, identity, reactor, os.urandom, 0, patience, confides)
     chat = Chat(link, tell)
+    chat.courier = Courier(endpoint, site_of(host, port, encrypted), chat.ask, reactor)
     try:
         await chat.open()
     except CannotConnect as error:

@@ -16,6 +16,7 @@ from chatnet.client.link import Link
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.talk import Talk
+from chatnet.client.transfers import Transfers
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, Refused
@@ -34,12 +35,19 @@ _ANSWERS = (
 class Plain(Protocol):
     """Sends what is piped to it, and leaves when all of it is answered."""
 
-    def __init__(self, link: Link, out: Callable[[str], None], err: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        out: Callable[[str], None],
+        err: Callable[[str], None],
+        transfers: Transfers | None = None,
+    ) -> None:
         """Write messages with ``out``, and notices and errors with ``err``."""
         self.status = Exit.FINE
         link.dialogue.ear = self
         self._link = link
-        self._talk = Talk(link)
+        self._talk = Talk(link, transfers)
+        self._transfers = transfers
         self._out = out
         self._err = err
         self._input = bytearray()
@@ -82,6 +90,8 @@ class Plain(Protocol):
             self._send(line)
         if not self._ended:
             self._pause(self._is_full())
+        elif self._transfers is not None and self._transfers.running:
+            return  # each of them tells when it has ended
         elif not (self._input or self._link.dialogue.outbox or self._link.leaving):
             self._link.leave()
 

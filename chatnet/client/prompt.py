@@ -16,6 +16,7 @@ from chatnet.client.link import Link
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.talk import Talk
+from chatnet.client.transfers import Transfers
 from chatnet.client.writing import SIGNAL_SECONDS, WRITING_SECONDS, unsent, who_writes
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
@@ -26,11 +27,13 @@ from chatnet.core.refusals import Muted, NotAMember, PasswordNeeded, Refused
 class Terminal:
     """Talks with a person. Needs a reactor that runs in asyncio's loop."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, transfers: Transfers) -> None:
         self.status = Exit.FINE
         link.dialogue.ear = self
         self._link = link
-        self._talk = Talk(link)
+        self._talk = Talk(link, transfers)
+        self._transfers = transfers
+        transfers.changed = self._refresh
         self._completions = Completions(link)
         self._session: PromptSession[str] = PromptSession(
             history=DiscreetHistory(),
@@ -144,6 +147,8 @@ class Terminal:
     def _writing(self) -> str:
         if self._session.app.is_done:  # the line stays on the screen
             return ""
+        if self._transfers.running:
+            return str(self._transfers)
         now = asyncio.get_running_loop().time()
         names = [name for name, until in self._writers.values() if until > now]
         return who_writes(names)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Protocol
 
+from chatnet.client.courier import Progress, Sent
 from chatnet.client.places import Place
 from chatnet.client.stream import Stream
 from chatnet.core import commands as c, events as e, replies as r
@@ -25,6 +27,19 @@ class Talker(Protocol):
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room`` behind ``after`` up to ``upto``."""
+        ...
+
+    async def send_file(
+        self,
+        to: str,
+        path: str | PathLike[str],
+        *,
+        name: str = "",
+        kind: str = "",
+        sealed: str = "",
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Send the file at ``path`` to the room ``to``."""
         ...
 
     def tell(self, command: c.Command) -> None:
@@ -81,6 +96,25 @@ class Room:
             Refused: the server did not take it; the sentence says why.
         """
         return await self._chat.do(c.Say(self.name, body, action))
+
+    async def send_file(
+        self,
+        path: str | PathLike[str],
+        *,
+        name: str = "",
+        kind: str = "",
+        sealed: str = "",
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Send the file at ``path`` to all who are in the room; see ``Chat.send_file``.
+
+        Raises:
+            Refused: the server does not take it; the sentence says why.
+            OSError: it cannot be read.
+        """
+        return await self._chat.send_file(
+            self.name, path, name=name, kind=kind, sealed=sealed, progress=progress
+        )
 
     async def roll(self, dice: str = "1d6") -> int:
         """Throw ``dice``, written like 2d6; the server throws, and all see it. Return its seq.

@@ -14,12 +14,16 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatnet.client.courier import Courier, site_of
 from chatnet.client.exits import INTERRUPTED, Exit, explain
 from chatnet.client.link import Link
 from chatnet.client.options import Server
 from chatnet.client.plain import Printer
 from chatnet.client.tls import reach
+from chatnet.client.transfers import Transfers
 from chatnet.client.trust import known_servers
+from chatnet.core.commands import Command
+from chatnet.core.replies import Reply
 
 Tell = Callable[[str], None]
 
@@ -41,13 +45,13 @@ def run_face(
     rooms: tuple[str, ...],
     history: int | None,
     patience: float | None,
-    made: Callable[[Link, Any], Face],
+    made: Callable[[Link, Transfers, Any], Face],
     piped: bool = False,
 ) -> int:
     """Let the face that is ``made`` of a link to ``server`` talk in ``rooms``.
 
     With ``piped``, it gets what comes from standard input. Returns the exit status. The others are
-    as for ``Link``; ``made`` also gets the reactor.
+    as for ``Link``; ``made`` also gets what carries files, and the reactor.
     """
     from twisted.internet import reactor  # noqa: TID251 -- a program begins here
 
@@ -62,7 +66,15 @@ def run_face(
         lambda text: link.dialogue.ear.notice(text),
     )
     link = Link(endpoint, server.identity, reactor, os.urandom, history, patience, server.confides)
-    client = made(link, reactor)
+
+    def ask(command: Command) -> Deferred[Reply]:
+        done: Deferred[Reply] = Deferred()
+        link.submit(command, done)
+        return done
+
+    site = site_of(server.host, server.port, server.tls)
+    transfers = Transfers(link, Courier(endpoint, site, ask, reactor))
+    client = made(link, transfers, reactor)
     status: int = INTERRUPTED
 
     def ended(result: Failure | None) -> None:

@@ -96,7 +96,7 @@ def main(words: Sequence[str]) -> int:
     if given.text and not text.strip():
         parser.error("there is nothing to say in TEXT")
 
-    def made(link: Link, reactor: object) -> Sender:
+    def made(link: Link, transfers: object, reactor: object) -> Sender:
         sender = Sender(link, f"@{name}" if person else name, given.whole, say)
         if given.text:
             sender.give(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatnet.client.link import Link
+from chatnet.client.transfers import Transfers
 from chatnet.core import commands as c, replies as r
 from chatnet.dialects.text import TextDialect
 
@@ -10,8 +11,10 @@ from chatnet.dialects.text import TextDialect
 class Talk:
     """Sends what is typed."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, transfers: Transfers | None = None) -> None:
+        """Let ``transfers`` see to files."""
         self._link = link
+        self._transfers = transfers
         self._dialect = TextDialect()
 
     def typed(self, line: str) -> r.Reply | None:
@@ -20,6 +23,8 @@ class Talk:
         Raises:
             Refused: it was not sent; the sentence says why.
         """
+        if self._transfers is not None and self._transfers.typed(line):
+            return None
         command = self.meant(line, bool(self._link.dialogue.here))
         if not isinstance(command, c.Command):
             return command

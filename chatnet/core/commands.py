@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatnet.core.files import File
+
 PROTOCOL = 1  # of programs: raised by what those that speak an older one would misunderstand
 
 
@@ -308,6 +310,34 @@ class Retain:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Send ``file``, whose bytes are on the server's disk, to ``room``; asked for by its upload."""
+
+    room: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Send ``file`` to ``who`` alone, as ``Share`` does to a room."""
+
+    who: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Ask for a token, with which to send and fetch files over HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask for a link to the file ``id``; without one, to the last one in the room one is in."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Whisper:
     """Tell ``who`` alone ``body``, ``times`` times."""
 
@@ -473,7 +503,13 @@ Moderation = (
     | Retain
 )
 RoomCommand = (
-    Say | Roll | Join | Leave | Delete | Moderation  # decided by the rules; changes a room's log
+    Say
+    | Roll
+    | Share
+    | Join
+    | Leave
+    | Delete
+    | Moderation  # decided by the rules; changes a room's log
 )
 Governing = SetRank | ServerBan | ServerUnban | Exempt | Unexempt  # changes the staff's log
 StaffCommand = Governing | Purge
@@ -482,9 +518,9 @@ RoomQuery = ListMembers | ListBans | ShowTopic | History
 Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
 SessionCommand = (
     Hello | Password | Nick | Register | Login | ChangePassword | Logout | Quit
-    | Ping | Ignore | Unignore | Typing | Operate
+    | Ping | Ignore | Unignore | Typing | Token | Fetch | Operate
 )  # fmt: skip
-Command = RoomCommand | StaffCommand | Telling | Query | Find | SessionCommand
+Command = RoomCommand | StaffCommand | Telling | Give | Query | Find | SessionCommand
 
 
 def tells_password(command: Command) -> bool:

@@ -32,6 +32,24 @@ class Rolled:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """``by`` sent a file; the fields are those of ``files.File``.
+
+    Its bytes are as said, and on the server's disk. If it is ``to`` one person, this stands in both
+    people's logs.
+    """
+
+    by: str
+    id: str
+    name: str
+    size: int
+    type: str
+    sha256: str
+    sealed: str = ""
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """``who`` entered, with an account of that name or as a guest."""
 
@@ -187,7 +205,10 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Here ``by`` had spoken, until it was deleted. Takes the place of ``Said``; never appended."""
+    """Here ``by`` had spoken, until it was deleted. Never appended.
+
+    Takes the place of ``Said`` and ``Shared``.
+    """
 
     by: str
 
@@ -270,12 +291,13 @@ class Seen:
 
 
 Event = (
-    Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
-    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
-    | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | Acted | Seen
+    Opened | Said | Rolled | Shared | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted
+    | Unmuted | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed
+    | Deleted | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | Acted
+    | Seen
 )  # fmt: skip
 
-MESSAGES = (Said, Rolled, Noticed, Erased)  # what a room's history is made of
+MESSAGES = (Said, Rolled, Shared, Noticed, Erased)  # what a room's history is made of
 OWN = (Said, Joined, Left, Renamed, Whispered, Announced)  # what its author need not be shown
 
 
@@ -295,14 +317,14 @@ class Entry:
 
 def speaker(event: Event) -> str:
     """Return whose words ``event`` carries, or an empty string."""
-    if isinstance(event, Said | Rolled | Whispered | Announced | Erased):
+    if isinstance(event, Said | Rolled | Shared | Whispered | Announced | Erased):
         return event.by
     return ""
 
 
 def erased(event: Event) -> Event:
     """Return what stands in the place of ``event`` when its body is erased."""
-    return Erased(event.by) if isinstance(event, Said) else event
+    return Erased(event.by) if isinstance(event, Said | Shared) else event
 
 
 def body_of(event: Event) -> str:

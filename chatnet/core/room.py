@@ -81,7 +81,7 @@ class RoomState:
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
         match event:
-            case e.Said() | e.Rolled() | e.Whispered() | e.Announced() | e.Noticed():
+            case e.Said() | e.Rolled() | e.Shared() | e.Whispered() | e.Announced() | e.Noticed():
                 pass
             case e.Deleted() | e.Erased():
                 pass

@@ -53,6 +53,7 @@ VERBS: dict[str, type[c.Command]] = {
     "voice": c.Voice, "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
     "rank": c.SetRank, "serverban": c.ServerBan, "serverunban": c.ServerUnban,
     "exempt": c.Exempt, "unexempt": c.Unexempt, "purge": c.Purge, "admin": c.Operate,
+    "token": c.Token, "get": c.Fetch,
 }  # fmt: skip
 # Fields that the server fills in:
 _SERVERS_OWN = frozenset(("proof", "target", "faces", "lock", "author", "own", "shielded"))
@@ -154,7 +155,7 @@ class JsonDialect:
             case (
                 r.Hello() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.History()
                 | r.Found() | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()
-                | r.Ignored() | r.Noted() | r.Pong() | r.Bye()
+                | r.Ignored() | r.Token() | r.Link() | r.Noted() | r.Pong() | r.Bye()
             ):  # fmt: skip
                 said = {"reply": type(reply).__name__.lower(), **_shallow(reply)}
             case _:

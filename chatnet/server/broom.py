@@ -88,6 +88,7 @@ class Broom:
                 before, floor = floor, await self._journal.forget(room.key, upto)
         finally:
             log.floor = floor
+            self._rooms.forgot(room.key, floor)
 
     def _swept(self, _: object) -> None:
         self._sweeping = False

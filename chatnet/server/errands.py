@@ -27,7 +27,7 @@ from chatnet.server import arrivals, deletion, queries
 from chatnet.server.audience import Audience
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
-from chatnet.server.seats import Asker, Seat, inbox_of
+from chatnet.server.seats import Asker, Participant, Seat, inbox_of
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
@@ -133,7 +133,7 @@ def _snapshot(room: Room) -> Snapshot:
 
 
 async def address(
-    host: Host, session: Asker, command: c.Telling
+    host: Host, session: Participant, command: c.Telling | c.Give
 ) -> tuple[Sequence[str], Sequence[e.Event], Reply | None]:
     """Return the logs that ``command`` goes to, open, what goes there, and what to say then.
 
@@ -148,7 +148,10 @@ async def address(
     name, person = await queries.addressee(host, command.who)
     if person is session.person:
         raise Malformed("That is you.")
-    events = rules.whisper(session.actor, name.text, command)
+    if isinstance(command, c.Give):
+        events = rules.give(session.actor, name.text, command)
+    else:
+        events = rules.whisper(session.actor, name.text, command)
     await arrivals.open_inbox(host, session)
     readers = list(person.sessions) if person else []
     key = inbox_of(person) if person else f"@{name.key}"

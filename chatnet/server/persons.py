@@ -126,7 +126,7 @@ async def _delete(
     """Delete what ``name`` said in ``room``; return how much that was."""
     piece, count = list[e.Event](), 0
     async for entry in said(host, room, name.key, since):
-        if isinstance(entry.event, e.Said):
+        if isinstance(entry.event, e.Said | e.Shared):
             piece.append(e.Deleted(actor.name, entry.seq, reason, entry.event.by))
         if len(piece) >= PIECE:
             count += await _write(host, room, piece)
@@ -152,4 +152,4 @@ async def _discard_log(host: Host, name: Name) -> None:
     host.network.rooms.let_go(log)
     if log in host.network.audiences:
         raise Unavailable(f"The log of {name.text} is in use. Ask for that again.")
-    host.network.journal.discard(log)
+    host.network.rooms.discard(log)

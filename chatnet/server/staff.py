@@ -172,7 +172,7 @@ async def _prepare(host: Host, key: str, command: c.Moderation | c.Delete) -> c.
         case c.Delete(_, message):
             entries = await host.network.journal.read(key, message - 1, message)
             event = entries[0].event if message > 0 and entries else None
-            if not isinstance(event, e.Said):
+            if not isinstance(event, e.Said | e.Shared):
                 raise NoSuchMessage(f"There is no message #{message} in {command.room}.")
             return replace(command, author=event.by, own=False)
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from time import monotonic
 from typing import ClassVar, Protocol
 
@@ -22,6 +23,7 @@ from chatnet.client.full.keyboard import know_keys
 from chatnet.client.full.strips import Choice, Messages
 from chatnet.client.full.windows import Window, Windows
 from chatnet.client.link import Link
+from chatnet.client.transfers import Transfer
 from chatnet.core import replies as r
 
 FRAME_SECONDS = 1 / 30  # between two times that the screen is drawn anew
@@ -64,8 +66,16 @@ class Desk(Protocol):
     def reach(self, place: str) -> None:
         """Show the message at the ``place`` that ``found`` gave."""
 
+    def fetch(self, file: str) -> None:
+        """Fetch the file of that id."""
+
     def leave(self) -> None:
         """Say goodbye."""
+
+    @property
+    def files(self) -> Sequence[Transfer]:
+        """The files on their way."""
+        ...
 
     @property
     def is_logging(self) -> bool:
@@ -118,7 +128,7 @@ class Screenful(App[None]):
         self._shown: Window | None = None
         self._chosen: dict[str, bool] = {}  # whether F2 and F3 say that a side is shown
         self._offered: list[str] = []
-        self.messages = Messages("messages", desk.older)
+        self.messages = Messages("messages", desk.older, desk.fetch)
         self.rooms = Choice("rooms", desk.choose)
         self.members = Choice("members", desk.whisper)
         self.composer = Composer(desk.offers)
@@ -178,11 +188,12 @@ class Screenful(App[None]):
         self._due, self._drawn = False, monotonic()
         if not self._mounted:
             return
-        windows, link = self._desk.windows, self._desk.link
+        desk = self._desk
+        windows, link = desk.windows, desk.link
         window = windows.current
         if window is not self._shown:
             self._switch(window)
-        self.messages.show(window, link.dialogue.name)
+        self.messages.show(window, link.dialogue.name, desk.files)
         if self.rooms.display:
             self.rooms.offer(frame.rooms(windows, self.rooms.size.width))
         if self.members.display:

@@ -13,6 +13,7 @@ from chatnet.client.settings import (
     log_path,
     settings_path,
 )
+from chatnet.client.transfers import GET, SEND
 from chatnet.core import commands as c
 from chatnet.core.names import person_name, room_name
 from chatnet.core.refusals import BadName, Malformed
@@ -37,10 +38,31 @@ class Deeds:
         """
         asked = own(line)
         if asked is None:
-            return False
+            return self._full.transfers.typed(self._meant(line))
         name, rest = asked
         getattr(self, name)(rest)
         return True
+
+    def _meant(self, line: str) -> str:
+        """Return ``line``, if it is about a file, with what the window says of where or which."""
+        word, _, rest = line.strip().partition(" ")
+        verb, rest, window = (
+            word.removeprefix("/").lower(),
+            rest.strip(),
+            self._full.windows.current,
+        )
+        if not word.startswith("/"):
+            return line
+        if (
+            verb in SEND
+            and Path(rest).expanduser().is_file()
+            and window is not self._full.windows.server
+        ):
+            return f"{word} {'@' if window.is_person else ''}{window.name} {rest}"
+        if verb in GET and not rest:
+            found = next((item.file for item in reversed(window.items) if item.file), "")
+            return f"{word} {found}"
+        return line
 
     def query(self, rest: str) -> None:
         """Open a window to whisper in."""
@@ -68,6 +90,10 @@ class Deeds:
         if window is None:
             raise Malformed(f"There is no window {rest}. Ctrl-K shows what there is.")
         self._full.app.show(window)
+
+    def cancel(self, rest: str) -> None:
+        """Give up the files on their way."""
+        self._full.transfers.cancel()
 
     def save(self, rest: str) -> None:
         """Write a message to a file."""
