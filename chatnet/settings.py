@@ -39,6 +39,7 @@ class Settings:
     password_seconds: float = 60.0  # to say the server's password
     stop_seconds: float = 5.0  # for the last words to reach everyone when the server stops
     retention: float = 0.0  # for which what is said is kept; 0: for good
+    room_grace: float = 604_800.0  # for which a deleted room can be restored; 0: for good
     limits: tuple[tuple[str, str], ...] = ()  # changes to chatnet.core.limits.TABLE
     admin_socket: bool = True  # operators of this machine are heard, at a socket in the folder
     admin: tuple[str, ...] = ()  # endpoints where they are heard besides

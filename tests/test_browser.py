@@ -221,6 +221,29 @@ class TogetherTests(BrowserTestCase):
         await bob.types("but")
         await bob.shows("You are muted", "#pending .refused")
 
+    async def test_a_room_is_renamed_and_deleted_while_people_are_in_it(self) -> None:
+        server = await self.serves()
+        ann = await self.page()
+        await ann.opens(address(server))
+        await ann.clicks("#as-register")
+        await ann.comes_in("Ann", password="Ann11 and more")
+        bob = await self.visits(server, "bob")
+        await ann.types("/rename coffee")
+        for page in (ann, bob):
+            await page.shows("Ann renamed the room: coffee")
+            await page.shows_room("coffee")
+        await bob.types("still here")
+        await ann.reads("bob: still here")
+        await bob.does(lambda driver: driver.refresh())
+        await bob.shows_room("coffee")
+        await bob.types("back again")
+        await ann.reads("bob: back again")
+        await ann.types("/deleteroom coffee over")
+        await bob.shows("Ann deleted the room: over")
+        await bob.shows("You are no longer in this room", "#apart")
+        await bob.clicks("#enter-again")
+        await bob.until("return document.body.textContent.includes('was deleted by Ann: over')")
+
     async def test_history_comes_as_one_scrolls_up(self) -> None:
         server = await self.serves()
         zoe = await self.joins(server, "zoe")
@@ -386,7 +409,8 @@ class AccountTests(BrowserTestCase):
 
 _DROPS = """
 const data = new DataTransfer();
-data.items.add(new File([new Uint8Array(arguments[1]).fill(7)], arguments[0], {type: arguments[2]}));
+const bytes = new Uint8Array(arguments[1]).fill(7);
+data.items.add(new File([bytes], arguments[0], {type: arguments[2]}));
 const event = new Event('drop', {bubbles: true, cancelable: true});
 event.dataTransfer = data;
 document.body.dispatchEvent(event);

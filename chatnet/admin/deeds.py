@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatnet.admin import accounts, defending, health, looks, orders
+from chatnet.admin import accounts, defending, health, looks, orders, rooms
 from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
@@ -207,6 +207,8 @@ def all_of_them() -> dict[str, Does]:
         "account export": accounts.export,
         "account erase": accounts.erase,
         "warn": accounts.warn,
+        "room rename": rooms.rename,
+        "room delete": rooms.delete,
         "say": say,
         "motd": motd,
         "limit get": defending.limit_get,

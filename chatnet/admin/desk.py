@@ -12,9 +12,9 @@ from chatnet.admin.calls import Row
 from chatnet.admin.operator import Operator
 from chatnet.admin.tables import lines_of
 from chatnet.admin.verbs import Given, Kind, Verb, help_on, help_text, understand
-from chatnet.core import commands as c, staff as rules
+from chatnet.core import commands as c, staff as rules, terms as rooms
 from chatnet.core.events import Acted
-from chatnet.core.names import STAFF, room_name
+from chatnet.core.names import STAFF
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, NoSuchRoom, NotAllowed, TooLong
 from chatnet.core.room import Actor
@@ -143,10 +143,10 @@ class Desk:
         """Return the room called ``name``, in memory.
 
         Raises:
-            NoSuchRoom: nobody ever opened it.
+            NoSuchRoom: nobody ever opened it, or it was deleted.
         """
-        key = room_name(name).key
-        audience = await self.host.network.open(key)
+        audience = await self.host.network.open(self.host.network.key_of(name))
+        rooms.check_there(audience.room.decided)
         if not audience.room.decided.name:
             raise NoSuchRoom(f"There is no room called {name}. rooms lists them.")
         return audience

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from itertools import islice
 from math import isfinite
 
 from chatnet.admin.calls import Row
@@ -12,11 +13,12 @@ from chatnet.admin.desk import Answer, Desk
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import Given
 from chatnet.core import rules
-from chatnet.core.names import fold, person_name, room_name
+from chatnet.core.events import Acted
+from chatnet.core.names import fold, person_name
 from chatnet.core.refusals import BadName, Malformed, NoSuchPerson, Refused
 from chatnet.core.roles import RIGHTS, Role, outranks, permits
 from chatnet.core.room import Actor, RoomState, Sanction
-from chatnet.server import queries
+from chatnet.server import naming, queries, staff
 from chatnet.server.session import Session
 from chatnet.wires.oneport import Speech
 
@@ -30,6 +32,8 @@ _ALIASES = {
     "shout": "announce",
     "tell": "whisper",
     "enter": "join",
+    "rename": "renameroom",
+    "delete-room": "deleteroom",
 }
 
 
@@ -37,7 +41,7 @@ async def who(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Return who is connected."""
     sessions = list(desk.building.factory.sessions.values())
     if given.text("room"):
-        key = room_name(given.text("room")).key
+        key = desk.host.network.key_of(given.text("room"))
         state = await queries.state_of(desk.host, key, given.text("room"))
         sessions = [session for session in sessions if session.actor.key in state.members]
     rows = [connection(desk, session) for session in sessions if not session.ended]
@@ -166,19 +170,27 @@ def _within(address: str, network: str) -> bool:
 
 
 async def rooms(desk: Desk, operator: Operator, given: Given) -> Answer:
-    """Return the rooms, the busiest first."""
+    """Return the rooms, the busiest first, or those that are deleted."""
+    if given.flag("deleted"):
+        return await _deleted(desk, given.number("limit", MOST_ROOMS))
     rows = [_room(desk, key, state) for key, state in await every_room(desk, given)]
     rows.sort(key=lambda row: (-int(row["people"]), fold(str(row["room"]))))
     return Answer("" if rows else "There is no room yet.", rows)
 
 
+async def _deleted(desk: Desk, most: int) -> Answer:
+    rows: list[Row] = []
+    for sign in islice(desk.host.network.office.rooms.deleted(), most):
+        event = (await staff.act(desk.host, sign.act)).event
+        assert isinstance(event, Acted), event
+        row: Row = {"act": sign.act, "room": sign.name, "by": event.by, "until": sign.until}
+        rows.append({**row, "reason": event.reason})
+    return Answer("room restore brings one back." if rows else "None is deleted.", rows)
+
+
 async def every_room(desk: Desk, given: Given) -> list[tuple[str, RoomState]]:
     """Return the states of the rooms that are kept, or in memory, by their keys."""
-    most = given.number("limit", MOST_ROOMS)
-    states = dict(await desk.host.network.journal.rooms(most))
-    for key, audience in desk.host.network.audiences.items():
-        if key[0] not in "@*" and audience.room.state.name:
-            states[key] = audience.room.state
+    states = await naming.rooms(desk.host, given.number("limit", MOST_ROOMS))
     return list(states.items())
 
 

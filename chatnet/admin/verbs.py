@@ -201,6 +201,7 @@ _FOR = Argument("seconds", Kind.SPAN, option="for")
 _KIND = Argument("kind", option="kind", choices=("account", "name", "address"))
 _TEXT = Argument("text", Kind.TEXT)
 _LIMIT = Argument("limit", Kind.NUMBER, option="limit")
+_DRY = Argument("dry", Kind.FLAG, option="dry-run")
 
 GROUPS = ("Look", "People", "Rooms", "Talking", "Defence", "Server")
 
@@ -212,7 +213,8 @@ LOOK = (
          (_SOME_ROOM, Argument("sort", option="sort", choices=("name", "idle", "rate", "lag")))),
     Verb("info", "Look", "all about a name, an account, an address, a network (10.0.0.0/8) or the"
          " id of a connection", (Argument("what", Kind.PERSON),)),
-    Verb("rooms", "Look", "the rooms, the busiest first", (_LIMIT,)),
+    Verb("rooms", "Look", "the rooms, the busiest first; --deleted: those that can be restored",
+         (_LIMIT, Argument("deleted", Kind.FLAG, option="deleted"))),
     Verb("room", "Look", "how a room is set up, and who is in it", (_ROOM,), upright=True),
     Verb("why", "Look", "whether somebody may do something in a room, and which rule decides",
          (_WHO, Argument("verb"), _ROOM), upright=True),
@@ -239,7 +241,7 @@ PEOPLE = (
          " --dry-run only tells who would be hit, of those who are here and who were lately",
          (_WHO, _SOME_ROOM, _FOR, _REASON, Argument("note", option="note"), _KIND,
           Argument("purge", Kind.SPAN, option="purge"),
-          Argument("dry", Kind.FLAG, option="dry-run")), writes=True),
+          _DRY), writes=True),
     Verb("unban", "People", "let them in again", (_WHO, _SOME_ROOM, _KIND, _REASON), writes=True),
     Verb("bans", "People", "who is banned from the server, or banned or muted in a room; --match"
          " only those that hit that name or address. --export prints those from the server, an"
@@ -301,6 +303,15 @@ ROOMS = (
          " or off, slow is a span between messages, or off",
          (_ROOM, Argument("setting"), Argument("value")), Rank.ADMIN, writes=True,
          asks=lambda g: c.Configure(g.text("room"), g.text("setting"), g.switch("value"))),
+    Verb("room rename", "Rooms", "let a room be called something else: its log goes on, those in it"
+         " stay, and its old name leads to it; --dry-run only tells who is in it",
+         (_ROOM, Argument("name"), _DRY), Rank.ADMIN, writes=True),
+    Verb("room delete", "Rooms", "put everybody out of a room and let nobody in. undo brings it"
+         " back whole, until --room-grace is over: then its history is discarded and its name is"
+         " free; --dry-run only tells how much that is",
+         (_ROOM, _REASON, _DRY), Rank.ADMIN, writes=True),
+    Verb("room restore", "Rooms", "bring back a room that was deleted; rooms --deleted lists them",
+         (_ROOM,), Rank.ADMIN, writes=True, asks=lambda g: c.RestoreRoom(g.text("room"))),
     Verb("topic", "Rooms", "say what a room is about; - removes it", (_ROOM, _TEXT), writes=True,
          asks=lambda g: c.SetTopic(g.text("room"), g.text("text").removeprefix("-")
                                    if g.text("text") == "-" else g.text("text"))),

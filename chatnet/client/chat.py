@@ -37,7 +37,7 @@ from chatnet.client.stretches import Stretches
 from chatnet.client.tls import reach
 from chatnet.client.trust import KnownServers, is_here, known_servers
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.names import person_name, room_name
+from chatnet.core.names import fold, person_name, room_name
 from chatnet.core.refusals import NotAMember, Plaintext, Refused, Unavailable
 
 Tell = Callable[[str], None]
@@ -95,8 +95,9 @@ class Chat:
         Raises:
             Refused: the server does not let one in; the sentence says why.
         """
-        await self.ask(c.Join(room, password, since, history))
-        entered = self._hearing.rooms.get(room_name(room).key)
+        reply = await self.ask(c.Join(room, password, since, history))
+        key = reply.room if isinstance(reply, r.Done) else room_name(room).key
+        entered = self._hearing.rooms.get(key)
         if entered is None:
             raise NotAMember(f"You are no longer in {room}.")
         return entered
@@ -302,7 +303,10 @@ class _Hearing:
     def refused(self, refusal: Refused, command: c.Command | None) -> None:
         self.notice(str(refusal))
         if isinstance(command, c.Join):  # a room that one was in, and that is shut now
-            self._out(room_name(command.room).key, refusal)
+            wanted = room_name(command.room).key
+            for key, room in list(self.rooms.items()):
+                if wanted in (key, fold(room.name)):
+                    self._out(key, refusal)
 
     def signalled(self, signal: r.Typing) -> None:
         pass

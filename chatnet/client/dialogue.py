@@ -80,7 +80,7 @@ class Dialogue:
         self.registered = False
         self.hello: r.Hello | None = None
         self.places = Places()
-        self.outbox = Outbox(entropy)
+        self.outbox = Outbox(entropy, self.places.key_of)
         self.arriving = False  # names and rooms are being asked for
         self.over = False  # the server said the farewell that was asked for
         self.dismissed: Dismissed | None = None
@@ -205,7 +205,8 @@ class Dialogue:
         refusal = r.Sorry(NotAMember(f"You are no longer in {out.name}."))
         for pending in [*self.outbox, *self._asked.values()]:
             command = pending.command
-            if isinstance(command, c.History) and room_name(command.room).key == out.room:
+            names = (out.room, fold(out.name))
+            if isinstance(command, c.History) and room_name(command.room).key in names:
                 self._conclude(refusal, pending.cid)
 
     def _take_note(self, reply: r.Reply, pending: Pending | None) -> bool:
@@ -250,6 +251,11 @@ class Dialogue:
     def _entered(self, reply: r.Entered, join: c.Join) -> bool:
         known = self.places.rooms.get(reply.room)
         again = known is not None and known.last is not None
+        asked = self.places.key_of(join.room)
+        if asked != reply.room:  # it has another name now, and is known by its key
+            presumed = self.places.rooms.get(asked)
+            if presumed is not None and presumed.last is None:
+                del self.places.rooms[asked]
         if again and join.since is not None and reply.seq >= join.since < reply.since:
             self.ear.notice(f"Part of what was said in {reply.name} is not kept any more.")
         if self.places.entered(reply, join.password, join.alone):

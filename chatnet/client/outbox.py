@@ -29,6 +29,7 @@ class Pending:
     line: bytes
     done: Deferred[r.Reply] | None = None
     stretch: list[e.Entry] = field(default_factory=list)
+    echo: tuple[Echo | None, int] = (None, 0)  # and how often it will come back
 
     def conclude(self, reply: r.Reply) -> None:
         """Tell whoever waits that ``reply`` is the end of the answer."""
@@ -46,9 +47,15 @@ class Outbox:
     it has obeyed. Joining and leaving are about one connection: repeated, they are new commands.
     """
 
-    def __init__(self, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        entropy: Callable[[int], bytes],
+        key_of: Callable[[str], str] = lambda name: room_name(name).key,
+    ) -> None:
+        """Know by ``key_of`` which room's log is meant by a name."""
         self.weight = 0  # bytes
         self._entropy = entropy
+        self._key_of = key_of
         self._pending: dict[str, Pending] = {}
         self._turns: dict[str, c.Command] = {}  # those that change who or where one is
         self._echoes: Counter[Echo] = Counter()
@@ -70,9 +77,10 @@ class Outbox:
         Raises:
             BadName: it is about a room that cannot be.
         """
-        echo, times = _echo_of(command)
+        echo, times = self._echo_of(command)
         cid = self.name()
-        pending = self._pending[cid] = Pending(cid, command, encode(command, cid), done)
+        pending = Pending(cid, command, encode(command, cid), done, echo=(echo, times))
+        self._pending[cid] = pending
         self.weight += len(pending.line)
         if isinstance(command, _TURNS):
             self._turns[cid] = command
@@ -95,7 +103,7 @@ class Outbox:
             return None
         self._turns.pop(pending.cid, None)
         self.weight -= len(pending.line)
-        echo, times = _echo_of(pending.command)
+        echo, times = pending.echo
         if echo and refused:
             self._expect(echo, -times)
         return pending
@@ -120,22 +128,21 @@ class Outbox:
         self._expect(echo, -1)
         return True
 
+    def _echo_of(self, command: c.Command) -> tuple[Echo | None, int]:
+        match command:
+            case c.Say(room, body, action):
+                return (self._key_of(room), body, action), 1
+            case c.Whisper(who, body, times):
+                return (f"@{fold(who)}", body, False), times
+            case c.Announce(body):
+                return (EVERYBODY, body, False), 1
+            case _:
+                return None, 0
+
     def _expect(self, echo: Echo, times: int) -> None:
         self._echoes[echo] += times
         if self._echoes[echo] <= 0:
             del self._echoes[echo]
-
-
-def _echo_of(command: c.Command) -> tuple[Echo | None, int]:
-    match command:
-        case c.Say(room, body, action):
-            return (room_name(room).key, body, action), 1
-        case c.Whisper(who, body, times):
-            return (f"@{fold(who)}", body, False), times
-        case c.Announce(body):
-            return (EVERYBODY, body, False), 1
-        case _:
-            return None, 0
 
 
 def _echo_in(entry: e.Entry) -> Echo:

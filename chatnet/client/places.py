@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from chatnet.client.state import RoomView
-from chatnet.core.events import Entry
-from chatnet.core.names import EVERYBODY
+from chatnet.core.events import Entry, RoomRenamed
+from chatnet.core.names import EVERYBODY, fold, room_name
 from chatnet.core.replies import Entered
 
 
@@ -45,6 +45,16 @@ class Places:
     def room(self) -> str:
         """The name of the room one speaks in; empty if there is none."""
         return self.rooms[self.here].name if self.here in self.rooms else ""
+
+    def key_of(self, name: str) -> str:
+        """Return the key of the room called ``name``: where one is, or what it is as far as known.
+
+        Raises:
+            BadName: no room can be called that.
+        """
+        wanted = room_name(name).key
+        called = (key for key, place in self.rooms.items() if fold(place.name) == wanted)
+        return next(called, wanted)
 
     def reconnected(self) -> None:
         """Expect what a new connection sends. It reads some logs from now on only."""
@@ -112,6 +122,8 @@ class Places:
         place.last = entry.seq
         if place.view is not None:
             place.view.apply(entry)
+        if isinstance(entry.event, RoomRenamed):
+            place.name = entry.event.new
         if entry.seq > place.past:
             return Manner.LIVE
         return Manner.MISSED if place.back else Manner.PAST

@@ -15,7 +15,6 @@ from chatnet.client.courier import Courier, Progress
 from chatnet.client.link import Link
 from chatnet.core import commands as c, replies as r
 from chatnet.core.files import safe_name
-from chatnet.core.names import fold
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, Refused
 
@@ -115,7 +114,7 @@ class Transfers:
         places = self._link.dialogue.places
         if to.startswith("@"):
             return to
-        if to.startswith("#") or fold(to) in places.rooms:
+        if to.startswith("#") or places.key_of(to) in places.rooms:
             return to.removeprefix("#")
         return f"@{to}"
 

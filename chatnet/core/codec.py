@@ -8,7 +8,7 @@ from dataclasses import astuple, fields
 from json import JSONDecoder
 from typing import Any, get_args
 
-from chatnet.core.events import Event, Said
+from chatnet.core.events import Event, RoomDeleted, Said
 from chatnet.core.large import LARGE, SLICE, Parked, finish, scanning
 from chatnet.core.office import Office
 from chatnet.core.room import Member, RoomState, Sanction
@@ -101,6 +101,7 @@ def encode_state(state: RoomState) -> str:
         "voices": state.voices,
         "invited": state.invited,
         "settings": state.settings,
+        "deleted": astuple(state.deleted) if state.deleted else None,
         "office": state.office.told() if state.office else None,
     }
     return _dumps({key: value for key, value in plain.items() if value})
@@ -124,4 +125,5 @@ def decode_state(text: str) -> RoomState:
         Office.of(plain["office"]) if "office" in plain else None,
         plain.get("invited", {}),
         plain.get("settings", {}),
+        RoomDeleted(*plain["deleted"]) if "deleted" in plain else None,
     )

@@ -271,6 +271,33 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class RenameRoom:
+    """Let ``room`` be called ``name``; its owner only. Its old name goes on to lead to it."""
+
+    room: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRoom:
+    """Put everybody out of ``room`` and let nobody in; its owner only.
+
+    It can be restored for ``grace`` seconds (0: for good); the server fills them in.
+    """
+
+    room: str
+    reason: str = ""
+    grace: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRoom:
+    """Let ``room``, which was deleted, be what it was; staff only."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """Let only those into ``room`` who know ``password``; the server makes ``lock`` of it."""
 
@@ -497,6 +524,9 @@ Moderation = (
     | Devoice
     | Invite
     | Configure
+    | RenameRoom
+    | DeleteRoom
+    | RestoreRoom
     | Lock
     | Unlock
     | SetTopic

@@ -264,6 +264,39 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomRenamed:
+    """``by`` let the room, which was called ``old``, be called ``new``. Its log goes on."""
+
+    by: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomDeleted:
+    """``by`` deleted the room: nobody is in it any more, and nobody enters it.
+
+    It can be restored until ``until`` (UTC seconds since the epoch; 0: for good).
+    """
+
+    by: str
+    reason: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRestored:
+    """``by`` restored the room, which was deleted."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomDiscarded:
+    """All that was in the room before this was let go: it is one that nobody ever opened."""
+
+
+@dataclass(frozen=True, slots=True)
 class Acted:
     """``by``, of the staff, did ``verb``: what stands in the staff's own log, and nowhere else.
 
@@ -293,8 +326,8 @@ class Seen:
 Event = (
     Opened | Said | Rolled | Shared | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted
     | Unmuted | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed
-    | Deleted | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | Acted
-    | Seen
+    | Deleted | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured
+    | RoomRenamed | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen
 )  # fmt: skip
 
 MESSAGES = (Said, Rolled, Shared, Noticed, Erased)  # what a room's history is made of

@@ -19,8 +19,9 @@ STAFF = "*staff"  # the key of the log of what staff does to the server; no room
 OPERATOR = "operator"  # what who is at the server's own machine is called
 GUEST_LOG = "@~"  # what the key of a guest's own log begins with
 PIECES = "@="  # what the key of a log begins with that is one large message, in pieces
+SERVER = "server"  # and what the server itself is called, where it does something
 RESERVED = frozenset(
-    ("all", "chatnet", "everybody", "everyone", "here", "nobody", OPERATOR, "server")
+    ("all", "chatnet", "everybody", "everyone", "here", "nobody", OPERATOR, SERVER)
 )
 
 _precis = get_profile("UsernameCasePreserved")  # RFC 8265 section 3.4

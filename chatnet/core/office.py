@@ -8,6 +8,7 @@ from dataclasses import astuple, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
+from chatnet.core import directory
 from chatnet.core.addresses import around, network_of, party_network, spell_network
 from chatnet.core.events import Acted
 from chatnet.core.names import GUEST, fold, skeleton
@@ -64,8 +65,9 @@ class Office:
 
     ``acts`` is how many entries that has, so the seq of the last one. ``ranks`` are by an account's
     key, with its name; who is not among them is a user. ``bans`` and ``exempt`` are by kind and
-    what, with a space between. ``codes`` are what an account's password can be changed with, by its
-    key: until when that is so, and the code's verifier.
+    what, with a space between. ``rooms`` is what they are called, and which are deleted. ``codes``
+    are what an account's password can be changed with, by its key: until when that is so, and the
+    code's verifier.
     """
 
     acts: int = 0
@@ -79,11 +81,14 @@ class Office:
     )
     _patterns: tuple[Measure, ...] = field(default=(), compare=False)  # the bans of names
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by their digests
+    rooms: directory.Directory = field(default_factory=directory.Directory)
 
     def evolve(self, event: Acted) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
         self.acts += 1
         if event.where:
+            if event.verb in directory.VERBS:
+                self.rooms.evolve(event, self.acts)
             return
         kind, _, what = event.whom.partition(" ")
         match event.verb:
@@ -131,6 +136,7 @@ class Office:
             self._widths,
             self._patterns,
             dict(self.invitations),
+            self.rooms.copy(),
         )
 
     def with_only(self, event: Acted) -> Office:
@@ -148,6 +154,7 @@ class Office:
             "exempt": [astuple(measure) for measure in self.exempt.values()],
             "invitations": [astuple(one) for one in self.invitations.values()],
             "codes": self.codes,
+            "rooms": self.rooms.told(),
         }
 
     @staticmethod
@@ -166,6 +173,7 @@ class Office:
         office._patterns = office._names()
         invitations = [Invitation(*values) for values in told.get("invitations", ())]
         office.invitations = {one.digest: one for one in invitations}
+        office.rooms = directory.Directory.of(told.get("rooms", []))
         return office
 
     def rank(self, key: str) -> Rank:

@@ -98,6 +98,9 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Invite: _ROOMS,
     c.Configure: _ROOMS,  # to close it: its owner only, see rules.decide
     c.Own: Right(Role.OWNER, rank=Rank.ADMIN),
+    c.RenameRoom: Right(Role.OWNER, True, Rank.ADMIN),  # for good, and a guest owns it for a while
+    c.DeleteRoom: Right(Role.OWNER, True, Rank.ADMIN),
+    c.RestoreRoom: _ADMINS,
     c.SetRank: _ADMINS,  # whose, and up to which: see staff.decide
     c.ServerBan: _MODERATORS,
     c.ServerUnban: _MODERATORS,

@@ -59,7 +59,8 @@ class RoomState:
     """What is so in a room; a pure function of its log.
 
     ``members`` and ``moderators`` are by key. An account moderates for good, a guest while it is
-    here. One of them is the ``owner``, a key, whenever there are any. ``bans`` and ``mutes`` are by
+    here. One of them is the ``owner``, a key, whenever there are any. ``deleted`` is how the room
+    was deleted, while it is. ``bans`` and ``mutes`` are by
     whom they hold against, see ``Actor.target``. ``office`` is what the staff's own log adds up to.
     """
 
@@ -77,6 +78,7 @@ class RoomState:
     office: Office | None = None
     invited: dict[str, str] = field(default_factory=dict)  # names, by whom it holds for
     settings: dict[str, float] = field(default_factory=dict)  # those that are on
+    deleted: e.RoomDeleted | None = None
 
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
@@ -132,6 +134,18 @@ class RoomState:
                 self.settings.pop(setting, None)
                 if value:
                     self.settings[setting] = value
+            case e.RoomRenamed(_, _, new):
+                self.name = new
+            case e.RoomDeleted():
+                self.deleted = event
+                for key in list(self.members):
+                    self._remove(key)
+            case e.RoomRestored():
+                self.deleted = None
+            case e.RoomDiscarded():
+                fresh = RoomState()
+                for name in self.__slots__:
+                    setattr(self, name, getattr(fresh, name))
             case e.Owned(who):
                 self._promote(who)
                 self.owner = fold(who)
@@ -188,6 +202,7 @@ class RoomState:
             self.office.copy() if self.office else None,
             dict(self.invited),
             dict(self.settings),
+            self.deleted,
         )
 
 
@@ -212,10 +227,11 @@ class Room:
     people's own logs, and ``*`` is everybody's. ``named`` is at which seq who is in the room came
     to be called so, by key, as far as that is known here: what was said under a name since then
     was said by nobody else. ``spoke`` is when its members spoke last, while they may not do so at
-    any time: in UTC seconds since the epoch, by key.
+    any time: in UTC seconds since the epoch, by key. ``called_at`` is when it was renamed last, as
+    far as that is known here.
     """
 
-    __slots__ = ("decided", "key", "log", "named", "spoke", "state")
+    __slots__ = ("called_at", "decided", "key", "log", "named", "spoke", "state")
 
     def __init__(self, key: str, log: Log | None = None, state: RoomState | None = None) -> None:
         self.key = key
@@ -224,6 +240,7 @@ class Room:
         self.decided = self.state.copy()
         self.named: dict[str, int] = {}
         self.spoke: dict[str, float] = {}
+        self.called_at = 0.0
 
     @property
     def name(self) -> str:
@@ -260,6 +277,10 @@ class Room:
                 self.named[fold(new)] = before if fold(old) == fold(new) else entry.seq
             case e.Deleted(_, message):
                 self.log.erase(message)
+            case e.RoomRenamed():
+                self.called_at = entry.at
+            case e.RoomDeleted():
+                self.named.clear()
 
     def speaks(self, key: str, now: float) -> None:
         """``key`` speaks ``now``, in a room where it counts when it did so."""

@@ -115,11 +115,14 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
     """
     if isinstance(command, c.Say):  # by far the most frequent, and the simplest
         if actor.key not in state.members or state.mutes or state.settings:
+            terms.check_there(state)
             permit(state, actor, c.Say, now)
             terms.check_voice(state, role_of(state, actor, now))
         return [e.Said(actor.name, command.body, command.action)]
     if isinstance(command, c.Join) and actor.key in state.members:
         return []
+    if not isinstance(command, c.RestoreRoom):
+        terms.check_there(state)
     permit(state, actor, type(command), now)
     if not (state.name or state.members or isinstance(command, c.Join)):
         raise NoSuchRoom(f"There is no room called {command.room}.")
@@ -162,6 +165,12 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             return terms.invite(state, actor, command)
         case c.Configure():
             return terms.configure(state, actor, role_of(state, actor, now), command)
+        case c.RenameRoom():
+            return terms.rename(state, actor, command)
+        case c.DeleteRoom(_, reason, grace):
+            return [e.RoomDeleted(actor.name, _reason(reason), now + grace if grace else 0.0)]
+        case c.RestoreRoom():
+            return terms.restore(state, actor, now)
         case c.Own(_, who):
             name = _member(state, who)
             if fold(name) == state.owner:

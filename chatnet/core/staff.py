@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from chatnet.core import commands as c, events as e
+from chatnet.core import commands as c, directory, events as e
 from chatnet.core.addresses import network_of, party_of
 from chatnet.core.durations import spell_duration
 from chatnet.core.names import LONGEST, OPERATOR, fold
@@ -60,6 +60,28 @@ def check_by(office: Office, actor: Actor, by: str) -> None:
     if held > actor.rank:
         above = " or ".join(_article(rank) for rank in Rank if rank >= held)
         raise NotAllowed(f"That was done by {by}: {above} can take it back, and nobody below.")
+
+
+def check_lift(
+    office: Office,
+    state: RoomState,
+    actor: Actor,
+    command: c.Ban | c.Mute | c.Unban | c.Unmute,
+    now: float,
+) -> None:
+    """See that ``actor`` may lift, or lay anew, what staff of a higher rank laid in the room.
+
+    What they did as moderators of the room is the room's affair.
+
+    Raises:
+        NotAllowed: their rank is higher.
+    """
+    held = state.bans if isinstance(command, c.Ban | c.Unban) else state.mutes
+    target = command.target if isinstance(command, c.Ban | c.Mute) else ""
+    for key, laid in held.items():
+        meant = key == target or fold(laid.who) == fold(command.who)
+        if meant and laid.holds(now) and fold(laid.by) not in state.moderators:
+            check_by(office, actor, laid.by)
 
 
 def decide(
@@ -189,10 +211,11 @@ def refusal(ban: Measure, now: float) -> Banned:
 def noted(
     state: RoomState, actor: Actor, command: c.RoomCommand, events: Sequence[e.Event]
 ) -> e.Acted | None:
-    """Return what the staff's log says of ``command``, which ``actor`` may do by rank alone.
+    """Return what the staff's log says of ``command``, which ``actor`` may do.
 
-    ``state`` is the room's before ``events``, which it causes. None if nothing: it is no act of
-    staff, or nothing happens.
+    That is by rank alone, or about what rooms are called and which there are. ``state`` is the
+    room's before ``events``, which it causes. None if nothing: it is no act of staff, or nothing
+    happens.
     """
     verb = _VERBS.get(type(command))
     event = None if not events else events[0] if isinstance(command, c.Configure) else events[-1]
@@ -201,6 +224,7 @@ def noted(
     whom = str(getattr(event, "who", "") or getattr(event, "author", ""))
     before = {
         c.SetTopic: state.topic,
+        c.RenameRoom: state.name,
         c.Retain: f"{state.retention:g}",
         c.Configure: f"{state.settings.get(getattr(command, 'setting', ''), 0.0):g}",
         c.Own: state.moderators.get(state.owner, ""),
@@ -213,6 +237,8 @@ def noted(
             to = f"{seconds:g}"
         case e.Configured(_, setting, value):
             whom, to = setting, f"{value:g}"
+        case e.RoomRenamed(_, _, new):
+            to = new
         case e.Deleted(_, message):
             to = f"#{message}"
         case _:
@@ -245,6 +271,8 @@ _VERBS: dict[type[c.Command], str] = {
     c.Op: "op", c.Deop: "deop", c.Own: "owner", c.Lock: "lock", c.Unlock: "unlock",
     c.Voice: "voice", c.Devoice: "devoice", c.Invite: "invite", c.Configure: "set",
     c.SetTopic: "topic", c.Retain: "retain", c.Delete: "delete",
+    c.RenameRoom: directory.RENAMED, c.DeleteRoom: directory.DELETED,
+    c.RestoreRoom: directory.RESTORED,
 }  # fmt: skip
 
 
@@ -297,6 +325,10 @@ def _undo_in_room(act: e.Acted, now: float) -> c.Moderation | None:
             return c.Devoice(room, whom)
         case "devoice":
             return c.Voice(room, whom)
+        case directory.RENAMED:
+            return c.RenameRoom(whom, act.was)
+        case directory.DELETED if not act.until or now < act.until:
+            return c.RestoreRoom(whom)
         case "set":
             return c.Configure(room, whom, float(act.was))
         case "lock":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chatnet.core import commands as c, events as e
 from chatnet.core.durations import spell_duration
-from chatnet.core.refusals import Muted, NeedsAccount, NoSuchPerson, NotAllowed
+from chatnet.core.names import room_name
+from chatnet.core.refusals import Muted, NeedsAccount, NoSuchPerson, NoSuchRoom, NotAllowed
 from chatnet.core.roles import Role, outranks
 from chatnet.core.room import MOST_SANCTIONS, Actor, RoomState
 
@@ -15,6 +16,44 @@ SETTINGS = {  # of a room, with the most that each can be
     "slow": 21_600.0,  # seconds from one message of a member to the next
     "closed": 1.0,  # nobody enters but those whose room it is
 }
+
+
+def check_there(state: RoomState) -> None:
+    """See that the room was not deleted.
+
+    Raises:
+        NoSuchRoom: it was; the sentence says by whom, and why.
+    """
+    gone = state.deleted
+    if gone is not None:
+        why = f": {gone.reason.rstrip('.')}" if gone.reason else ""
+        raise NoSuchRoom(
+            f"The room {state.name} was deleted by {gone.by}{why}. The server's staff can restore"
+            " it, until its history is discarded and its name is free."
+        )
+
+
+def restore(state: RoomState, actor: Actor, now: float) -> list[e.Event]:
+    """Return what happens when ``actor`` restores the room ``now``.
+
+    Raises:
+        NotAllowed: nothing happens.
+    """
+    if state.deleted is None:
+        raise NotAllowed(f"The room {state.name} is not deleted.")
+    if state.deleted.until and now >= state.deleted.until:
+        raise NotAllowed(f"The history of {state.name} is just being discarded: it is too late.")
+    return [e.RoomRestored(actor.name)]
+
+
+def rename(state: RoomState, actor: Actor, command: c.RenameRoom) -> list[e.Event]:
+    """Return what happens when ``actor`` asks for ``command``; whose name it is, is known.
+
+    Raises:
+        BadName: no room can be called that.
+    """
+    name = room_name(command.name).text
+    return [e.RoomRenamed(actor.name, state.name, name)] if name != state.name else []
 
 
 def check_door(state: RoomState, actor: Actor) -> None:

@@ -50,13 +50,14 @@ VERBS: dict[str, type[c.Command]] = {
     "announce": c.Announce, "who": c.ListMembers, "rooms": c.ListRooms, "bans": c.ListBans,
     "showtopic": c.ShowTopic, "whois": c.Whois, "history": c.History, "search": c.Find,
     "delete": c.Delete, "retain": c.Retain, "owner": c.Own,
+    "rename": c.RenameRoom, "deleteroom": c.DeleteRoom, "restoreroom": c.RestoreRoom,
     "voice": c.Voice, "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
     "rank": c.SetRank, "serverban": c.ServerBan, "serverunban": c.ServerUnban,
     "exempt": c.Exempt, "unexempt": c.Unexempt, "purge": c.Purge, "admin": c.Operate,
     "token": c.Token, "get": c.Fetch,
 }  # fmt: skip
 # Fields that the server fills in:
-_SERVERS_OWN = frozenset(("proof", "target", "faces", "lock", "author", "own", "shielded"))
+_SERVERS_OWN = frozenset(("proof", "target", "faces", "lock", "author", "own", "shielded", "grace"))
 _PRIVATE = frozenset(("target", "lock"))  # fields of events that nobody is shown
 _LONG = 64 * 1024  # bytes of a line that is parsed with care
 _NO_OBJECT = "Send one JSON object per line, in UTF-8."

@@ -117,7 +117,7 @@ def _lines(entry: e.Entry) -> list[str]:
             return [f"[all] {by}: {line}" for line in plain_lines(body)]
         case e.Noticed(text):
             return [f"*** {line}" for line in plain_lines(text)]
-        case e.Opened() | e.Seen():
+        case e.Opened() | e.Seen() | e.RoomDiscarded():
             return []
         case e.Joined(who):
             return [f"{who} has joined the room."]
@@ -149,6 +149,12 @@ def _lines(entry: e.Entry) -> list[str]:
             if not value:
                 return [f"{by} turned {setting} off."]
             return [f"{by} set {setting}" + (f" to {spell_duration(value)}." if value > 1 else ".")]
+        case e.RoomRenamed(by, _, new):
+            return [f"{by} renamed this room: it is called {new} now."]
+        case e.RoomDeleted(by, reason):
+            return [f"{by} deleted this room{_why(reason)}"]
+        case e.RoomRestored(by):
+            return [f"{by} restored this room."]
         case e.Owned(who, by):
             return [f"{by} let the room belong to {who}."]
         case e.Acted(by, verb, whom, room, to, _, until, reason):

@@ -167,6 +167,10 @@ def _set(rest: str) -> c.Command:
     return c.Configure("", words[0], on)
 
 
+def _delete_room(rest: str) -> c.Command:
+    return c.DeleteRoom(*_whom(rest))
+
+
 def _topic(rest: str) -> c.Command:
     return c.SetTopic("", "" if rest == "-" else rest) if rest else c.ShowTopic()
 
@@ -265,6 +269,11 @@ ALL_VERBS = (
          " between messages), closed (its owner)", "Moderators", _set),
     Verb("owner", "/owner USER", "let the room belong to someone who is in it; you moderate it on",
          "Moderators", _here(c.Own)),
+    Verb("rename", "/rename NAME", "let the room be called something else; its old name goes on to"
+         " lead to it. For its owner, who has an account", "Moderators", _here(c.RenameRoom)),
+    Verb("delete-room", "/delete-room ROOM [REASON]", "put everybody out of the room of that name,"
+         " for good: staff can restore it for a while, then its history is discarded. For its"
+         " owner, who has an account", "Moderators", _delete_room, ("deleteroom",)),
     Verb("admin", "/admin VERB", "do what a verb of the operator's console says, like"
          " /admin who --sort lag; /admin help lists them. For the server's staff", "Moderators",
          _text(c.Operate)),

@@ -1,4 +1,7 @@
-"""Retention: what is older than it is to be kept is let go, from memory and from the store."""
+"""Retention: what is older than it is to be kept is let go, from memory and from the store.
+
+So are the rooms that were deleted, when it is too late to restore them.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatnet.core.names import STAFF
+from chatnet.core.directory import DISCARDED, Sign
+from chatnet.core.events import Acted, RoomDiscarded
+from chatnet.core.names import SERVER, STAFF
 from chatnet.core.refusals import Unavailable
-from chatnet.core.room import retention
+from chatnet.core.room import Room, retention
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
 
@@ -46,6 +51,7 @@ class Broom:
             done.addBoth(self._swept)
 
     async def _sweep(self, asleep: bool) -> None:
+        await self._discard_rooms()
         for key in list(self._rooms.audiences):
             await self._clear(key)
         if not asleep:
@@ -78,7 +84,10 @@ class Broom:
         here = self._rooms.audiences.get(room.key) is audience and not self._rooms.closing
         if upto <= log.floor or not here:
             return
-        floor = log.floor
+        await self._forget(room, upto)
+
+    async def _forget(self, room: Room, upto: int) -> None:
+        log, floor = room.log, room.log.floor
         log.drop(upto)  # nobody is shown it any more, also while the store is still at it
         try:
             self._journal.keep(room.key, log.head, room.state)
@@ -89,6 +98,41 @@ class Broom:
         finally:
             log.floor = floor
             self._rooms.forgot(room.key, floor)
+
+    async def _discard_rooms(self) -> None:
+        """Discard the logs of deleted rooms whose time is over; then their names are free."""
+        for sign in self._rooms.directory.deleted():
+            if self._rooms.closing or not 0 < sign.until <= self._clock.seconds():
+                continue
+            try:
+                await self._discard(sign)
+            except (OSError, Unavailable) as error:
+                self._log.error("{room} stays: {error}", room=sign.key, error=str(error))
+
+    async def _discard(self, sign: Sign) -> None:
+        """Let all go that was in the room that ``sign`` tells of; then it was never opened.
+
+        Its log stays, without entries: so no place in it is ever given twice.
+        """
+        audience = await self._rooms.open(sign.key)
+        await self._journal.settle()  # it may be restored at the last moment
+        if not self._is_over(audience, sign):
+            return
+        room = audience.room
+        await self._forget(room, room.log.head)
+        if room.log.floor < room.log.head or not self._is_over(audience, sign):
+            return
+        room.expect([RoomDiscarded()])
+        done = self._journal.append(room.key, [RoomDiscarded()], "")
+        done.addErrback(lambda _: None)  # it falls with what is noted of it
+        act = Acted(SERVER, DISCARDED, room.key, sign.name)
+        await self._rooms.note(act)
+
+    def _is_over(self, audience: Audience, sign: Sign) -> bool:
+        """Return whether the room that ``sign`` tells of is deleted, and nobody reads there."""
+        gone = audience.room.decided.deleted
+        here = self._rooms.audiences.get(sign.key) is audience and not len(audience)
+        return here and gone is not None and gone.until == sign.until
 
     def _swept(self, _: object) -> None:
         self._sweeping = False

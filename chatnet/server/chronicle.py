@@ -50,6 +50,10 @@ class Chronicle:
                         by=by, verb=verb, what=plain(" ".join(filter(None, (whom, where, to)))),
                         id=entry.seq,
                     )  # fmt: skip
+                case e.RoomRenamed(by, old, new):
+                    self._log.info("{by} renamed {room}: {new}", by=by, room=old, new=new)
+                case e.RoomDeleted(by):
+                    self._log.info("{by} deleted {room}", by=by, room=room.name)
                 case e.RetentionSet(by, seconds):
                     long = spell_span(seconds) if seconds else "as long as the server does"
                     self._log.info("{by} has {room} kept {long}", by=by, long=long, room=room.name)

@@ -23,7 +23,7 @@ from chatnet.core.replies import (
 )
 from chatnet.core.room import Room, retention
 from chatnet.core.times import NO_TIME, parse_time
-from chatnet.server import arrivals, deletion, queries
+from chatnet.server import arrivals, deletion, naming, queries
 from chatnet.server.audience import Audience
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
@@ -64,6 +64,12 @@ async def prepare(
         case c.Ban() | c.Mute() | c.Invite():
             rules.permit(state, session.actor, type(command), host.clock.seconds())
             return replace(command, target=await queries.account_key(host, command.who)), None
+        case c.RenameRoom():
+            rules.permit(state, session.actor, c.RenameRoom, host.clock.seconds())
+            await naming.check_looks(host, session.actor, key, command)
+            return command, None
+        case c.DeleteRoom():
+            return naming.with_grace(host, command), None
         case c.Retain(_, seconds):
             most = host.settings.retention
             if most and seconds > most:

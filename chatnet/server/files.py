@@ -194,6 +194,10 @@ class Files:
             after = entries[-1].seq
         return None
 
+    def places(self, key: str) -> list[int]:
+        """Return at which seqs of the log ``key`` files stand."""
+        return list(self._placed.get(key, ()))
+
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return how many files stand in each log, by its key, and how many bytes they have."""
         return {
@@ -272,11 +276,13 @@ class Files:
         try:
             now = self.clock.seconds()
             for upload in self.uploads:
-                if now - upload.touched <= self.limits.upload_expiry.most:
+                idle = now - upload.touched
+                if idle < SWEEP_SECONDS or upload.lock.locked:
                     continue
-                if upload.seq or await self._turns_up(upload.sheet):
+                if await self._turns_up(upload.sheet):
+                    self.uploads.settle(upload)
                     self.uploads.forget(upload)
-                else:
+                elif idle > self.limits.upload_expiry.most:
                     await self.uploads.drop(upload)
             for sheet in list(self.sheets.values()) if deeply else ():
                 for key, seq in list(sheet.places.items()):

@@ -15,7 +15,11 @@ class MessageStore:
     def __init__(self, network: Network, room: str) -> None:
         """Raise BadName if no room can be called ``room``."""
         self._network = network
-        self._key = room_name(room).key
+        self._room = room_name(room).text
+
+    @property
+    def _key(self) -> str:
+        return self._network.key_of(self._room)  # it may have been renamed
 
     async def save(self, by: str, body: str) -> Entry:
         """Say ``body`` in the room as ``by``; return it once it is durable.

@@ -11,9 +11,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from chatnet.core import commands as c, events as e, rules, staff, terms
-from chatnet.core.names import EVERYBODY, STAFF, Name, fold
+from chatnet.core.durations import spell_duration
+from chatnet.core.names import EVERYBODY, STAFF, Name, fold, room_name
 from chatnet.core.office import Office
-from chatnet.core.refusals import Refused, Unavailable
+from chatnet.core.refusals import NotAllowed, Refused, Unavailable
 from chatnet.core.replies import Done, Typing
 from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IJournal
@@ -35,6 +36,8 @@ SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, be
 # states of a room: what is read again when it is opened
 
 
+RENAME_SECONDS = 60.0  # between two names of a room, for those without a rank
+_NAMING = (c.RenameRoom, c.DeleteRoom, c.RestoreRoom)  # which is noted, whoever does it
 MOST_SIGNALLED = 50  # connections in a room, up to which it is told who is writing
 
 
@@ -64,6 +67,7 @@ class Network:
         self._clock = clock
         self._chronicle = Chronicle(transcript)
         self.visitors = Visitors(clock.seconds)
+        self.erasing: set[str] = set()  # the keys of accounts that just are
         # What answers a line of an operator's, who is connected by that id.
         self.desk: Callable[[Actor, str, str], Awaitable[str]] | None = None
         self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
@@ -129,9 +133,52 @@ class Network:
         events = rules.decide(room.decided, actor, command, now)
         if slow:
             room.speaks(actor.key, now)
+        if isinstance(command, c.Say):  # by far the most frequent, and never noted
+            return events, None
+        self._vet(room, actor, command, events)
+        if isinstance(command, _NAMING):
+            act = staff.noted(room.decided, actor, command, events)
+            return events, replace(act, whom=room.key) if act is not None else None
         if actor.rank and rules.by_rank(room.decided, actor, command, now):
             return events, staff.noted(room.decided, actor, command, events)
         return events, None
+
+    def _vet(
+        self, room: Room, actor: Actor, command: c.RoomCommand, events: Sequence[e.Event]
+    ) -> None:
+        """See that ``command`` is allowed by what is so on the server, besides in ``room``.
+
+        Raises:
+            Refused: it is not.
+        """
+        state, office = room.decided, self.office
+        match command:
+            case c.Join() if not state.name:
+                office.rooms.check_free(room.key)
+            case c.RenameRoom() if events:
+                self.check_name(room, actor, command)
+            case c.RestoreRoom() if state.deleted is not None:
+                staff.check_by(office, actor, state.deleted.by)
+            case c.Ban() | c.Mute() | c.Unban() | c.Unmute():
+                staff.check_lift(office, state, actor, command, self._clock.seconds())
+
+    def check_name(self, room: Room, actor: Actor, command: c.RenameRoom) -> None:
+        """See that nothing else is, or was, called what ``room`` is to be called.
+
+        If another room could be, that must be in memory: it may be opened at any moment.
+
+        Raises:
+            Refused: something is, or the room was just renamed.
+        """
+        wait = room.called_at + RENAME_SECONDS - self._clock.seconds()
+        if wait > 0 and not actor.rank:
+            raise NotAllowed(
+                f"The room was renamed just now. Do it again in {spell_duration(wait)}."
+            )
+        name = room_name(command.name)
+        other = self.audiences.get(name.key)
+        opened = other is None or bool(other.room.decided.name)
+        self.office.rooms.check_name(room.key, name.text, opened)
 
     def order(self, actor: Actor, key: str, command: c.RoomCommand) -> Deferred[Sequence[e.Entry]]:
         """Ask for ``command`` in the open room ``key`` for ``actor``, who has no session.
@@ -165,6 +212,15 @@ class Network:
         self.audiences[key].room.expect(events)
         return self.journal.append(key, events, "")
 
+    def key_of(self, name: str) -> str:
+        """Return the key of the log of the room that is, was, or could be called ``name``.
+
+        Raises:
+            BadName: no room can be called that.
+        """
+        key, office = room_name(name).key, self.audiences[STAFF].room.decided.office
+        return office.rooms.key_of(key) if office is not None else key
+
     @property
     def office(self) -> Office:
         """Who is staff, and who is kept out, when all that was decided has happened."""
@@ -174,12 +230,14 @@ class Network:
         """Let the server itself say ``body`` in the room ``key``, as ``by``; rules do not bind it.
 
         Raises:
+            NoSuchRoom: it was deleted.
             Unavailable: it is not known to be stored.
         """
         return await self._itself(key, e.Said(by, body))
 
     async def _itself(self, key: str, event: e.Event) -> e.Entry:
         room = (await self.open(key)).room
+        terms.check_there(room.decided)
         room.expect([event])
         entries = await self.journal.append(key, [event], "")
         return entries[0]
@@ -188,6 +246,7 @@ class Network:
         """Let the server itself tell those in the room ``key`` ``text``.
 
         Raises:
+            NoSuchRoom: it was deleted.
             Unavailable: it is not known to be stored.
         """
         return await self._itself(key, e.Noticed(text))
@@ -387,7 +446,16 @@ class Network:
                     self._invited(room, fold(who), by)
                 case e.Deleted(_, message):
                     self.erased(room.key, message)
-                case e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet():
+                case e.RoomDeleted():
+                    listed = True
+                    for key in room.state.members:
+                        self.seating.departed(audience, key, entry.seq, True)
+                case (
+                    e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet()
+                    | e.RoomRenamed() | e.RoomRestored() | e.RoomDiscarded()
+                ):  # fmt: skip
+                    listed = True
+                case e.Opened() if entry.seq > 1:  # again, after it was discarded
                     listed = True
             room.evolve(entry)
         self._chronicle.note(room, entries)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from chatnet.core import commands as c, events as e, rules, staff as office
 from chatnet.core.large import LARGE
-from chatnet.core.names import LONGEST, STAFF, fold
+from chatnet.core.names import LONGEST, STAFF, fold, room_name
 from chatnet.core.refusals import (
     Closed,
     Malformed,
@@ -90,7 +90,8 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
         case (
             c.Roll() | c.Leave() | c.SetTopic() | c.Kick() | c.Ban() | c.Unban() | c.Mute()
             | c.Unmute() | c.Op() | c.Deop() | c.Own() | c.Voice() | c.Devoice()
-            | c.Invite() | c.Configure() | c.Lock() | c.Unlock()
+            | c.Invite() | c.Configure() | c.RenameRoom() | c.DeleteRoom() | c.RestoreRoom()
+            | c.Lock() | c.Unlock()
             | c.Delete() | c.Retain()
         ):  # fmt: skip
             session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)
@@ -132,10 +133,12 @@ async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str |
         session.say_in_order(done, cid)
         return
     await _ready(session, cid, key)
-    reply = None
+    reply, keys = None, [key]
     if not (cid and cid in (session.person.answers or ())):
         command, reply = await errands.prepare(session.host, session, key, command)
-        await _ready(session, cid, key)
+        if isinstance(command, c.RenameRoom):
+            keys.append(session.key_of(command.name))
+        await _ready(session, cid, *keys)
     session.submit(key, staff.aimed(session.host, session.actor, command), cid, reply)
 
 
@@ -158,7 +161,7 @@ async def _join(session: Session, command: c.Join, cid: str | None) -> None:
         if command.alone:
             for other in [k for k in session.rooms if k != key]:
                 network.submit(session, other, c.Leave()).addErrback(lambda _: None)
-    session.answer_to(done.addCallback(_entered, session, seat, cid), cid)
+    session.answer_to(done.addCallback(_entered, session, seat, cid, command.room), cid)
 
 
 async def _at_rest(session: Session, cid: str | None, key: str) -> None:
@@ -189,8 +192,11 @@ def _already_in(result: Any, session: Session, seat: Seat, cid: str | None) -> A
     return result
 
 
-def _entered(result: Any, session: Session, seat: Seat, cid: str | None) -> Any:
+def _entered(result: Any, session: Session, seat: Seat, cid: str | None, called: str) -> Any:
     if seat.past is not None and seat.audience in session.reading():
+        name = seat.audience.room.name
+        if room_name(called).key != fold(name):
+            session.say(Noted(f"The room {room_name(called).text} is called {name} now."), None)
         seat.past.opening = session.printed(errands.entered(session.host, seat), cid)
         session.read_after_replies(seat.audience)
     session.pace.settle()

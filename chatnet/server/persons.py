@@ -60,7 +60,8 @@ def check_not_last(host: Host, name: Name) -> None:
         NotAllowed: it has none.
     """
     ranks = host.network.office.ranks
-    if [key for key, (_, rank) in ranks.items() if rank is Rank.OWNER] == [name.key]:
+    owners = {key for key, (_, rank) in ranks.items() if rank is Rank.OWNER}
+    if owners - host.network.erasing == {name.key}:
         raise NotAllowed(f"{name.text} is the server's last owner: make someone else one first.")
 
 
@@ -75,6 +76,17 @@ async def erase(host: Host, actor: Actor, name: Name, since: float, reason: str)
     """
     rules.check_below(host.network.office, actor, name.text)
     check_not_last(host, name)
+    erasing = host.network.erasing
+    if name.key in erasing:
+        raise NotAllowed(f"{name.text} is just being erased: see audit when that is done.")
+    erasing.add(name.key)
+    try:
+        return await _erase(host, actor, name, since, reason)
+    finally:
+        erasing.discard(name.key)
+
+
+async def _erase(host: Host, actor: Actor, name: Name, since: float, reason: str) -> e.Entry:
     await _shut(host, actor, name)
     await _part_with(host, name)
     count = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatnet.core import commands as c, rules
+from chatnet.core import commands as c, rules, terms
 from chatnet.core.names import Name, fold, person_name
 from chatnet.core.refusals import BadName, NoSuchPerson, NoSuchRoom
 from chatnet.core.replies import (
@@ -20,6 +20,7 @@ from chatnet.core.replies import (
 from chatnet.core.roles import Role
 from chatnet.core.room import Actor, Room, RoomState
 from chatnet.interfaces import Account
+from chatnet.server import naming
 from chatnet.server.host import Host
 from chatnet.server.people import Person
 
@@ -62,7 +63,7 @@ async def state_of(host: Host, key: str, name: str) -> RoomState:
     """Return how it is in the room ``key``, which the asker called ``name``.
 
     Raises:
-        NoSuchRoom: nobody ever opened it.
+        NoSuchRoom: nobody ever opened it, or it was deleted.
     """
     audience = host.network.audiences.get(key)
     if audience is not None:
@@ -70,6 +71,7 @@ async def state_of(host: Host, key: str, name: str) -> RoomState:
     else:
         state = await host.network.journal.state(key)
         state.members.clear()  # nobody is in a room that is not in memory
+    terms.check_there(state)
     if not state.name:
         raise NoSuchRoom(f"There is no room called {name}. /join {name} opens it.")
     return state
@@ -86,11 +88,7 @@ def _members(state: RoomState, now: float) -> tuple[PersonLine, ...]:
 
 
 async def _rooms(host: Host, session: Session) -> Reply:
-    kept = await host.network.journal.rooms(MOST_ROOMS)
-    states = dict(kept)
-    for key, audience in host.network.audiences.items():
-        if key[0] not in "@*" and audience.room.state.name:
-            states[key] = audience.room.state
+    states = await naming.rooms(host, MOST_ROOMS)
     lines = [
         RoomLine(
             key,

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatnet.core import events as e
+from chatnet.core.directory import Directory
 from chatnet.core.names import EVERYBODY, GUEST_LOG, STAFF
 from chatnet.core.refusals import Unavailable
 from chatnet.core.room import Room
@@ -98,6 +99,17 @@ class Rooms:
         self._journal.discard(key)
         self.forgot(key, sys.maxsize)
 
+    @property
+    def directory(self) -> Directory:
+        """What rooms are called, and which are deleted, when all that was decided has happened."""
+        office = self.audiences[STAFF].room.decided.office
+        return office.rooms if office is not None else Directory()
+
+    def note(self, act: e.Acted) -> Deferred[Any]:
+        """Put ``act``, which is the server's own, into the staff's log."""
+        self.audiences[STAFF].room.expect([act])
+        return self._journal.append(STAFF, [act], "")
+
     def reap_later(self, key: str) -> None:
         """See to it that those leave ``key`` in whose place nobody is."""
         self._clock.callLater(RETRY_SECONDS, self._reap, key)
@@ -131,8 +143,15 @@ class Rooms:
         audience = self.audiences[key] = Audience(room, self._journal.read, self._budget)
         audience.used_at = self._clock.seconds()
         self._reap(key)  # they were here when the server ended
+        self._mend(room)
         for done in waiting:
             done.callback(audience)
+
+    def _mend(self, room: Room) -> None:
+        """See that the staff's log agrees with that of ``room`` about what it is called."""
+        act = self.directory.amiss(room.key, room.decided) if room.key[0] not in "@*" else None
+        if act is not None:
+            self.note(act).addErrback(lambda _: None)  # it is seen again when it opens again
 
     def _reap(self, key: str) -> None:
         audience = self.audiences.get(key)

@@ -19,7 +19,6 @@ from chatnet import __version__
 from chatnet.core import commands as c
 from chatnet.core.large import LARGE, Work
 from chatnet.core.limits import Registration
-from chatnet.core.names import room_name
 from chatnet.core.refusals import (
     Malformed,
     NotAMember,
@@ -353,7 +352,7 @@ class Session:
             NotAMember: it is in none.
         """
         if name:
-            return room_name(name).key
+            return self._network.key_of(name)
         if not self.in_room():
             raise NotAMember("You are in no room. /join ROOM enters one, /rooms lists them.")
         return self.here

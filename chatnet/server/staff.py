@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatnet.core import commands as c, events as e, rules, staff
-from chatnet.core.names import LONGEST, STAFF, fold, known_name, room_name
+from chatnet.core.names import LONGEST, STAFF, fold, known_name
 from chatnet.core.refusals import (
     BadPassword,
     Malformed,
@@ -16,7 +16,7 @@ from chatnet.core.refusals import (
 )
 from chatnet.core.room import Actor
 from chatnet.core.search import Search
-from chatnet.server import queries
+from chatnet.server import naming, queries
 from chatnet.server.host import Host
 
 PIECE = 100  # messages that are deleted at once
@@ -40,14 +40,16 @@ async def order(host: Host, actor: Actor, command: Order) -> Sequence[e.Entry]:
         case c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt():
             return await govern(host, actor, command)
         case _:
-            network, key = host.network, room_name(command.room).key
+            network, key = host.network, host.network.key_of(command.room)
             await network.open(key)
             if not network.audiences[key].room.decided.name:
                 raise NoSuchRoom(f"There is no room called {command.room}.")
             rules.permit(
                 network.audiences[key].room.decided, actor, type(command), host.clock.seconds()
             )
-            prepared = await _prepare(host, key, command)
+            prepared = await _prepare(host, actor, key, command)
+            if isinstance(prepared, c.RenameRoom):
+                await network.open(network.key_of(prepared.name))
             await network.open(key)
             return await network.order(actor, key, aimed(host, actor, prepared))
 
@@ -161,8 +163,15 @@ def aimed(host: Host, actor: Actor, command: c.RoomCommand) -> c.RoomCommand:
     return replace(command, target=target)
 
 
-async def _prepare(host: Host, key: str, command: c.Moderation | c.Delete) -> c.RoomCommand:
+async def _prepare(
+    host: Host, actor: Actor, key: str, command: c.Moderation | c.Delete
+) -> c.RoomCommand:
     match command:
+        case c.RenameRoom():
+            await naming.check_looks(host, actor, key, command)
+            return command
+        case c.DeleteRoom():
+            return naming.with_grace(host, command)
         case c.Ban() | c.Mute() | c.Invite():
             return replace(command, target=await queries.account_key(host, command.who))
         case c.Lock(_, password):
@@ -204,7 +213,8 @@ async def purgeable(host: Host, actor: Actor, command: c.Purge) -> int:
         Refused: the rules do not allow it.
     """
     rooms, wanted = await _wanted(host, actor, command)
-    return len(await host.network.journal.search(rooms, wanted, MOST_COUNTED))
+    said = len(await host.network.journal.search(rooms, wanted, MOST_COUNTED))
+    return said + sum([len(await _files(host, key, wanted)) for key in rooms])
 
 
 async def _wanted(host: Host, actor: Actor, command: c.Purge) -> tuple[list[str], Search]:
@@ -216,14 +226,15 @@ async def _wanted(host: Host, actor: Actor, command: c.Purge) -> tuple[list[str]
         raise Malformed(f"A reason has at most {staff.LONGEST_REASON} characters.")
     since = host.clock.seconds() - command.seconds
     everywhere = command.room == "*"
-    where = await rooms(host) if everywhere else [room_name(command.room).key]
+    where = await rooms(host) if everywhere else [host.network.key_of(command.room)]
     return where, Search((), fold(command.who), since)
 
 
 async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str) -> int:
     network, done = host.network, set[int]()
+    sent = await _files(host, key, wanted)
     while True:
-        found = await network.journal.search([key], wanted, PIECE)
+        found, sent = [*sent, *await network.journal.search([key], wanted, PIECE)], []
         new = [entry for entry in found if entry.seq not in done]
         if not new:
             return len(done)
@@ -232,6 +243,17 @@ async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str
         await network.write(
             key, [e.Deleted(actor.name, entry.seq, reason, e.speaker(entry.event)) for entry in new]
         )
+
+
+async def _files(host: Host, key: str, wanted: Search) -> list[e.Entry]:
+    """Return the entries of files in the room ``key`` that are ``wanted``: no search finds them."""
+    found = []
+    for seq in host.files.places(key):
+        for entry in await host.network.journal.read(key, seq - 1, seq):
+            event = entry.event
+            if isinstance(event, e.Shared) and fold(event.by) == wanted.by:
+                found += [entry] if entry.at >= wanted.since else []
+    return found
 
 
 async def rooms(host: Host) -> list[str]:

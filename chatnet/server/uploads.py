@@ -75,7 +75,7 @@ class Uploads:
     @property
     def coming(self) -> int:
         """How many are not sent yet."""
-        return sum(not upload.seq for upload in self._open.values())
+        return len(self._open)
 
     def __contains__(self, id: str) -> bool:
         return id in self._open
@@ -94,7 +94,7 @@ class Uploads:
         """
         upload = self._open.get(id)
         sheet = self._files.sheets.get(id)
-        if upload is None and sheet is not None:  # it was sent before the server was started
+        if upload is None and sheet is not None:  # it was sent
             upload = Upload(sheet, sheet.file.size, self._files.clock.seconds())
             upload.seq = next(iter(sheet.places.values()))
         if upload is None or upload.sheet.origin != session.person.origin:
@@ -119,7 +119,7 @@ class Uploads:
             )
         session.host.defence.check_voice(session)
         origin = session.person.origin
-        mine = [one for one in self._open.values() if one.sheet.origin == origin and not one.seq]
+        mine = [one for one in self._open.values() if one.sheet.origin == origin]
         if len(mine) >= MOST_OPEN:
             raise Malformed(f"You are sending {MOST_OPEN} files already. Finish one first.")
         file = checked(file)
@@ -234,6 +234,7 @@ class Uploads:
                 await self._seal(upload)
                 upload.seq = await self._send(session, upload)
                 self.settle(upload)
+                self._open.pop(upload.sheet.id, None)  # who asks again is told by its sheet
             return upload.seq
         finally:
             upload.lock.release()
@@ -269,6 +270,7 @@ class Uploads:
             await self._expect(upload, keys)
             for key in keys:
                 await network.open(key)
+            _check_here(session, sheet)
             done: Deferred[Done] = network.tell(session, keys, events, cid)
         else:
             keys = [sheet.to]
@@ -276,8 +278,7 @@ class Uploads:
                 raise NotAMember("You are not in that room. /join it first.")
             await self._expect(upload, keys)
             await network.open(sheet.to)
-            if not session.is_here:
-                raise NoSuchFile("You are gone from the chat.")
+            _check_here(session, sheet)
             done = network.submit(session, sheet.to, c.Share(sheet.to, sheet.file), cid)
         seq = (await done).seq
         places = {keys[0]: seq}
@@ -315,6 +316,20 @@ class Uploads:
         if writing is not None:
             self._files.worker.run(writing.close).addErrback(lambda _: None)
 
+    async def give_up(self, upload: Upload) -> None:
+        """Drop ``upload``, unless it is sent.
+
+        Raises:
+            Malformed: it is.
+        """
+        await upload.lock.acquire()
+        try:
+            if upload.seq:
+                raise Malformed("That file is sent already: /delete it in the chat.")
+            await self.drop(upload)
+        finally:
+            upload.lock.release()
+
     async def drop(self, upload: Upload) -> None:
         """Give up ``upload``, and let go of what came of it."""
         await self.quiet(upload)
@@ -326,3 +341,13 @@ class Uploads:
         """Know nothing of ``upload`` any more."""
         if self._open.pop(upload.sheet.id, None) is not None and not upload.seq:
             self._files.space.add(upload.sheet.owner, -upload.reserved)
+
+
+def _check_here(session: Session, sheet: Sheet) -> None:
+    """See that ``session`` is still there, and the same person's.
+
+    Raises:
+        NoSuchFile: it is not.
+    """
+    if not session.is_here or session.person.origin != sheet.origin:
+        raise NoSuchFile("The connection that sent this is gone. Ask for a token, and go on.")

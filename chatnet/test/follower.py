@@ -26,6 +26,7 @@ class View:
     locked: bool
     members: dict[str, bool]  # by name, with whether it is an account's
     moderators: set[str]
+    called: str = ""  # the room
 
     def evolve(self, frame: Frame) -> None:
         """Take the event ``frame`` into account, unless it was when the view began."""
@@ -52,6 +53,12 @@ class View:
                 self.moderators.discard(who)
             case "topicset", _:
                 self.topic = frame["topic"]
+            case "roomdeleted", _:
+                for name in [name for name, registered in self.members.items() if not registered]:
+                    self.moderators.discard(name)
+                self.members.clear()
+            case "roomrenamed", _:
+                self.called = frame["new"]
             case ("locked" | "unlocked") as kind, _:
                 self.locked = kind == "locked"
 
@@ -60,6 +67,7 @@ class View:
         return (
             self.topic == state.topic
             and self.locked == bool(state.lock)
+            and self.called == state.name
             and self.members == {m.name: m.registered for m in state.members.values()}
             and self.moderators == set(state.moderators.values())
         )
@@ -111,6 +119,9 @@ class Follower:
         asked = self.asked.pop(frame.get("cid", ""), {"do": ""})
         if asked["do"] in ("say", "whisper") and frame["error"] != "unavailable":
             self.checker.refused(self.origin, frame["cid"])
+        if self.quiet and frame["text"].startswith("You were put out of"):
+            self.unsure |= self.rooms.keys()  # it has left them for that
+            self.rooms.clear()
 
     def _answered(self, frame: Frame) -> None:
         room, cid = frame.get("room", ""), frame.get("cid", "")
@@ -160,6 +171,7 @@ class Follower:
             state["locked"],
             {one["name"]: one["registered"] for one in state["members"]},
             set(state["moderators"]),
+            frame["name"],
         )
         self.checker.begins(self.id, room, frame["since"], self._own())
 
@@ -184,6 +196,8 @@ class Follower:
             return
         if frame["event"] == "renamed" and frame["old"] == view.name:
             view.name = frame["new"]
-        elif frame["event"] in ("left", "kicked", "banned") and frame["who"] == view.name:
+        elif frame["event"] == "roomdeleted" or (
+            frame["event"] in ("left", "kicked", "banned") and frame["who"] == view.name
+        ):
             del self.rooms[room]
             self.checker.ends(self.id, room)

@@ -8,14 +8,20 @@ import traceback
 from collections.abc import Callable
 from typing import Any, cast
 
+from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
+from chatnet.core import commands as c
+from chatnet.core.refusals import Refused
+from chatnet.core.staff import OPERATOR_ACTOR
+from chatnet.server import staff
 from chatnet.test.checker import Checker
 from chatnet.test.follower import Follower, Frame
 from chatnet.test.verdict import verdict
 from chatnet.test.world import Link, Server
 
 ROOMS = ("tea", "den")
+OTHER_NAMES = ("Tea", "pub")  # to which they are renamed
 ACCOUNTS, GUESTS = ("ann", "bob"), ("cat", "dan", "eve")
 PEOPLE = ACCOUNTS + GUESTS
 MOST_LINKS = 8
@@ -28,7 +34,8 @@ DEEDS = {
     "say": 10, "paste": 1, "again": 6, "join": 10, "leave": 6, "hop": 4, "whisper": 3,
     "announce": 1, "nick": 3, "register": 1, "login": 3,
     "kick": 5, "ban": 2, "unban": 2, "mute": 1, "unmute": 1, "op": 3, "deop": 1, "topic": 1,
-    "lock": 1, "unlock": 1, "own": 1, "voice": 1, "invite": 1, "set": 1, "history": 3, "ask": 1,
+    "lock": 1, "unlock": 1, "own": 1, "rename": 1, "delete": 1, "restore": 2,
+    "voice": 1, "invite": 1, "set": 1, "history": 3, "ask": 1,
 }  # fmt: skip
 WORKS = {"turn": 4, "write": 6, "fetch": 6, "hash": 2, "second": 1}  # between two deeds
 TROUBLES = {"fail": 4, "lose": 4, "blind": 2, "minutes": 1, "restart": 1}  # before some of them
@@ -243,7 +250,8 @@ class Simulation:
     def _join(self) -> None:
         link = self._link()
         if link is not None:
-            self._send(link, self._joining(link.follower, self._chance.choice(ROOMS)))
+            room = self._chance.choice((*ROOMS, *ROOMS, OTHER_NAMES[-1]))
+            self._send(link, self._joining(link.follower, room))
 
     def _leave(self) -> None:
         self._asks("leave", room=self._chance.choice(ROOMS))
@@ -337,6 +345,18 @@ class Simulation:
 
     def _own(self) -> None:
         self._upon("owner")
+
+    def _rename(self) -> None:
+        self._moderate("rename", name=self._chance.choice((*ROOMS, *OTHER_NAMES)))
+
+    def _delete(self) -> None:
+        self._moderate("deleteroom")
+
+    def _restore(self) -> None:
+        """Let the operator bring back a room, which people cannot do."""
+        command = c.RestoreRoom(self._chance.choice(ROOMS))
+        done = Deferred.fromCoroutine(staff.order(self.server.host, OPERATOR_ACTOR, command))
+        done.addErrback(lambda failure: failure.trap(Refused, OSError))
 
     def _voice(self) -> None:
         self._upon(self._chance.choice(("voice", "devoice")))

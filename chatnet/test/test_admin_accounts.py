@@ -293,6 +293,21 @@ class KeptTests(AccountCase):
         self.assertEqual(list(self.rig.network.office.ranks), ["cat"])
         self.assertIsInstance(self.no("account erase ann --sure"), refusals.NoSuchPerson)
 
+    def test_it_is_done_once_at_a_time(self) -> None:
+        self.rig.account("cat")
+        for name in ("ann", "cat"):
+            self.say(f"account role {name} owner")
+        command, values = self.command("account erase ann --sure")
+        results: list[Any] = []
+        self.line.callRemote(command, **values).addBoth(results.append)
+        self.settle()
+        self.assertIn("is just being erased", str(self.no("account erase ann --sure")))
+        self.assertIn("the server's last owner", str(self.no("account erase cat --sure")))
+        self.ann.hangs_up()
+        self.settle()
+        self.assertIn("ann is erased", results[0]["said"])
+        self.assertEqual(self.rig.network.erasing, set())
+
     def test_what_is_broken_off_is_taken_up_again(self) -> None:
         self.gone()
         broken = self.patch(self.rig.store, "remove", self.fail_to_store)

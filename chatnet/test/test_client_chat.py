@@ -21,6 +21,7 @@ from chatnet.client.stream import Missed
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.refusals import (
     BadName,
+    NoSuchRoom,
     NotAllowed,
     NotAMember,
     PasswordNeeded,
@@ -177,6 +178,71 @@ class Hearing:
 
     def _failed(self, failure: Failure) -> None:
         self.error = failure.value
+
+
+class NamingTests(ChatTestCase):
+    """The room is renamed, or deleted, while one is in it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.open()
+        self.room = self.join()
+
+    def ann_types(self, *lines: str) -> None:
+        self.ann.types(*lines)
+        self.way.carry()
+
+    def test_a_renamed_room_is_the_same_room_under_either_name(self) -> None:
+        hearing = self.hears(self.room)
+        self.ann_types("/rename Coffee", "here?")
+        seq = self.wait(self.room.say("still here"))
+        self.assertEqual(self.rig.store.kept("tea")[seq - 1].event, e.Said("robot", "still here"))
+        self.assertEqual((self.room.name, self.room.key), ("Coffee", "tea"))
+        self.assertIn(e.RoomRenamed("ann", "tea", "Coffee"), [x.event for x in hearing.entries])
+        self.assertEqual(hearing.said(), ["here?", "still here"])
+        self.assertEqual(len(self.wait(self.room.history(count=2))), 2)
+        for name in ("tea", "coffee"):
+            self.assertIs(self.join(name), self.room)
+
+    def test_who_was_away_comes_back_to_it_and_misses_nothing(self) -> None:
+        hearing = self.hears(self.room)
+        self.way.open = False
+        self.way.drop()
+        self.ann.types("/rename coffee", "you were away")
+        self.rig.settle()
+        self.come_back()
+        self.assertEqual(hearing.said(), ["you were away"])
+        self.assertEqual(self.room.name, "coffee")
+        self.wait(self.room.say("back"))
+        self.assertEqual(hearing.said(), ["you were away", "back"])
+
+    def test_one_who_comes_by_an_old_name_gets_the_room(self) -> None:
+        self.wait(self.room.leave())
+        self.ann_types("/rename coffee")
+        again = self.join("tea")
+        self.assertEqual((again.name, again.key), ("coffee", "tea"))
+        self.wait(again.say("hello"))
+        self.assertIn("The room tea is called coffee now.", self.news)
+
+    def test_a_deleted_room_ends_and_says_why_to_who_asks_again(self) -> None:
+        hearing = self.hears(self.room)
+        self.ann_types("/rename coffee", "/delete-room coffee it is over")
+        self.assertEqual(self.successResultOf(hearing.done), "ended")
+        self.assertEqual(hearing.entries[-1].event.__class__, e.RoomDeleted)
+        error = self.fails(self.room.say("x"), Refused)
+        self.assertIn("was deleted by ann: it is over.", str(error))
+        self.assertIn("was deleted", str(self.fails(self.chat.join("tea"), NoSuchRoom)))
+
+    def test_so_it_does_for_who_was_away(self) -> None:
+        self.ann_types("/rename coffee")
+        hearing = self.hears(self.room)
+        self.way.open = False
+        self.way.drop()
+        self.ann.types("/delete-room coffee")
+        self.rig.settle()
+        self.come_back()
+        self.assertIsInstance(hearing.error, NoSuchRoom)
+        self.assertTrue(self.chat.online)
 
 
 class TalkTests(ChatTestCase):

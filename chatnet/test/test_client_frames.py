@@ -24,7 +24,7 @@ SAMPLES: dict[Any, Any] = {
     tuple[Sanction, ...]: (Sanction("bob", "ann", 2.5, "rude"),),
     refusals.Refused: refusals.Banned("You are banned."),
 }  # fmt: skip
-SERVERS_OWN = {"proof", "target", "faces", "lock", "author", "own", "shielded"}
+SERVERS_OWN = {"proof", "target", "faces", "lock", "author", "own", "shielded", "grace"}
 
 
 def sample(kind: Any) -> Any:

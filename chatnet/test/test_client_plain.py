@@ -129,6 +129,30 @@ class PlainTests(LinkTestCase):
         self.plain.dataReceived(b"one\n/quit\ntwo\n")
         self.assertEqual([one["do"] for one in self.server.hears()], ["say", "quit"])
 
+    def test_a_room_that_is_renamed_and_deleted_meanwhile_is_told_of(self) -> None:
+        self.arrive()
+        head = {"room": "lobby", "at": 1.0, "by": "bob"}
+        frames = (
+            head | {"event": "roomrenamed", "seq": 8, "old": "lobby", "new": "hall"},
+            head | {"event": "roomdeleted", "seq": 9, "reason": "over", "until": 2.0},
+            {"reply": "out", "room": "lobby", "name": "hall", "put_out": True},
+        )
+        self.server.says(frames[0])
+        self.plain.dataReceived(b"one\n")
+        [said] = self.server.hears()
+        self.assertEqual((said["room"], said["body"]), ("hall", "one"))
+        self.server.says(*frames[1:])
+        self.plain.dataReceived(b"two\n")
+        self.assertEqual(
+            self.err[:3],
+            [
+                "bob renamed this room: it is called hall now.",
+                "bob deleted this room: over",
+                "You are out of hall.",
+            ],
+        )
+        self.assertEqual(self.plain.status, Exit.REFUSED)
+
     def test_a_room_that_is_shut_ends_it(self) -> None:
         self.done = Deferred.fromCoroutine(self.plain.converse("lobby"))
         self.server.accepts()

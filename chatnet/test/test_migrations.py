@@ -35,6 +35,10 @@ SINCE_0_1 = {
     "invited",
     "owned",
     "retentionset",
+    "roomdeleted",
+    "roomdiscarded",
+    "roomrenamed",
+    "roomrestored",
     "shared",
     "voiced",
 }  # kinds of entries

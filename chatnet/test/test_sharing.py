@@ -9,10 +9,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.core.commands import Purge
+from chatnet.core.events import Acted
 from chatnet.core.files import ANYTHING, safe_name, safe_type
 from chatnet.core.limits import TABLE
+from chatnet.core.roles import Rank
+from chatnet.core.room import Actor
+from chatnet.server.staff import purge
 from chatnet.test.rig import Client, Rig
 
 TUS: dict[str, Any] = {"Tus-Resumable": "1.0.0"}
@@ -374,6 +380,17 @@ class KeepingTests(SharingTestCase):
         self.bob.sends("history", room="tea")
         self.assertIn("erased", [frame.get("event") for frame in self.bob.receives()])
 
+    def test_staff_purges_files_with_what_was_said(self) -> None:
+        self.sends()
+        self.ann.sends("say", room="tea", body="and this")
+        actor = Actor("operator", "operator", rank=Rank.OWNER)
+        command = Purge("tea", "ann", 3600)
+        done = Deferred.fromCoroutine(purge(self.rig.host, actor, command))
+        self.rig.settle()
+        (entry,) = self.successResultOf(done)
+        assert isinstance(entry.event, Acted)
+        self.assertEqual((entry.event.to, self.shelf()), ("2", []))
+
     def test_after_a_restart_all_is_there_and_litter_is_not(self) -> None:
         id = self.sends()
         half = self.uploads()
@@ -423,6 +440,34 @@ class KeepingTests(SharingTestCase):
         self.advances(200)
         self.rig.clock.advance(60)
         self.assertEqual(self.shelf(), [])
+
+    def test_what_was_sent_to_a_room_that_is_deleted_goes_with_it(self) -> None:
+        tom = self.opens("milk")
+        id = self.sends("/r/milk/a.txt")
+        tom.sends("deleteroom", room="milk")
+        self.assertEqual(self.asks("GET", f"/files/{id}").status, 404)
+        self.assertEqual(self.shelf(), [id])  # it may be restored
+        self.advances(self.rig.settings.room_grace + 100)
+        self.advances(60)
+        self.assertEqual(self.shelf(), [])
+
+    def test_in_a_renamed_room_files_are_found_by_either_name(self) -> None:
+        tom = self.opens("milk")
+        id = self.sends("/r/milk/a.txt")
+        tom.sends("rename", room="milk", name="Cream")
+        tom.receives()
+        self.assertEqual(self.asks("GET", f"/files/{id}").status, 200)
+        self.sends("/r/cream/b.txt")
+        self.sends("/r/milk/c.txt")
+        self.assertEqual([frame["room"] for frame in tom.receives()], ["milk", "milk"])
+
+    def opens(self, room: str) -> Client:
+        """Let someone with an account own ``room``; what is sent now is sent by them."""
+        tom = self.rig.connects()
+        tom.sends("register", name="tom", password="secret")
+        tom.sends("join", room=room)
+        self.token = self.tokens(tom)
+        return tom
 
     def test_a_log_that_never_came_so_far_decides_nothing(self) -> None:
         self.sends()

@@ -36,6 +36,7 @@ from chatnet.stores.databases import Sqlite
 from chatnet.stores.files import FilesStore
 from chatnet.stores.memory import MemoryStore
 from chatnet.stores.sql import SqlStore
+from chatnet.test.test_rooms import carry_through
 
 EVENTS: list[Event] = [Joined("ann"), Said("ann", "hi ü ☕"), Kicked("bob", "ann", ""), Left("ann")]
 
@@ -64,6 +65,18 @@ class StoreContract(Contract):
     def test_it_keeps_its_interfaces(self) -> None:
         verifyObject(IStore, self.store)
         verifyObject(IAccountStore, self.store)
+
+    def test_a_log_of_which_nothing_is_left_goes_on_behind_its_end(self) -> None:
+        self.store.write(Batch(entries("tea", 1, 5), states={"tea": (5, RoomState("tea"))}))
+        self.assertEqual(self.store.forget("tea", 5, 99), 5)
+        self.store.write(Batch(entries("tea", 6, 2), states={"tea": (6, RoomState())}))
+        self.assertEqual(self.store.read("tea", 0, 99, 99), entries("tea", 6, 2))
+        self.assertEqual((self.store.floor("tea"), self.store.load("tea")), (5, (6, RoomState())))
+        anchor, records = self.store.anchor("tea"), self.store.records("tea", 5, 99)
+        self.assertEqual((anchor.seq, list(faults("tea", anchor, records))), (5, []))
+
+    def test_rooms_are_renamed_deleted_restored_and_discarded(self) -> None:
+        carry_through(self, self.store)
 
     def test_it_reads_what_was_written(self) -> None:
         written = entries("tea", 1, 1300)

@@ -23,8 +23,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from chatnet.core.files import File
-from chatnet.core.names import room_name
-from chatnet.core.refusals import Refused
+from chatnet.core.refusals import Refused, Unavailable
 from chatnet.server.factory import ChatFactory
 from chatnet.server.intake import Intake
 from chatnet.server.passes import Pass
@@ -72,7 +71,7 @@ class UploadResource(Resource):
             flow = _Flow(request, held)
             if putting:
                 file = _put_file(request, rest[1], length)
-                to = _to(first, rest[0])
+                to = self._to(first, rest[0])
                 self._uploads.check(held.session, to, file)
                 flow.open(self._begin(flow, to, file))
             else:
@@ -145,7 +144,7 @@ class UploadResource(Resource):
         _check_version(request)
         if request.method == b"POST" and first in ("r", "p") and rest[1:] in ([], [""]) and rest:
             file = _tus_file(request)
-            upload = await self._uploads.begin(session, _to(first, rest[0]), file)
+            upload = await self._uploads.begin(session, self._to(first, rest[0]), file)
             request.setHeader(b"location", f"/uploads/{upload.sheet.id}".encode())
             request.setResponseCode(201)
             return ""
@@ -153,9 +152,7 @@ class UploadResource(Resource):
             raise Turned(404, "Files go to /r/ROOM/NAME with PUT, or to /r/ROOM/ by tus.")
         upload = self._uploads.find(session, rest[0])
         if request.method == b"DELETE":
-            if upload.seq:
-                raise Turned(409, "That file is sent already: /delete it in the chat.")
-            await self._uploads.drop(upload)
+            await self._uploads.give_up(upload)
             request.setResponseCode(204)
             return ""
         await self._uploads.quiet(upload)
@@ -164,10 +161,22 @@ class UploadResource(Resource):
         self._tell(request, upload)
         return ""
 
+    def _to(self, kind: str, name: str) -> str:
+        """Return where a file goes that is for the room (``r``) or person (``p``) called ``name``.
+
+        Raises:
+            BadName: no room can be called that.
+        """
+        return self._files.network.key_of(name) if kind == "r" else f"@{name}"
+
     async def _begin(self, flow: _Flow, to: str, file: File) -> tuple[Upload, Intake]:
         upload = await self._uploads.begin(flow.session, to, file)
         flow.whole = True
-        return upload, await self._uploads.take(flow.session, upload, flow, 0)
+        try:
+            return upload, await self._uploads.take(flow.session, upload, flow, 0)
+        except BaseException:
+            await self._uploads.drop(upload)
+            raise
 
     async def _go_on(
         self, flow: _Flow, upload: Upload, length: int | None
@@ -192,6 +201,8 @@ class UploadResource(Resource):
         if flow.whole:
             try:
                 seq = await self._uploads.finish(flow.session, upload)
+            except Unavailable:
+                raise  # it may turn up in the log
             except Refused:
                 await self._uploads.drop(upload)
                 raise
@@ -287,11 +298,6 @@ class _Flow:
         if not self._gone:
             self.request.turn_away(408 if late else status_of(refusal), str(refusal))
             self.release()
-
-
-def _to(kind: str, name: str) -> str:
-    """Return where a file goes that is sent to a room (``r``) or person (``p``) called ``name``."""
-    return room_name(name).key if kind == "r" else f"@{name}"
 
 
 def _check_version(request: ChatRequest) -> None:

@@ -55,7 +55,7 @@ export async function ask(verb, fields) {
   return expect(cid);
 }
 
-// Settle what was asked, with an answer or a Refused; return whether it was asked.
+// Settle what was asked; return whether it was.
 function answer(cid, frame) {
   const one = asked.get(cid);
   if (frame instanceof Refused) one?.reject(frame);

@@ -1,4 +1,4 @@
-// The /commands: what they are called, how they are used, what they mean. Pure.
+// The /commands: their names, usage and meaning. Pure.
 
 import { Refused } from "./state.js";
 
@@ -26,7 +26,7 @@ export const COMMANDS = [
   ["whisper w msg tell", "USER TEXT", "tell one person alone"],
   ["me", "TEXT", "say what you do"],
   ["shout", "TEXT", "say it in capitals"],
-  ["send", "USER TEXT", "tell one person, or all: everyone on the server"],
+  ["send", "USER TEXT", "tell one person, or all"],
   ["spam", "USER TIMES TEXT", "tell one person several times"],
   ["roll dice", "[DICE]", "throw dice, like 2d6"],
   ["nick name", "NAME", "be called something else"],
@@ -37,17 +37,19 @@ export const COMMANDS = [
   ["whois", "USER", "see who someone is"],
   ["ignore", "[NAME]", "see nothing more of what someone says"],
   ["unignore", "NAME", "see it again"],
-  ["ping", "", "see whether the server answers"],
+  ["ping", "", "see if the server answers"],
   ["quit exit bye", "", "leave"],
   ["kick", "USER [REASON]", "put someone out of the room"],
-  ["ban", "USER [DURATION] [REASON]", "keep someone out: for good, or for 10m, 2h, 7d"],
+  ["ban", "USER [DURATION] [REASON]", "keep someone out, perhaps for 2h"],
   ["unban", "USER", "let them in again"],
   ["bans", "", "list who is banned or muted"],
   ["mute", "USER [DURATION] [REASON]", "let someone listen, but not speak"],
   ["unmute", "USER", "let them speak again"],
   ["op", "USER", "make someone a moderator"],
-  ["deop", "USER", "make a moderator an ordinary member"],
-  ["lock", "PASSWORD", "let only those in who know the password"],
+  ["deop", "USER", "make a moderator a member"],
+  ["rename", "NAME", "rename the room"],
+  ["deleteroom delete-room", "ROOM [REASON]", "delete the room"],
+  ["lock", "PASSWORD", "let in only who knows it"],
   ["unlock", "", "let everyone in again"],
   ["retain", "DURATION", "keep messages so long; 0s: for good"],
   ["send-file", "", "send a file"],

@@ -51,7 +51,7 @@ export function send(frame) {
   if (state === "open") socket.send(JSON.stringify(frame));
 }
 
-// The network changed: try at once, or see whether the link still lives.
+// The network changed: try at once, or see if the link lives.
 export function nudge() {
   if (state === "open") return probe();
   tries = Math.min(tries, 2);

@@ -26,10 +26,12 @@ const SENTENCES = { // in braces: fields of the entry
   demoted: "{who} is no longer a moderator, says {by}",
   topicset: "{by} changed the topic{about}",
   locked: "{by} gave the room a password",
-  unlocked: "{by} took the room’s password away",
+  unlocked: "{by} removed the password",
   noticed: "{text}",
   deleted: "{by} deleted a message by {author}{because}",
   erased: "{by}: (deleted)",
+  roomrenamed: "{by} renamed the room: {new}",
+  roomdeleted: "{by} deleted the room{because}",
   retentionset: "{by} changed how long this is kept",
 };
 
@@ -240,7 +242,7 @@ function words(body) {
   return more.parentNode ? long : box;
 }
 
-// Comings and goings: one by one, or, of many, the last, and the others when it is opened.
+// Comings and goings: one by one, or, of many, the last, and all when opened.
 function comings(run) {
   const lines = run.map((entry) => h("p", told(entry), time(entry)));
   if (run.length < 4) return h("div.quiet", lines);

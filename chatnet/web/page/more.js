@@ -13,7 +13,7 @@ const SHOWN = /^image\/(png|jpeg|gif|webp|avif)$/; // what is no program, and ev
 const MOST_SHOWN = 8 << 20; // bytes
 
 export const help = () => dialog("Keys and commands",
-  h("p", "Alt+\u2191 and Alt+\u2193 change the conversation, Ctrl+K lists the rooms, Tab completes names and commands, \u2191 brings back what you sent, Shift+Enter begins a line. Drop or paste files to send them."),
+  h("p", "Alt+\u2191 and Alt+\u2193 change the conversation, Ctrl+K lists rooms, Tab completes, \u2191 brings back what you sent, Shift+Enter begins a line. Drop or paste files to send them."),
   h("dl", COMMANDS.map(({ usage, about }) => [h("dt", usage), h("dd", about)])));
 
 export async function bans() {

@@ -26,7 +26,7 @@ const read = new Map(device.get("read"));
 
 export const readUpTo = (room) => read.get(room) ?? null;
 
-// Remember that a room was read up to seq; some hundred rooms also after the page was left.
+// Remember that a room was read up to seq; some hundred rooms also later.
 export function keepRead(room, seq) {
   read.delete(room);
   read.set(room, seq);

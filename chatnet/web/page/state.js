@@ -123,7 +123,7 @@ export class Talk {
     } else if (event === "promoted") moderators.add(who);
     else if (event === "demoted") moderators.delete(who);
     else if (event === "topicset") this.topic = topic;
-    else if (event === "opened") this.name = title;
+    else if (title || fresh) this.name = title || fresh;
     else if (event.endsWith("locked")) this.locked = event === "locked";
   }
 }
