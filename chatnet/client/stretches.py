@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred, DeferredLock
 
 from chatnet.client.link import Link
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.names import room_name
 
 
 class Stretches:
@@ -26,7 +25,8 @@ class Stretches:
         Raises:
             Refused: one is not in the room, or the link has ended.
         """
-        lock = self._locks.setdefault(room_name(history.room).key, DeferredLock())
+        key = self._link.dialogue.places.key_of(history.room)
+        lock = self._locks.setdefault(key, DeferredLock())
         await lock.acquire()
         try:
             self._check()

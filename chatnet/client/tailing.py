@@ -57,6 +57,7 @@ class Wish:
     follow: bool = False
     as_json: bool = False
     cursor: Path | None = None
+    resume: bool = False  # with the cursor that is kept for the room
 
 
 class Tail:
@@ -74,7 +75,8 @@ class Tail:
         self._out = out
         self._err = err
         self._clock = clock
-        self._key = room_name(wish.room).key
+        self._room = ""  # the room's key
+        self._path = wish.cursor
         self._printed: int | None = None
         self._saved: int | None = None
         self._timer: IDelayedCall | None = None
@@ -87,9 +89,12 @@ class Tail:
             OSError: nobody reads any more.
         """
         wish = self._wish
-        if wish.cursor is not None:
-            self._saved = cursors.load(wish.cursor, wish.place, self._key)
         room = await chat.join(wish.room)
+        self._room = room.key
+        if self._path is None and wish.resume:
+            self._path = cursors.kept_for(wish.place, room.key)
+        if self._path is not None:
+            self._saved = cursors.load(self._path, wish.place, room.key)
         try:
             async for entry in self._past(room):
                 self._show(entry)
@@ -113,7 +118,7 @@ class Tail:
         elif after > head:
             raise BadCursor(
                 f"{room.name} ends at #{head}, but #{after} was printed: this is another server, or"
-                f" one that has lost something. Remove {self._wish.cursor} to begin anew."
+                f" one that has lost something. Remove {self._path} to begin anew."
             )
         expected = after + 1
         while after < head:
@@ -139,7 +144,7 @@ class Tail:
     def _reached(self, seq: int) -> None:
         """All up to ``seq`` is printed; save that soon."""
         self._printed = max(seq, self._printed or 0)
-        if self._wish.cursor is not None and self._timer is None:
+        if self._path is not None and self._timer is None:
             self._timer = self._clock.callLater(SAVE_SECONDS, self._save_in_time)
 
     def _save_in_time(self) -> None:
@@ -152,9 +157,9 @@ class Tail:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-        path, seq = self._wish.cursor, self._printed
+        path, seq = self._path, self._printed
         if path is not None and seq is not None and seq != self._saved:
-            cursors.save(path, Cursor(self._wish.place, self._key, seq))
+            cursors.save(path, Cursor(self._wish.place, self._room, seq))
             self._saved = seq
 
 
@@ -201,10 +206,8 @@ def _asked(words: Sequence[str]) -> tuple[Wish, Server]:
         parser.error("--lines is a number of messages")
     place = f"{server.host}:{server.port}"
     path = Path(given.cursor) if given.cursor else None
-    if path is None and given.resume:
-        path = cursors.kept_for(place, room_name(room).key)
-    wish = Wish(room, place, given.since, given.lines, given.follow, given.json, path)
-    return wish, server
+    how = given.since, given.lines, given.follow, given.json, path, given.resume
+    return Wish(room, place, *how), server
 
 
 async def _tail(wish: Wish, server: Server) -> None:

@@ -149,6 +149,22 @@ class HearingTests(FullTestCase):
         )  # fmt: skip
         self.assertEqual(self.shows(), ["bob: (deleted)", "bob deleted their own message."])
 
+    def test_a_room_that_is_renamed_keeps_its_window_and_its_log(self) -> None:
+        self.arrive()
+        self.server.says(
+            {"event": "roomrenamed", "room": "lobby", "seq": 5, "at": 0, "by": "bob",
+             "old": "lobby", "new": "Salon"}
+        )  # fmt: skip
+        self.assertEqual((self.tea.name, self.tea.key), ("Salon", "lobby"))
+        asked = self.types("hi")
+        self.assertEqual(asked["room"], "Salon")
+        self.server.tells(6, "ann", "hi")
+        self.server.confirms({"cid": asked["cid"], "room": "lobby"}, 6)
+        self.assertEqual(self.shows()[1:], ["ann: hi"])
+        Deferred.fromCoroutine(self.pages.older(self.tea)).addErrback(self.fail)
+        [asked] = self.server.hears()
+        self.assertEqual(asked["room"], "Salon")
+
     def test_who_is_put_out_is_told_and_keeps_the_window(self) -> None:
         self.arrive()
         self.server.says({"reply": "out", "room": "lobby", "name": "lobby", "put_out": True})

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from time import monotonic
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,69 +16,16 @@ from textual.widgets import Static, TextArea
 from chatnet.client.full import frame
 from chatnet.client.full.commands import keys_text
 from chatnet.client.full.composer import Composer
+from chatnet.client.full.desk import Desk
 from chatnet.client.full.dialogs import Asking, Picker, Reading, Search
 from chatnet.client.full.items import Item
 from chatnet.client.full.keyboard import know_keys
 from chatnet.client.full.strips import Choice, Messages
-from chatnet.client.full.windows import Window, Windows
-from chatnet.client.link import Link
-from chatnet.client.transfers import Transfer
+from chatnet.client.full.windows import Window
 from chatnet.core import replies as r
 
 FRAME_SECONDS = 1 / 30  # between two times that the screen is drawn anew
 _SIDE, _WIDE = 72, 96  # columns, from which on rooms, and members, are shown by themselves
-
-
-class Desk(Protocol):
-    """What the screen needs of the client that it is the face of."""
-
-    link: Link
-    windows: Windows
-
-    def now(self) -> float:
-        """Return how late it is: UTC seconds since the epoch."""
-
-    def typed(self, text: str) -> None:
-        """Obey what was typed."""
-
-    def typing(self, text: str) -> None:
-        """So far, this was typed."""
-
-    def offers(self, before: str) -> list[str]:
-        """Return what the last word of ``before`` may be completed to."""
-
-    def older(self, window: Window) -> None:
-        """Have what is older in ``window`` read."""
-
-    def choose(self, key: str) -> None:
-        """Go to the window ``key``, or enter the room of that name."""
-
-    def whisper(self, name: str) -> None:
-        """Go to where one whispers with ``name``."""
-
-    async def places(self) -> list[tuple[str, str]]:
-        """Return the keys and names of the rooms that one may enter besides."""
-
-    def search(self, words: str) -> str:
-        """Look for messages with ``words``. Return what is wrong with them, or nothing."""
-
-    def reach(self, place: str) -> None:
-        """Show the message at the ``place`` that ``found`` gave."""
-
-    def fetch(self, file: str) -> None:
-        """Fetch the file of that id."""
-
-    def leave(self) -> None:
-        """Say goodbye."""
-
-    @property
-    def files(self) -> Sequence[Transfer]:
-        """The files on their way."""
-        ...
-
-    @property
-    def is_logging(self) -> bool:
-        """Whether what comes is written to a file."""
 
 
 class Screenful(App[None]):

@@ -31,7 +31,6 @@ from chatnet.client.settings import Settings, state_path
 from chatnet.client.transfers import Transfer, Transfers
 from chatnet.client.writing import SIGNAL_SECONDS, unsent
 from chatnet.core import commands as c, replies as r
-from chatnet.core.names import room_name
 from chatnet.core.plain import plain_lines
 from chatnet.core.refusals import PasswordNeeded, Refused
 
@@ -209,7 +208,8 @@ class Full:
         """Return the keys and names of the rooms that one may enter besides."""
         loop = asyncio.get_running_loop()
         self._rooms = await rooms_of(self.link.ask(c.ListRooms()).asFuture(loop))
-        others = [name for name in self._rooms if self.windows.get(room_name(name).key) is None]
+        key_of = self.link.dialogue.places.key_of
+        others = [name for name in self._rooms if self.windows.get(key_of(name)) is None]
         return [(name, f"enter {name}") for name in others]
 
     def search(self, words: str) -> str:

@@ -15,8 +15,8 @@ from chatnet.client.settings import (
 )
 from chatnet.client.transfers import GET, SEND
 from chatnet.core import commands as c
-from chatnet.core.names import person_name, room_name
-from chatnet.core.refusals import BadName, Malformed
+from chatnet.core.names import fold, person_name
+from chatnet.core.refusals import Malformed
 
 if TYPE_CHECKING:
     from chatnet.client.full.client import Full
@@ -85,8 +85,8 @@ class Deeds:
         if rest.isascii() and rest.isdigit():
             window = windows.at(int(rest[:4]))
         else:
-            key = rest if rest.startswith("@") else _key_of(rest)
-            window = windows.get(key) or windows.get(f"@{key}")
+            called = (one for one in windows if fold(one.name) == fold(rest.lstrip("@#")))
+            window = next(called, None)
         if window is None:
             raise Malformed(f"There is no window {rest}. Ctrl-K shows what there is.")
         self._full.app.show(window)
@@ -156,13 +156,6 @@ class Deeds:
     def keys(self, rest: str) -> None:
         """Show the keys."""
         self._full.app.action_keys()
-
-
-def _key_of(name: str) -> str:
-    try:
-        return room_name(name).key
-    except BadName:
-        return name
 
 
 def _misused(name: str) -> str:

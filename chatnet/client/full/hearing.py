@@ -13,7 +13,7 @@ from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.writing import WRITING_SECONDS
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.names import EVERYBODY, fold, room_name
+from chatnet.core.names import EVERYBODY, fold
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Muted, NotAMember, Refused
 
@@ -119,7 +119,7 @@ class Hearing:
             return  # a signal, of which nobody should hear that it was none
         self.say(*plain_lines(str(refusal)), kind=Kind.REFUSAL)
         if isinstance(command, c.Join):  # a room that one was in, and that is shut now
-            window = self._windows.get(room_name(command.room).key)
+            window = self._windows.get(self._link.dialogue.places.key_of(command.room))
             if window is not None:
                 window.out = True
 
@@ -153,6 +153,10 @@ class Hearing:
                 window = self._windows.get(entry.room)
                 if window is not None:
                     window.erase(message)
+            case e.RoomRenamed(_, _, new):
+                window = self._windows.get(entry.room)
+                if window is not None:
+                    window.name = plain(new)
             case e.Renamed(old, new):
                 self._windows.rename(old, new)
 

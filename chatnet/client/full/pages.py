@@ -35,7 +35,7 @@ class Pages:
         self._changed()
         first = window.first or window.last + 1
         try:
-            entries = await self._stretches.read(c.History(window.key, count, first, upto or None))
+            entries = await self._stretches.read(c.History(window.name, count, first, upto or None))
         except Refused as refusal:
             window.older = Older.MORE
             self._hearing.refused(refusal, None)
