@@ -93,6 +93,8 @@ class Plain(Protocol):
         elif self._transfers is not None and self._transfers.running:
             return  # each of them tells when it has ended
         elif not (self._input or self._link.dialogue.outbox or self._link.leaving):
+            if self._transfers is not None and self._transfers.failed:
+                self.status = Exit.REFUSED
             self._link.leave()
 
     def _next(self) -> bytes | None:

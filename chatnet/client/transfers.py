@@ -45,6 +45,7 @@ class Transfers:
 
     def __init__(self, link: Link, courier: Courier) -> None:
         self.running: dict[Transfer, Deferred[Any]] = {}
+        self.failed = False  # one of them did not get through
         self.changed: Callable[[], object] = lambda: None
         self._link = link
         self._courier = courier
@@ -123,9 +124,13 @@ class Transfers:
     ) -> Transfer:
         done: Deferred[Any] = Deferred.fromCoroutine(work)
         self.running[transfer] = done
-        done.addCallbacks(told, lambda failure: _explain(transfer, failure))
+        done.addCallbacks(told, self._failed, errbackArgs=(transfer,))
         done.addCallback(self._ended, transfer)
         return transfer
+
+    def _failed(self, failure: Failure, transfer: Transfer) -> str:
+        self.failed = True
+        return _explain(transfer, failure)
 
     def _ended(self, text: str, transfer: Transfer) -> None:
         self.running.pop(transfer, None)
