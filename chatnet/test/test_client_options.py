@@ -142,15 +142,16 @@ class FaceTests(LinkTestCase):
     def test_without_textual_there_is_a_sentence_and_the_line_mode(self) -> None:
         said: list[str] = []
         made: list[Link] = []
+        transfers: Any = None
         self.patch(program, "find_spec", lambda name: None)
         self.patch(program, "tell_bugs", lambda say: None)
         self.patch(program, "Printer", lambda descriptor: said.append)
-        self.patch(prompt, "Terminal", made.append)
-        program._face(self.link, parse([], True), True, self.clock)
+        self.patch(prompt, "Terminal", lambda link, transfers: made.append(link))
+        program._face(self.link, transfers, parse([], True), True, self.clock)
         self.assertEqual(made, [self.link])
         [sentence] = said
         self.assertIn("pip install 'chatnet[tui]'", sentence)
-        program._face(self.link, parse(["--plain"], True), True, self.clock)
+        program._face(self.link, transfers, parse(["--plain"], True), True, self.clock)
         self.assertEqual((len(made), len(said)), (2, 1))
 
 

@@ -7,8 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from chatnet.client.dialogue import Identity
 from chatnet.client.settings import Settings
+from chatnet.client.transfers import Transfers
 from chatnet.test.test_client_link import LinkTestCase
 
 if find_spec("textual") is None:
@@ -23,6 +26,25 @@ else:
     from chatnet.client.full.marks import Marks
 
 
+class Courier:
+    """Notes what it is to carry, and carries it when a test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.progress: Any = None
+        self.done: Deferred[Any] = Deferred()
+
+    async def send(self, to: str, path: Path, progress: Any) -> Any:
+        self.asked.append((to, path.name))
+        self.progress = progress
+        return await self.done
+
+    async def fetch(self, id: str, to: Path, progress: Any) -> Any:
+        self.asked.append((id, to))
+        self.progress = progress
+        return await self.done
+
+
 class ScreenTestCase(LinkTestCase):
     """Ann at a terminal that is none; a server that says what a test has it say."""
 
@@ -30,7 +52,12 @@ class ScreenTestCase(LinkTestCase):
         super().make(identity, **more)
         self.patch_folders()
         marks = Marks(Path(self.mktemp(), "read.json"), "h:1")
-        self.full = Full(self.link, "h:1", self.clock, self.clock.seconds, Settings(), marks)
+        self.courier = Courier()
+        carrier: Any = self.courier
+        self.transfers = Transfers(self.link, carrier)
+        self.full = Full(
+            self.link, self.transfers, "h:1", self.clock, self.clock.seconds, Settings(), marks
+        )
         self.app = self.full.app
         self.app.messages.zone = UTC
         self.bells = 0
@@ -349,6 +376,40 @@ class TypingTests(ScreenTestCase):
             self.assertEqual(Path(saved).read_text(), "x" * 20_000)
             [line] = Path(log).read_text().splitlines()
             self.assertIn("[lobby] bob: xxx", line)
+
+        self.run_at(scenario)
+
+
+class FilesTests(ScreenTestCase):
+    def test_a_file_is_sent_to_the_window_with_a_bar_and_given_up(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            path = Path(self.mktemp())
+            path.write_text("x")
+            self.full.typed(f"/send-file {path}")
+            self.assertEqual(self.courier.asked, [("lobby", path.name)])
+            self.courier.progress(1 << 20, 1 << 22)
+            await self.settle(pilot)
+            self.assertIn("25 % of 4.0 MiB", self.sees()[-1])
+            self.assertIn("↑", self.sees()[-1])
+            self.full.typed("/cancel")
+            await self.settle(pilot)
+            self.assertEqual(self.sees()[-1], f"{path.name} is given up.")
+
+        self.run_at(scenario, (120, 24))
+
+    def test_a_file_that_is_offered_is_fetched_by_a_click_or_get(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            self.server.says(
+                {"event": "shared", "room": "lobby", "seq": 5, "at": 0, "by": "bob",
+                 "id": "0123456789ab", "name": "re[b]port\x1b.pdf", "size": 2048,
+                 "type": "application/pdf", "sha256": "0" * 64}
+            )  # fmt: skip
+            await self.settle(pilot)
+            self.assertIn("bob │ re[b]port␛.pdf (2.0 KiB, application/pdf)", " ".join(self.sees()))
+            await pilot.click("#messages", offset=(30, self.app.messages.height - 2))
+            self.full.typed("/get")
+            asked = [one["id"] for one in self.server.hears() if one["do"] == "get"]
+            self.assertEqual(asked, ["0123456789ab"] * 2)
 
         self.run_at(scenario)
 

@@ -75,7 +75,7 @@ class Screenful(App[None]):
         self._shown: Window | None = None
         self._chosen: dict[str, bool] = {}  # whether F2 and F3 say that a side is shown
         self._offered: list[str] = []
-        self.messages = Messages("messages", desk.older)
+        self.messages = Messages("messages", desk.older, desk.fetch)
         self.rooms = Choice("rooms", desk.choose)
         self.members = Choice("members", desk.whisper)
         self.composer = Composer(desk.offers, self._send)
@@ -135,11 +135,12 @@ class Screenful(App[None]):
         self._due, self._drawn = False, monotonic()
         if not self._mounted:
             return
-        windows, link = self._desk.windows, self._desk.link
+        desk = self._desk
+        windows, link = desk.windows, desk.link
         window = windows.current
         if window is not self._shown:
             self._switch(window)
-        self.messages.show(window, link.dialogue.name)
+        self.messages.show(window, link.dialogue.name, desk.files)
         if self.rooms.display:
             self.rooms.offer(frame.rooms(link, windows, self.rooms.size.width))
         if self.members.display:

@@ -30,6 +30,7 @@ from chatnet.client.offers import Offers, about_rooms
 from chatnet.client.options import Options
 from chatnet.client.plain import Printer
 from chatnet.client.settings import Settings, state_path
+from chatnet.client.transfers import Transfer, Transfers
 from chatnet.client.writing import SIGNAL_SECONDS, unsent
 from chatnet.core import commands as c, replies as r
 from chatnet.core.plain import plain_lines
@@ -44,6 +45,7 @@ class Full:
     def __init__(
         self,
         link: Link,
+        transfers: Transfers,
         place: str,
         clock: IReactorTime,
         now: Callable[[], float],
@@ -52,12 +54,14 @@ class Full:
         log: str = "",
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """Use ``link`` to the server at ``place``; ``now`` tells the time of day.
+        """Use ``link`` to the server at ``place``, and ``transfers`` for files.
 
-        What is left to tell at the end is told by ``say``.
+        ``now`` tells the time of day. What is left to tell at the end is told by ``say``.
         """
         self.status = Exit.FINE
         self.link = link
+        self.transfers = transfers
+        transfers.changed = self.changed
         self.now = now
         self.clock = clock
         self.settings = settings
@@ -257,6 +261,15 @@ class Full:
         else:
             self.hearing.say(f"That is far back. /history 50 #{seq} reads from there on.")
 
+    def fetch(self, file: str) -> None:
+        """Fetch the file of that id."""
+        self.transfers.fetch(file)
+
+    @property
+    def files(self) -> list[Transfer]:
+        """The files on their way."""
+        return list(self.transfers.running)
+
     def leave(self) -> None:
         """Say goodbye; at once, the second time."""
         if self.link.leaving:
@@ -276,13 +289,15 @@ class Full:
         )
 
 
-def full(link: Link, options: Options, clock: IReactorTime) -> Full:
+def full(link: Link, transfers: Transfers, options: Options, clock: IReactorTime) -> Full:
     """Return a client for ``link``, as ``options`` have it."""
     server = options.server
     place = f"{server.host}:{server.port}"
     who = server.identity.name if server.identity.password else ""
     marks = Marks(state_path("read.json"), f"{who}@{place}")
-    return Full(link, place, clock, _now, options.settings, marks, options.log, Printer(2))
+    return Full(
+        link, transfers, place, clock, _now, options.settings, marks, options.log, Printer(2)
+    )
 
 
 def _now() -> float:

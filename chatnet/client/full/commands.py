@@ -18,6 +18,7 @@ OWN = (
     Own("query", "/query USER", "open a window to whisper with someone"),
     Own("close", "/close", "close this window; a room is left"),
     Own("go", "/go NAME|NUMBER", "go to another window"),
+    Own("cancel", "/cancel", "give up the files on their way"),
     Own("save", "/save #NUMBER FILE", "write a message to a file"),
     Own("log", "/log FILE|on|off", "write what comes to a file from now on"),
     Own("theme", "/theme [NAME]", "change the colours; list what there is"),

@@ -16,6 +16,7 @@ from chatnet.client.settings import (
     log_path,
     settings_path,
 )
+from chatnet.client.transfers import GET, SEND
 from chatnet.core import commands as c
 from chatnet.core.names import fold, person_name
 from chatnet.core.refusals import Malformed
@@ -40,7 +41,7 @@ class Deeds:
         """
         asked = own(line)
         if asked is None:
-            return self._about_keys(line)
+            return self._about_keys(line) or self._full.transfers.typed(self._meant(line))
         name, rest = asked
         getattr(self, name)(rest)
         return True
@@ -51,6 +52,27 @@ class Deeds:
         if not isinstance(answer, bool):
             self._full.hearing.say(*lines_of_reply(answer))
         return bool(answer)
+
+    def _meant(self, line: str) -> str:
+        """Return ``line``, if it is about a file, with what the window says of where or which."""
+        word, _, rest = line.strip().partition(" ")
+        verb, rest, window = (
+            word.removeprefix("/").lower(),
+            rest.strip(),
+            self._full.windows.current,
+        )
+        if not word.startswith("/"):
+            return line
+        if (
+            verb in SEND
+            and Path(rest).expanduser().is_file()
+            and window is not self._full.windows.server
+        ):
+            return f"{word} {'@' if window.is_person else ''}{window.name} {rest}"
+        if verb in GET and not rest:
+            found = next((item.file for item in reversed(window.items) if item.file), "")
+            return f"{word} {found}"
+        return line
 
     def query(self, rest: str) -> None:
         """Open a window to whisper in."""
@@ -78,6 +100,10 @@ class Deeds:
         if window is None:
             raise Malformed(f"There is no window {rest}. Ctrl-K shows what there is.")
         self._full.app.show(window)
+
+    def cancel(self, rest: str) -> None:
+        """Give up the files on their way."""
+        self._full.transfers.cancel()
 
     def save(self, rest: str) -> None:
         """Write a message to a file."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from chatnet.client.full.windows import Window, Windows
 from chatnet.client.link import Link
+from chatnet.client.transfers import Transfer
 
 
 class Desk(Protocol):
@@ -44,8 +46,16 @@ class Desk(Protocol):
     def reach(self, place: str) -> None:
         """Show the message at the ``place`` that ``found`` gave."""
 
+    def fetch(self, file: str) -> None:
+        """Fetch the file of that id."""
+
     def leave(self) -> None:
         """Say goodbye."""
+
+    @property
+    def files(self) -> Sequence[Transfer]:
+        """The files on their way."""
+        ...
 
     @property
     def is_logging(self) -> bool:

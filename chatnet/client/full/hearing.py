@@ -170,7 +170,7 @@ class Hearing:
 
     def _window_of(self, entry: e.Entry) -> Window | None:
         match entry.event:
-            case e.Whispered(by, to) | e.SealedWhisper(by, to):
+            case e.Whispered(by, to) | e.SealedWhisper(by, to) | e.Shared(by, to=to) if to:
                 mine = fold(by) == fold(self._link.dialogue.name)
                 return self._windows.person(plain(to if mine else by))
             case _ if entry.room.startswith("@"):  # one's own devices

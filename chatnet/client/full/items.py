@@ -8,6 +8,7 @@ from enum import Enum
 
 from chatnet.client.screen import lines_of_event
 from chatnet.core import events as e
+from chatnet.core.files import spell_size
 from chatnet.core.names import fold
 from chatnet.core.plain import plain, plain_lines
 
@@ -23,11 +24,15 @@ class Kind(Enum):
     DONE = "done"  # * ann waves
     PRESENCE = "presence"  # who comes, goes, and is called something else
     EVENT = "event"
+    FILE = "file"
     SERVER = "server"  # what the server says, or somebody to everybody on it
     ANSWER = "answer"  # to who asked; nobody else sees it
     REFUSAL = "refusal"
     UNREAD = "unreadable"  # encrypted, and why it cannot be read
     FOLD = "fold"  # in place of all that was encrypted before one came
+
+
+_MESSAGES = (Kind.SAID, Kind.DONE, Kind.FILE, Kind.SERVER, Kind.UNREAD)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,11 +53,12 @@ class Item:
     rest: int = 0
     body: str = ""
     locked: bool = False  # it was encrypted, where not all is
+    file: str = ""  # the id of the one that was sent
 
     @property
     def is_message(self) -> bool:
         """Whether somebody means it to be read."""
-        return self.kind in (Kind.SAID, Kind.DONE, Kind.SERVER, Kind.UNREAD)
+        return self.kind in _MESSAGES
 
     @property
     def weight(self) -> int:
@@ -74,6 +80,10 @@ def item_of(entry: e.Entry, me: str, words: Iterable[str] = ()) -> Item | None:
             return _message(Kind.SAID, entry, by, body, me, words)
         case e.Announced(by, body):
             return _message(Kind.SERVER, entry, by, body, me, words)
+        case e.Shared(by, id, name, size, kind_of):
+            line = f"{flat(name)} ({spell_size(size)}, {flat(kind_of)}): click, or /get {flat(id)}"
+            mine = fold(by) == fold(me)
+            return Item(Kind.FILE, at, flat(by), (line,), seq, mine, file=flat(id))
         case e.Erased(by):
             return Item(Kind.EVENT, at, flat(by), ("(deleted)",), seq)
         case e.Noticed(text):

@@ -11,6 +11,8 @@ from rich.cells import cell_len, chop_cells
 from chatnet.client.full.items import Item, Kind
 from chatnet.client.full.windows import Outgoing, Sending
 from chatnet.client.keys.shown import LOCK
+from chatnet.client.transfers import Transfer
+from chatnet.core.files import spell_size
 from chatnet.core.names import fold
 
 COLOURS = 6  # that people have
@@ -61,6 +63,21 @@ class Sheet:
                 (before, *((text, colour) for text, _ in rest))
                 for before, *rest in self._printed(item)
             ]
+        return rows
+
+    def moving(self, files: Iterable[Transfer]) -> list[Row]:
+        """Return a row with a bar for each of the ``files`` on their way."""
+        rows: list[Row] = []
+        for one in files:
+            name = clip(one.name, self._width // 3)
+            size = f" of {spell_size(one.size)}" if one.size else ""
+            told = f" {one.percent:3} %{size}"
+            room = max(4, min(40, self._width - cell_len(name) - cell_len(told) - 4))
+            full = room * one.percent // 100
+            bar: Row = (("█" * full, "file"), ("░" * (room - full), "rule"))
+            rows.append(
+                (("↑ " if one.sends else "↓ ", "file"), (f"{name} ", "said"), *bar, (told, "faint"))
+            )
         return rows
 
     def place(self, row: int) -> tuple[Item, int] | None:

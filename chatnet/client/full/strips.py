@@ -15,6 +15,7 @@ from textual.widget import Widget
 from chatnet.client.full.items import Item, Kind
 from chatnet.client.full.rows import COLOURS, Row, Sheet
 from chatnet.client.full.windows import Older, Window
+from chatnet.client.transfers import Transfer
 
 _WHEEL = 3  # rows
 _COLOURS = (
@@ -38,6 +39,7 @@ class Rows(Widget, can_focus=False):
     Rows > .rows--answer { color: $text-secondary; }
     Rows > .rows--refusal { color: $text-error; }
     Rows > .rows--unreadable { color: $text-error; text-style: italic; }
+    Rows > .rows--file { color: $text-success; }
     Rows > .rows--mention { color: $text-accent; text-style: bold; }
     Rows > .rows--pending { color: $foreground 60%; text-style: italic; }
     Rows > .rows--here { text-style: bold reverse; }
@@ -139,11 +141,15 @@ class Choice(Rows):
 class Messages(Rows):
     """A window, the newest below; stays where one reads, and else at the end."""
 
-    def __init__(self, id: str, older: Callable[[Window], None]) -> None:
+    def __init__(
+        self, id: str, older: Callable[[Window], None], fetch: Callable[[str], None]
+    ) -> None:
+        """Have what is older read by ``older``, and the file of an id by ``fetch``."""
         super().__init__(id)
         self.zone: tzinfo | None = None
         self.times = "%H:%M"
         self._older = older
+        self._fetch = fetch
         self._window: Window | None = None
         self._sheet = Sheet(80)
         self._print: tuple[object, ...] = ()
@@ -155,12 +161,12 @@ class Messages(Rows):
         """Whether the newest is shown."""
         return self._following
 
-    def show(self, window: Window, me: str) -> None:
-        """Show ``window`` as it is now."""
+    def show(self, window: Window, me: str, files: Sequence[Transfer] = ()) -> None:
+        """Show ``window`` as it is now, and below it the ``files`` on their way."""
         printed = (window, window.turns, self.size.width, self.times)
         anew = printed != self._print or len(self._sheet.items) > len(window.items)
         came = len(window.items) > len(self._sheet.items)
-        if not (anew or came or window.outgoing or self._sent):
+        if not (anew or came or window.outgoing or files or self._sent):
             return
         other = window is not self._window
         anchor = None if other or self._following else self._sheet.place(self.top - 1)
@@ -169,7 +175,7 @@ class Messages(Rows):
             self._sheet = Sheet(self.size.width - 1, self.zone, self.times)
         for item in window.items[len(self._sheet.items) :]:
             self._sheet.add(item, item is window.mark)
-        sent = self._sheet.outgoing(window.outgoing, me)
+        sent = [*self._sheet.outgoing(window.outgoing, me), *self._sheet.moving(files)]
         self._sent = len(sent)
         self.rows = [_opening(window), *self._sheet.rows, *sent]
         self._following = self._following or other
@@ -193,6 +199,11 @@ class Messages(Rows):
         super().turn(by)
         self._following = self.top >= self.lowest
         self._look()
+
+    def on_click(self, event: events.Click) -> None:
+        found = self._sheet.place(self.top + event.y - self._padding() - 1)
+        if found is not None and found[0].file:
+            self._fetch(found[0].file)
 
     def follow(self) -> None:
         """Show the newest."""
