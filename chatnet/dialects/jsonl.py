@@ -53,7 +53,8 @@ VERBS: dict[str, type[c.Command]] = {
     "rename": c.RenameRoom, "deleteroom": c.DeleteRoom, "restoreroom": c.RestoreRoom,
     "voice": c.Voice, "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
     "rank": c.SetRank, "serverban": c.ServerBan, "serverunban": c.ServerUnban,
-    "exempt": c.Exempt, "unexempt": c.Unexempt, "purge": c.Purge, "admin": c.Operate,
+    "exempt": c.Exempt, "unexempt": c.Unexempt, "serverset": c.ServerSet,
+    "serverunset": c.ServerUnset, "purge": c.Purge, "admin": c.Operate,
     "token": c.Token, "get": c.Fetch,
 }  # fmt: skip
 # Fields that the server fills in:

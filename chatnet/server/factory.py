@@ -236,6 +236,8 @@ class ChatFactory(ServerFactory):
             self._url_of(door),
         )
         self.sessions[door.id] = session
+        spoken = door.speaks.value if door.speaks else ""
+        self._log.debug("connection {id} speaks {spoken}", id=door.id, spoken=spoken)
         return session
 
     def _url_of(self, door: OnePort) -> str:
