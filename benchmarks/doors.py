@@ -1,6 +1,6 @@
 """What a delivery costs at each door: one room, one who speaks, many who read.
 
-    python benchmarks/doors.py --readers 1000 --messages 320 --rounds 3
+    python -m benchmarks.doors --readers 1000 --messages 320 --rounds 3
 
 Starts a server of its own for every run, and prints its CPU time per delivery, all threads counted
 (microseconds; medians of the rounds), and the ratio to JSON lines in the same run. The doors take
@@ -11,53 +11,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import select
-import signal
 import socket
 import ssl
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable
-from pathlib import Path
+
+from benchmarks.servers import HOST, chatnet
+from benchmarks.tools import first_in_line
 
 MARK = b"|~|"  # stands in every message once, and nowhere else
-HOST = "127.0.0.1"
-_WHERE = re.compile(r"listens on .*port (\d+)")
 _UPGRADE = (
     "GET /ws{path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     "Sec-WebSocket-Protocol: {protocol}\r\n\r\n"
 )
-
-
-class Server:
-    """One ``twistd chatnet``, on a port of its own choice."""
-
-    def __init__(self, store: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="chatnet-bench-")
-        log = Path(self._folder.name, "log")
-        twistd = Path(sys.executable).with_name("twistd")
-        self.process = subprocess.Popen(
-            [twistd, "-n", "--pidfile=", "--logfile", log, "chatnet", "--port", "0",
-             "--interface", HOST, "--limit", "none", "--data", self._folder.name, "--store", store],
-        )  # fmt: skip
-        while not (found := _WHERE.search(log.read_text() if log.exists() else "")):
-            time.sleep(0.05)
-        self.port = int(found[1])
-
-    def cpu(self) -> float:
-        """Return the seconds that its threads have run so far."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self._folder.cleanup()
 
 
 def lines(port: int, first: str) -> socket.socket:
@@ -131,7 +100,7 @@ class Crowd:
 
 def measure(door: str, readers: int, messages: int, window: int, store: str) -> float:
     """Return microseconds of CPU per delivery at ``door``."""
-    server = Server(store)
+    server = chatnet("--limit", "none", "--store", store)
     try:
         crowd = Crowd(DOORS[door], server.port, readers)
         speaker = json_lines(server.port)
@@ -165,6 +134,29 @@ def drain(speaker: socket.socket) -> None:
     speaker.setblocking(True)
 
 
+def doors(readers: int, messages: int, rounds: int, store: str = "sqlite:") -> list[str]:
+    """Return the lines of a table: CPU per delivery at each door, and the ratio to JSON lines."""
+    costs: dict[int, dict[str, float]] = {}
+    for window in (16, 1):
+        count = messages if window > 1 else max(1, messages // 4)
+        found: dict[str, list[float]] = {door: [] for door in DOORS}
+        for _ in range(rounds):
+            for door, those in found.items():
+                those.append(measure(door, readers, count, window, store))
+        costs[window] = {door: statistics.median(those) for door, those in found.items()}
+    lines = [
+        f"| {readers:,} readers | 16 in flight, us | ratio | one in flight, us | ratio |",
+        "|---|---|---|---|---|",
+    ]
+    for door in DOORS:
+        cells = [
+            f"{those[door]:.2f} | {those[door] / those['JSON lines']:.2f}"
+            for those in costs.values()
+        ]
+        lines.append(f"| {door} | {' | '.join(cells)} |")
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--readers", type=int, default=1000)
@@ -172,19 +164,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--store", default="sqlite:")
     given = parser.parse_args()
-    out = sys.stdout.write
-    for window in (16, 1):
-        messages = given.messages if window > 1 else max(1, given.messages // 4)
-        found: dict[str, list[float]] = {door: [] for door in DOORS}
-        for _ in range(given.rounds):
-            for door, costs in found.items():
-                costs.append(measure(door, given.readers, messages, window, given.store))
-        out(f"\n{given.readers} readers, {messages} messages of 100 bytes, {window} in flight\n\n")
-        out("| door | CPU, us per delivery | ratio to JSON lines |\n|---|---|---|\n")
-        base = statistics.median(found["JSON lines"])
-        for door, costs in found.items():
-            cost = statistics.median(costs)
-            out(f"| {door} | {cost:.2f} | {cost / base:.2f} |\n")
+    first_in_line()
+    table = doors(given.readers, given.messages, given.rounds, given.store)
+    sys.stdout.write("\n".join(table) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a large message costs those who chat elsewhere meanwhile, and how much memory it takes.
 
-    python benchmarks/large.py --size 64 --chatters 100 --by json
+    python -m benchmarks.large --size 64 --chatters 100 --by json
 
 Starts a server that takes messages of any length. One client says a large message in one room,
 and others read it as text, as JSON lines and in WebSocket messages; in another room people chat.
@@ -14,56 +14,24 @@ import argparse
 import hashlib
 import json
 import multiprocessing
-import re
 import select
 import signal
 import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from multiprocessing.connection import Connection
-from pathlib import Path
 
-HOST = "127.0.0.1"
+from benchmarks.servers import HOST, chatnet
+
 MIB = 1024 * 1024
 END = b"that was all of it"  # is said after the large message
 PAUSE = 2.0  # seconds between two messages of a chatter
-_WHERE = re.compile(r"listens on .*port (\d+)")
 _UPGRADE = (
     "GET /ws/{room} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-
-
-class Server:
-    """One ``twistd chatnet``, on a port of its own choice."""
-
-    def __init__(self, store: str, profile: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="chatnet-bench-")
-        log = Path(self._folder.name, "log")
-        twistd = Path(sys.executable).with_name("twistd")
-        profiled = ["--profile", profile, "--profiler", "cProfile"] if profile else []
-        self.process = subprocess.Popen(
-            [twistd, "-n", "--pidfile=", "--logfile", log, *profiled, "chatnet", "--port", "0",
-             "--interface", HOST, "--limit", "none", "--data", self._folder.name, "--store", store,
-             "--max-message", "0"],
-        )  # fmt: skip
-        while not (found := _WHERE.search(log.read_text() if log.exists() else "")):
-            time.sleep(0.05)
-        self.port = int(found[1])
-
-    def memory(self) -> float:
-        """Return the MiB of memory that it has had at the most."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
-        self._folder.cleanup()
 
 
 def ask(do: str, **fields: object) -> bytes:
@@ -207,14 +175,17 @@ def main() -> None:
     text = "".join(f"{n:07d} said the hatter, grüße 你好 " for n in range(20_000)).encode()
     body = (text * (options.size * MIB // len(text) + 1))[: options.size * MIB]
     body = body.decode(errors="ignore").encode()
-    server = Server(options.store, options.profile)
+    profiled = ["--profile", options.profile, "--profiler", "cProfile"] if options.profile else []
+    server = chatnet(
+        "--limit", "none", "--store", options.store, "--max-message", 0, before=profiled
+    )
     here, there = multiprocessing.Pipe()
     chatters = multiprocessing.Process(target=chat, args=(server.port, options.chatters, there))
     chatters.start()
     here.recv()
     readers = [Reader(server.port, style) for style in ("text", "json", "websocket")]
     time.sleep(6.0)
-    empty = server.memory()
+    empty = server.memory("VmHWM")
     for reader in readers:
         reader.start()
     begun = time.monotonic()
@@ -233,8 +204,8 @@ def main() -> None:
         say(f"  read as {reader.style:9} {same}, in {reader.seconds:.1f} s")
     say("delays before:    " + told([d for at, d in delays if at < begun]))
     say("delays meanwhile: " + told([d for at, d in delays if begun <= at < ended]))
-    say(f"memory: {server.memory():.0f} MiB at the peak, {empty:.0f} MiB before")
-    server.stop()
+    say(f"memory: {server.memory('VmHWM'):.0f} MiB at the peak, {empty:.0f} MiB before")
+    server.stop(signal.SIGTERM)
 
 
 if __name__ == "__main__":

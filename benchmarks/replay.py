@@ -1,6 +1,6 @@
 """A room with a long past, read from its beginning: how soon, how fast, at what cost to others.
 
-    python benchmarks/replay.py --messages 1000000
+    python -m benchmarks.replay --messages 1000000
 
 Fills the room ``long`` through the store, starts a server on it, and lets somebody join it with
 all of it (``--replay all``) while somebody else, in another room, has every message answered
@@ -14,7 +14,6 @@ import argparse
 import signal
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -23,58 +22,34 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
 
+from benchmarks.servers import HOST, Process, chatnet
 from chatnet.core.events import Entry, Event, Joined, Left, Opened, Said
 from chatnet.core.room import RoomState
 from chatnet.interfaces import Batch
 from chatnet.stores.databases import Sqlite
 from chatnet.stores.sql import SqlStore
 
-HOST = "127.0.0.1"
 BATCH = 2000  # entries of one commit while the room is filled
 READ = 1 << 18  # bytes
 
 
-def fill(path: Path, count: int, size: int) -> None:
-    """Put a room with ``count`` messages of ``size`` characters into the database at ``path``."""
+def fill(path: Path, count: int, size: int, room: str = "long") -> None:
+    """Put ``room`` with ``count`` messages of ``size`` characters into the database at ``path``."""
     store = SqlStore(Sqlite(str(path)))
-    state = RoomState("long")
-    first: list[Event] = [Opened("long", "ann"), Joined("ann")]
+    state = RoomState(room)
+    first: list[Event] = [Opened(room, "ann"), Joined("ann")]
     said: Iterator[Event] = (
         Said("ann", f"{n} {'tea and milk ' * size}"[:size]) for n in range(count)
     )
     events = chain(first, said, [Left("ann")])
     seq, at = 0, 1_790_000_000.0 - count
     while batch := list(islice(events, BATCH)):
-        entries = [Entry("long", seq + n, at + seq + n, one) for n, one in enumerate(batch, 1)]
+        entries = [Entry(room, seq + n, at + seq + n, one) for n, one in enumerate(batch, 1)]
         for event in batch:
             state.evolve(event)
         seq += len(batch)
-        store.write(Batch(entries, states={"long": (seq, state)}))
+        store.write(Batch(entries, states={room: (seq, state)}))
     store.close()
-
-
-class Server:
-    """A server on the data in ``folder``."""
-
-    def __init__(self, folder: Path) -> None:
-        log = folder / "log"
-        twistd = Path(sys.executable).with_name("twistd")
-        self.process = subprocess.Popen(
-            [twistd, "-n", "--pidfile=", "--logfile", log, "chatnet", "--port", "0",
-             "--interface", HOST, "--limit", "none", "--data", folder, "--replay", "all"],
-        )  # fmt: skip
-        while not (log.exists() and "connect with:" in log.read_text()):
-            time.sleep(0.05)
-        self.port = int(log.read_text().partition(", port ")[2].split()[0])
-
-    def memory(self) -> float:
-        """Return the MiB that it has now."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
 
 
 def comes(port: int, name: str) -> socket.socket:
@@ -125,7 +100,7 @@ def spread(took: list[float]) -> str:
     return f"{statistics.median(ordered):.1f} median, {ordered[-len(ordered) // 100]:.1f} 99 %"
 
 
-def measure(server: Server, count: int) -> None:
+def measure(server: Process, count: int) -> None:
     other = Other(server.port)
     other.start()
     reader = comes(server.port, "zoe")
@@ -159,11 +134,11 @@ def main() -> None:
         fill(folder / "chatnet.db", asked.messages, asked.size)
         size = (folder / "chatnet.db").stat().st_size / 2**20
         tell(f"filled in {time.perf_counter() - began:.0f} s: {size:.0f} MiB")
-        server = Server(folder)
+        server = chatnet("--limit", "none", "--replay", "all", data=folder)
         try:
             measure(server, asked.messages)
         finally:
-            server.stop()
+            server.stop(signal.SIGTERM)
 
 
 if __name__ == "__main__":

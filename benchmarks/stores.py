@@ -1,6 +1,6 @@
 """What a row costs each store: written in batches of 1, 50 and 500, read in pages, and found.
 
-    python benchmarks/stores.py sqlite:/tmp/bench.db mysql+pymysql://... postgresql+psycopg://...
+    python -m benchmarks.stores sqlite:/tmp/bench.db mysql+pymysql://... postgresql+psycopg://...
 
 Counts the CPU time of this process, all threads (microseconds per row; the least of the rounds,
 since whatever else runs only adds to it), and the wall time beside it. A database's own process is

@@ -1,4 +1,4 @@
-"""The log for programs: one JSON object a line."""
+"""The log: for people as Twisted writes it, or for programs, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, TextIO, cast
 
-from twisted.logger import FileLogObserver, ILogObserver, LogEvent, LogLevel, formatEvent
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogFilterPredicate,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    formatEvent,
+    textFileLogObserver,
+)
 from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
@@ -52,20 +61,30 @@ def json_observer(out: TextIO) -> ILogObserver:
     return cast(ILogObserver, FileLogObserver(out, as_json))
 
 
-def opener(twistd: Mapping[str, Any]) -> Callable[[], ILogObserver]:
+def opener(
+    twistd: Mapping[str, Any], text: bool, keeps: ILogFilterPredicate
+) -> Callable[[], ILogObserver]:
     """Return how to open the log where ``twistd``, its options, would have its own.
+
+    In ``text`` or JSON, and with what ``keeps`` does not refuse.
 
     A file is rotated as twistd's, also by SIGUSR1; a daemon's is ``twistd.log`` if it has no name.
     """
 
+    def observer(out: TextIO) -> ILogObserver:
+        every = cast(ILogObserver, textFileLogObserver(out)) if text else json_observer(out)
+        return cast(ILogObserver, FilteringLogObserver(every, [keeps]))
+
     def opened() -> ILogObserver:
         name = twistd["logfile"] or ("" if twistd["nodaemon"] else "twistd.log")
         if name in ("", "-"):
-            return json_observer(sys.stdout)
+            if name and not twistd["nodaemon"]:
+                sys.exit("Daemons cannot log to stdout, exiting!")  # twistd's own words
+            return observer(sys.stdout)
         file = LogFile.fromFullPath(name)
         if not signal.getsignal(signal.SIGUSR1):
             signal.signal(signal.SIGUSR1, lambda *_: _rotate(file))
-        return json_observer(cast(TextIO, file))
+        return observer(cast(TextIO, file))
 
     return opened
 

@@ -56,18 +56,18 @@ class StoreOptions(usage.Options):
             store_password=self.first_line("store-password-file"),
         )
 
-    def read_config(self, words: list[str]) -> None:
-        """Take what the file says that ``words`` name, if they do.
+    def read_config(self, words: list[str]) -> list[str]:
+        """Take what the file says that ``words`` name, if they do; return what is wrong with it.
 
         Raises:
-            usage.UsageError: it makes no sense; the sentence says what.
+            usage.UsageError: it cannot be read at all; the sentence says why.
         """
         first = type(self)()
         first.postOptions = lambda: None  # type: ignore[method-assign]
         usage.Options.parseOptions(first, words)  # however --config is written
         path = first["config"]
         if not path:
-            return
+            return []
         try:
             with open(path, "rb") as file:
                 config = tomllib.load(file)
@@ -75,8 +75,13 @@ class StoreOptions(usage.Options):
             raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise usage.UsageError(f"{path} is not TOML: {error}") from None
+        faults = []
         for key, value in config.items():
-            self.take(path, key, value)
+            try:
+                self.take(path, key, value)
+            except usage.UsageError as error:
+                faults.append(str(error))
+        return faults
 
     def take(self, path: str, key: str, value: Any) -> None:
         """Take ``value``, which the file at ``path`` gives to the option ``key``.

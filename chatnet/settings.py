@@ -18,7 +18,7 @@ class Settings:
     listen: tuple[str, ...] = ("tcp:8888",)  # Twisted endpoint strings
     data: str = "chatnet-data"  # the folder of all that is kept
     store: str = field(default="sqlite:", repr=False)  # a URL, perhaps with a password
-    password: str = ""  # asked for first; empty: none
+    password: str = field(default="", repr=False)  # asked for first; empty: none
     max_clients: int = 10_000
     max_message: int = 16 * 1024 * 1024  # 0: any length
     password_length: tuple[int, int] = (4, 128)  # characters
@@ -43,4 +43,6 @@ class Settings:
     limits: tuple[tuple[str, str], ...] = ()  # changes to chatnet.core.limits.TABLE
     admin_socket: bool = True  # operators of this machine are heard, at a socket in the folder
     admin: tuple[str, ...] = ()  # endpoints where they are heard besides
+    log_level: str = "info"  # and worse is kept in the log
     journal: str = ""  # where messages are kept; empty: in the store
+    sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # "config" or "option"

@@ -53,6 +53,8 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("tell bob between us", "Done: it is told."),
     ("shout to everybody", "Done: it is told."),
     ("motd", "There is none"),
+    ("motd 'Be kind.\\nBe brief.'", 'motd is "Be kind. ...", and was nothing. undo '),
+    ("motd", '"from": "operator #'),
     ("delete tea/4 --reason rude", "Done: tea, entry"),
     ("kick bob --reason again", "Done: bob is out of tea."),
     ("ban eve tea --for 2h", "Done: tea, entry"),
@@ -87,15 +89,22 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("audit --limit 200", '"whom": "name spam*"'),
     ("audit --match zoe", '"did": "rank"'),
     ("undo 9", "Done: tea, entry"),
-    ("limit get messages", '"value": "none"'),
-    ("limit set messages 20+5/s", "Done: messages is 20+5/s, and was none"),
-    ("registration invite", "Done: registration is invite, and was open"),
+    ("limit get messages", '"value": "none", "from": "option"'),
+    ("limit set messages 20+5/s --dry-run", "Nothing was done."),
+    ("limit set messages 20+5/s --for 1h", "limit messages is 20+5/s for 1 hour, and was none. un"),
+    ("limit reset messages", "limit messages is none, as it was started. undo "),
+    ("registration invite", "registration is invite, and was open. undo "),
+    ("log level debug chatnet.server --for 10m", "is debug for 10 minutes, and was info. undo "),
+    ("log level", '"log": "chatnet.server", "level": "debug"'),
+    ("status", '"registration": "invite (operator #'),
     ("invite new --uses 2 --for 7d --note friends", "makes 2 accounts for 1 week."),
     ("invite list", '"note": "friends"'),
     ("invite revoke all", "Done: 1 invitation"),
-    ("level 2 --for 1h", "The level is 2, and was 0."),
-    ("level auto", "The level is 0, and was 2."),
-    ("config check", "All is as it was"),
+    ("level 2 --for 1h", "level is 2 for 1 hour, and was 0. undo "),
+    ("level auto", "level is as many as come, as it was started. undo "),
+    ("config check", "All is as it was."),
+    ("config reload", "All is as it was."),
+    ("verify", "all is whole."),
     ("cert show", '"fingerprint": "'),
     ("cert reload", "It is the same as before."),
     ("du", '"entries": '),
@@ -174,11 +183,13 @@ class PortTests(ConsoleCase):
         eve = await self.joins(server, "eve")
         self.assertEqual(os.stat(self.socket).st_mode & 0o777, 0o600)
         calls = self.calls()
-        for words, expected in EVERY_VERB:
+        verbs = [*EVERY_VERB]
+        verbs.insert(-3, (f"backup {self.folder}/chat.backup", "Done: "))
+        for words, expected in verbs:
             told = await self.asks(calls, words)
             shown = told.said + "".join(json.dumps(row) for row in told.rows)
             self.assertIn(expected, shown, words)
-        covered = {understand(shlex.split(words))[0].name for words, _ in EVERY_VERB}
+        covered = {understand(shlex.split(words))[0].name for words, _ in verbs}
         self.assertEqual(set(VERBS), covered)
         await server.logged("all is stored; goodbye")
         self.assertFalse(os.path.exists(self.socket))

@@ -24,7 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from chatnet.tap import Options
+from chatnet.options import Options
 from tests.harness import LiveTestCase, reactor
 
 CHECKOUT = Path(__file__).parent.parent

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from chatnet.admin import looks
 from chatnet.admin.calls import LONGEST, Row
 from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.grammar import Given, Value
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import Given, Value
 from chatnet.core import commands as c, staff as rules
 from chatnet.core.codec import kind_of
 from chatnet.core.events import Acted, Entry, Rolled, Whispered, body_of, speaker

@@ -16,9 +16,9 @@ from twisted.protocols import amp
 from twisted.python.failure import Failure
 
 from chatnet.admin.calls import COMMANDS, Happened, Login, More
+from chatnet.admin.grammar import Given, Verb
 from chatnet.admin.places import LONGEST_PATH
 from chatnet.admin.tables import Shown
-from chatnet.admin.verbs import Given, Verb
 from chatnet.client.tls import reach
 from chatnet.client.trust import known_servers
 from chatnet.core.refusals import Refused

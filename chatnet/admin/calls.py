@@ -13,7 +13,8 @@ from typing import Any, ClassVar, TypeAlias
 
 from twisted.protocols import amp
 
-from chatnet.admin.verbs import ALL_VERBS, Kind, Value, Verb
+from chatnet.admin.grammar import Kind, Value, Verb
+from chatnet.admin.verbs import ALL_VERBS
 from chatnet.core import refusals
 
 PAGE = 60_000  # bytes of rows in one answer: a value of AMP has at most 65,535

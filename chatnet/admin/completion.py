@@ -11,7 +11,8 @@ from prompt_toolkit.history import InMemoryHistory
 from twisted.internet.defer import Deferred
 
 from chatnet.admin.calling import Calls, Unreachable
-from chatnet.admin.verbs import ALL_VERBS, VERBS, Argument, Given, Kind, Verb, find
+from chatnet.admin.grammar import Argument, Given, Kind, Verb
+from chatnet.admin.verbs import ALL_VERBS, VERBS, find
 from chatnet.core.names import fold
 from chatnet.core.refusals import Malformed, Refused
 

@@ -15,18 +15,10 @@ from twisted.internet.defer import Deferred
 from chatnet.admin import importing
 from chatnet.admin.calling import Calls, Unreachable, Where
 from chatnet.admin.completion import Completions, DiscreetHistory
+from chatnet.admin.grammar import Given, Kind, Verb
 from chatnet.admin.oneshot import DONE, UNREACHABLE, happening
 from chatnet.admin.tables import Shown, lines_of
-from chatnet.admin.verbs import (
-    BY_THEMSELVES,
-    VERBS,
-    Given,
-    Kind,
-    Verb,
-    help_on,
-    help_text,
-    understand,
-)
+from chatnet.admin.verbs import BY_THEMSELVES, VERBS, help_on, help_text, understand
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, Refused
 
@@ -88,7 +80,7 @@ class Console:
                 self._print(help_on(words[1:]) if words[1:] else help_text())
             elif words[:2] == importing.WORDS:
                 self._print("That runs by itself: python -m chatnet.admin ban import FILE")
-            elif words[0] in BY_THEMSELVES:
+            elif words[0] in BY_THEMSELVES and words[0] not in VERBS:
                 self._print(f"That runs by itself: python -m chatnet.admin {words[0]} --help")
             else:
                 await self._do(*understand(words))
@@ -122,8 +114,8 @@ class Console:
             raise Malformed("Nothing was done.") from None
 
     def _show(self, rows: Sequence[Shown]) -> None:
-        if self._watching:
-            self._print(*map(happening, rows))
+        shown = [row for row in rows if self._watching or row.get("level") == "progress"]
+        self._print(*map(happening, shown))
 
     def _print(self, *lines: str) -> None:
         for line in lines:

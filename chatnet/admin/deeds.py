@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatnet.admin import accounts, defending, health, looks, orders, rooms
+from chatnet.admin import accounts, health, inviting, looks, orders, reloading, rooms, turning
 from chatnet.admin.desk import Answer, Desk, Does
+from chatnet.admin.grammar import Given
+from chatnet.admin.jobs import Jobs
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import Given
 from chatnet.core import commands as c
 from chatnet.core.durations import spell_duration
 from chatnet.core.events import Acted
 from chatnet.core.names import fold, person_name
-from chatnet.core.refusals import Closed, NoSuchPerson, NotAllowed, Refused, Unavailable
+from chatnet.core.refusals import Closed, NoSuchPerson, NotAllowed, Refused
 from chatnet.core.rules import LONGEST_REASON
 
 SOON = 0.2  # seconds, for an answer to be out before the server stops
@@ -53,20 +53,35 @@ async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
     for session in found:
         why = f": {reason}" if reason else "."
         session.part(f"The server's operator closed your connection{why}", "refused")
-    await _note(desk, Acted(operator.actor.name, "logout", who, reason=reason))
+    await desk.note(Acted(operator.actor.name, "logout", who, reason=reason))
     count = f"{len(found)} connections" if len(found) > 1 else "1 connection"
     return Answer(f"Done: {count} closed.", [{"id": session.id} for session in found])
 
 
 async def say(desk: Desk, operator: Operator, given: Given) -> Answer:
-    """Say something in a room."""
+    """Say something in a room, as the table of rights has it."""
     audience = await desk.room(given.text("room"))
-    room = audience.room
-    entry = await desk.host.network.speak(room.key, operator.actor.name, given.text("text"))
-    await _note(desk, Acted(operator.actor.name, "say", "", room.name, f"#{entry.seq}"))
+    room, text = audience.room, given.text("text")
+    desk.check_length(text)
+    (entry,) = await desk.host.network.order(operator.actor, room.key, c.Say(room.name, text))
+    await desk.note(Acted(operator.actor.name, "say", "", room.name, f"#{entry.seq}"))
     return Answer(
         f"Done: {room.name}, entry {entry.seq}.", [{"room": room.name, "entry": entry.seq}]
     )
+
+
+async def tell(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Tell somebody alone."""
+    answer = await desk.ask(operator, c.Whisper(given.text("who"), given.text("text")))
+    await desk.note(Acted(operator.actor.name, "tell", given.text("who")))
+    return answer
+
+
+async def shout(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Tell everyone on the server."""
+    answer = await desk.ask(operator, c.Announce(given.text("text")))
+    await desk.note(Acted(operator.actor.name, "shout"))
+    return answer
 
 
 async def account_add(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -76,20 +91,8 @@ async def account_add(desk: Desk, operator: Operator, given: Given) -> Answer:
         account = await desk.host.accounts.register(name, given.text("password"), "")
     except Closed:
         raise Closed("No accounts are made here: start with --registration open.") from None
-    await _note(desk, Acted(operator.actor.name, "account-add", account.name))
+    await desk.note(Acted(operator.actor.name, "account-add", account.name))
     return Answer(f"Done: the account {account.name} is made.", [{"account": account.name}])
-
-
-async def motd(desk: Desk, operator: Operator, given: Given) -> Answer:
-    """Show what everyone is told who connects."""
-    text = desk.host.settings.motd
-    return Answer("" if text else "There is none: start with --motd.", [{"motd": text}])
-
-
-async def config_check(desk: Desk, operator: Operator, given: Given) -> Answer:
-    """Read the configuration as a start would."""
-    found = [{"found": sentence} for sentence in desk.building.check()]
-    return Answer("" if found else "All is as it was at the start.", found)
 
 
 async def cert_show(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -116,17 +119,11 @@ async def cert_reload(desk: Desk, operator: Operator, given: Given) -> Answer:
         raise Refused("This server speaks no TLS.")
     before = certificates.fingerprint
     certificates.refresh()
-    await _note(desk, Acted(operator.actor.name, "cert-reload"))
+    await desk.note(Acted(operator.actor.name, "cert-reload"))
     shown = await cert_show(desk, operator, given)
     if certificates.fingerprint != before:
         return Answer("Done: connections from now on see the new one.", shown.rows)
     return Answer("It is the same as before. If that is wrong, the log says why.", shown.rows)
-
-
-async def _note(desk: Desk, act: Acted) -> None:
-    """Put ``act`` into the staff's log; it is done, also where that cannot be stored."""
-    with suppress(Unavailable):
-        await desk.host.network.note([act])
 
 
 class Ending:
@@ -142,7 +139,7 @@ class Ending:
         seconds = given.seconds()
         self._stop_in(desk, max(SOON, seconds))
         words = spell_duration(seconds)
-        await _note(desk, Acted(operator.actor.name, "stop", to=f"in {words}"))
+        await desk.note(Acted(operator.actor.name, "stop", to=f"in {words}"))
         if seconds < _LEAST_NOTICE:
             return Answer("Done: the server stops.")
         await desk.ask(operator, c.Announce(f"This server stops in {words}."))
@@ -154,7 +151,7 @@ class Ending:
         seconds = given.seconds()
         self._stop_in(desk, max(SOON, seconds))
         words = spell_duration(seconds)
-        await _note(desk, Acted(operator.actor.name, "drain", to=f"in {words}"))
+        await desk.note(Acted(operator.actor.name, "drain", to=f"in {words}"))
         await desk.ask(operator, c.Announce(given.text("text")))
         count = len(desk.building.factory.registry)
         return Answer(
@@ -166,7 +163,7 @@ class Ending:
         if self._call is None or not self._call.active():
             raise Refused("The server is not about to stop.")
         self._call.cancel()
-        await _note(desk, Acted(operator.actor.name, "stop", to="never"))
+        await desk.note(Acted(operator.actor.name, "stop", to="never"))
         await desk.ask(operator, c.Announce("This server does not stop after all."))
         return Answer("Done: the server goes on.")
 
@@ -179,7 +176,7 @@ class Ending:
 
 def all_of_them() -> dict[str, Does]:
     """Return what does each verb that is no ordinary command."""
-    ending = Ending()
+    ending, jobs = Ending(), Jobs()
     return {
         "status": health.status,
         "who": looks.who,
@@ -210,15 +207,22 @@ def all_of_them() -> dict[str, Does]:
         "room rename": rooms.rename,
         "room delete": rooms.delete,
         "say": say,
-        "motd": motd,
-        "limit get": defending.limit_get,
-        "limit set": defending.limit_set,
-        "registration": defending.registration,
-        "invite new": defending.invite_new,
-        "invite list": defending.invite_list,
-        "invite revoke": defending.invite_revoke,
-        "level": defending.level,
-        "config check": config_check,
+        "tell": tell,
+        "shout": shout,
+        "motd": turning.motd,
+        "limit get": turning.limit_get,
+        "limit set": turning.limit_set,
+        "limit reset": turning.limit_reset,
+        "registration": turning.registration,
+        "level": turning.level,
+        "log level": turning.log_level,
+        "invite new": inviting.invite_new,
+        "invite list": inviting.invite_list,
+        "invite revoke": inviting.invite_revoke,
+        "config check": reloading.check,
+        "config reload": reloading.reload,
+        "backup": jobs.backup,
+        "verify": jobs.verify,
         "cert show": cert_show,
         "cert reload": cert_reload,
         "drain": ending.drain,

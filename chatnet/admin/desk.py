@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from twisted.logger import Logger
 
 from chatnet.admin.calls import Row
+from chatnet.admin.grammar import Given, Kind, Verb
 from chatnet.admin.operator import Operator
 from chatnet.admin.tables import lines_of
-from chatnet.admin.verbs import Given, Kind, Verb, help_on, help_text, understand
+from chatnet.admin.verbs import help_on, help_text, understand
 from chatnet.core import commands as c, staff as rules, terms as rooms
 from chatnet.core.events import Acted
 from chatnet.core.names import STAFF
 from chatnet.core.plain import plain
-from chatnet.core.refusals import Malformed, NoSuchRoom, NotAllowed, TooLong
+from chatnet.core.refusals import Malformed, NoSuchRoom, NotAllowed, TooLong, Unavailable
 from chatnet.core.room import Actor
 from chatnet.interfaces import Runs
 from chatnet.server import errands, staff
 from chatnet.server.audience import Audience
 from chatnet.server.factory import ChatFactory
 from chatnet.server.host import Host
+from chatnet.settings import Settings
 from chatnet.wires.certificates import Certificates
 
 MOST_LINES = 100  # of an answer in the chat
@@ -44,7 +47,9 @@ class Building:
     began: float  # in UTC seconds since the epoch
     stop: Callable[[], object]
     lock_up: Callable[[], object]  # lets nobody in any more
-    check: Callable[[], Sequence[str]]  # what is wrong with the configuration, or new in it
+    # The settings that a start would have now; None, and what is wrong with them.
+    again: Callable[[], tuple[Settings | None, Sequence[str]]]
+    spawn: Callable[..., object] | None = None  # starts a process, as a reactor does
 
     @property
     def host(self) -> Host:
@@ -109,7 +114,11 @@ class Desk:
         if words[:1] == ["help"]:
             return help_on(words[1:]) if words[1:] else help_text()
         verb, given = understand(words)
-        if verb.name == "watch" or any(one.kind is Kind.SECRET for one in verb.arguments):
+        if (
+            verb.name == "watch"
+            or verb.long
+            or any(one.kind is Kind.SECRET for one in verb.arguments)
+        ):
             raise NotAllowed(f"{verb.name} is for the console: python -m chatnet.admin")
         operator = Operator(self.host, id, actor.name, actor.rank, actor.address)
         answer = await self.do(operator, verb, given)
@@ -153,10 +162,23 @@ class Desk:
             raise NoSuchRoom(f"There is no room called {name}. rooms lists them.")
         return audience
 
-    async def _tell(self, operator: Operator, command: c.Whisper | c.Announce) -> Answer:
+    async def note(self, act: Acted) -> None:
+        """Put ``act`` into the staff's log; it is done, also where that cannot be stored."""
+        with suppress(Unavailable):
+            await self.host.network.note([act])
+
+    def check_length(self, body: str) -> None:
+        """See that ``body`` is no longer than what others say.
+
+        Raises:
+            TooLong: it is.
+        """
         most = self.host.settings.max_message
-        if most and len(command.body.encode()) > most:
+        if most and len(body.encode()) > most:
             raise TooLong(f"A message has at most {most:,} bytes here. It was not sent.")
+
+    async def _tell(self, operator: Operator, command: c.Whisper | c.Announce) -> Answer:
+        self.check_length(command.body)
         keys, events, reply = await errands.address(self.host, operator, command)
         await self.host.network.tell(operator, keys, events, None)
         return Answer(getattr(reply, "text", "") or "Done: it is told.")

@@ -13,10 +13,11 @@ from time import monotonic
 from chatnet import __version__
 from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.grammar import Given, Value
 from chatnet.admin.looks import every_room
 from chatnet.admin.operator import Operator
 from chatnet.admin.places import LAST_BACKUP
-from chatnet.admin.verbs import Given
+from chatnet.core.dials import LEVEL, LIMIT, MOTD, REGISTRATION
 from chatnet.core.names import fold
 from chatnet.wires.oneport import Speech
 
@@ -41,7 +42,7 @@ async def status(desk: Desk, operator: Operator, given: Given) -> Answer:
         )] += 1  # fmt: skip
         doors["tls"] += door.encrypted or door.inside is not None
     rooms = [key for key in network.audiences if key[0] not in "@*"]
-    row: dict[str, str | int | float | bool] = {
+    row: dict[str, Value] = {
         "name": settings.name,
         "version": __version__,
         "uptime": now - building.began,
@@ -55,9 +56,27 @@ async def status(desk: Desk, operator: Operator, given: Given) -> Answer:
         "journal": settings.journal.partition(":")[0],
         "data": settings.data if settings.store != "memory:" else "",
     }
+    row |= _set(desk)
     if building.certificates is not None:
         row["certificate"] = building.certificates.expires.timestamp()
     return Answer("", [row])
+
+
+def _set(desk: Desk) -> Row:
+    """Return what holds for all, and where it comes from."""
+    dials, host = desk.host.dials, desk.host
+    limits = [
+        f"{entry.name}={value} ({source})"
+        for entry, value in host.defence.limits.all()
+        if (source := dials.source(f"{LIMIT} {entry.name}")) != "default"
+    ]
+    level = dials.source(LEVEL)
+    return {
+        "registration": f"{host.invitations.registration.value} ({dials.source(REGISTRATION)})",
+        "level": f"{host.defence.levels.level} ({'by itself' if level == 'default' else level})",
+        "motd": dials.source(MOTD) if dials.motd else "none",
+        "limits": ", ".join(limits) or "default",
+    }
 
 
 async def usage(desk: Desk, operator: Operator, given: Given) -> Answer:

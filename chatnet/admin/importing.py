@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from math import isfinite
 
 from chatnet.admin.calling import Calls
-from chatnet.admin.verbs import VERBS, Given, Value, Verb
+from chatnet.admin.grammar import Given, Value, Verb
+from chatnet.admin.verbs import VERBS
 from chatnet.core import commands as c, staff
 from chatnet.core.office import Office, spell
 from chatnet.core.refusals import Malformed, Refused

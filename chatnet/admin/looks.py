@@ -10,11 +10,11 @@ from math import isfinite
 
 from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.grammar import Given
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import Given
 from chatnet.core import rules
 from chatnet.core.events import Acted
-from chatnet.core.names import fold, person_name
+from chatnet.core.names import OPERATOR, fold, known_name, person_name
 from chatnet.core.refusals import BadName, Malformed, NoSuchPerson, Refused
 from chatnet.core.roles import RIGHTS, Role, outranks, permits
 from chatnet.core.room import Actor, RoomState, Sanction
@@ -114,7 +114,8 @@ async def info(desk: Desk, operator: Operator, given: Given) -> Answer:
 async def account_row(desk: Desk, who: str) -> Row | None:
     """Return what is known of the account called ``who``."""
     try:
-        account = await desk.host.accounts.find(person_name(who))
+        name = known_name(who) if fold(who) == OPERATOR else person_name(who)  # an old one's
+        account = await desk.host.accounts.find(name)
     except BadName:
         return None
     if account is None or account.key != fold(who):
@@ -283,7 +284,7 @@ async def why(desk: Desk, operator: Operator, given: Given) -> Answer:
     state, now = audience.room.decided, desk.host.clock.seconds()
     role, right = rules.role_of(state, actor, now), RIGHTS[verb]
     allowed, because = permits(verb, role, actor.registered, actor.rank), ""
-    if outranks(verb, actor.rank):
+    if allowed and outranks(verb, actor.rank):
         because = f"{actor.name} is {actor.rank.name.lower()} of the server, which is enough"
     elif allowed:
         because = f"it takes the role {_spell(right.role)}, and {actor.name} has {_spell(role)}"

@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from chatnet.admin import importing
 from chatnet.admin.calling import Calls, Told, Unreachable
 from chatnet.admin.commandline import USAGE, secret
+from chatnet.admin.grammar import Given, Kind, Verb
 from chatnet.admin.tables import Shown, cell, lines_of
-from chatnet.admin.verbs import Given, Kind, Verb
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Refused
 
@@ -96,7 +96,7 @@ def happening(row: Shown) -> str:
     """Return what happened as a line."""
     time = cell("at", row.get("at", 0.0))[-5:]
     level = str(row.get("level", "info"))
-    mark = "" if level == "info" else f"{level}: "
+    mark = "" if level in ("info", "progress") else f"{level}: "
     return plain(f"{time} {mark}{row.get('text', '')}")
 
 

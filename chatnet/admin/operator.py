@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -41,6 +41,7 @@ class Operator:
         self.ignored: set[str] = set()
         self.since = self.heard_at = host.clock.seconds()
         self._host = host
+        self.hear: Callable[[str], object] = lambda _: None  # is told how far something is
 
     def be(self, rank: Rank) -> None:
         """Have ``rank`` from now on."""
@@ -82,7 +83,8 @@ class Operator:
         """Have no wire to close."""
 
     def tell(self, text: str) -> None:
-        """Be told nothing but answers."""
+        """Be told how far something is that takes long."""
+        self.hear(text)
 
     def leave_for_good(self, words: str, code: str, of_own_accord: bool = True) -> None:
         """It is no device, and stays."""

@@ -32,7 +32,8 @@ class _Task(StoreOptions):
         """Parse; anything wrong is one line on standard error and exit status 2."""
         words = list(options or ())
         try:
-            self.read_config(words)
+            for fault in self.read_config(words):
+                refuse(fault)
             super().parseOptions(words)
         except usage.UsageError as error:
             refuse(str(error))

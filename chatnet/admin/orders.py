@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.grammar import Given
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import Given
 from chatnet.core import commands as c
 from chatnet.core.addresses import network_of, party_network
 from chatnet.core.events import Acted, Entry

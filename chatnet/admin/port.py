@@ -12,10 +12,11 @@ from twisted.logger import Logger
 from twisted.protocols import amp
 from twisted.python.failure import Failure
 
-from chatnet.admin.calls import COMMANDS, Login, More, packed, page
+from chatnet.admin.calls import COMMANDS, Happened, Login, More, packed, page
 from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.grammar import Given, Verb
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import ALL_VERBS, VERBS, Given, Verb
+from chatnet.admin.verbs import ALL_VERBS, VERBS
 from chatnet.admin.watching import Watch
 from chatnet.core.names import LONGEST, OPERATOR, person_name
 from chatnet.core.plain import plain
@@ -229,6 +230,7 @@ class Port(amp.AMP):
         rank = self._refreshed()
         if self._operator.actor.key != OPERATOR:
             self._check_in(self._operator)
+        self._operator.hear = self._pass_on
         given = Given({name: value for name, value in values.items() if value is not None})
         if verb.name == "watch":
             if rank < verb.rank:
@@ -247,10 +249,20 @@ class Port(amp.AMP):
     def _may_watch(self) -> bool:
         return self._refreshed() >= VERBS["watch"].rank
 
+    def _pass_on(self, text: str) -> None:
+        """Tell the operator how far something is."""
+        row = packed({"at": self._desk.host.clock.seconds(), "level": "progress", "text": text})
+        sent = self.callRemote(Happened, rows=[row])
+        if sent is not None:
+            sent.addErrback(lambda _: None)
+
     def _follow(self, on: bool) -> str:
         """Begin to tell what happens, or end it; return what to say."""
         if on:
-            self._watch = self._watch or Watch(self, self._desk.host.clock, self._may_watch)
+            dials = self._desk.host.dials
+            self._watch = self._watch or Watch(
+                self, self._desk.host.clock, self._may_watch, dials.keeps
+            )
             return "You see what happens from now on."
         if self._watch is not None:
             self._watch.stop()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk
+from chatnet.admin.grammar import Given
 from chatnet.admin.operator import Operator
-from chatnet.admin.verbs import Given
 from chatnet.core import commands as c, events as e
 from chatnet.core.directory import VERBS
 from chatnet.core.durations import spell_span

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chatnet.admin.verbs import Value
+from chatnet.admin.grammar import Value
 from chatnet.core.plain import plain
 
 WIDTH = 80  # columns, where nobody says how many there are
@@ -25,7 +25,8 @@ def lines_of(
     """Return an answer as lines of at most ``columns``; ``upright``, with one for each value."""
     lines: list[str] = []
     if upright:
-        lines = [line for row in rows for line in _upright(row, columns)]
+        shown = [row for row in rows if not (said and _is_place(row))]
+        lines = [line for row in shown for line in _upright(row, columns)]
         rows = ()
     alike: list[Shown] = []
     for row in rows:  # those of one kind after each other are one table
@@ -67,14 +68,15 @@ def _upright(row: Shown, columns: int) -> list[str]:
     wide = max(map(len, row))
     lines = []
     for name, value in row.items():
-        text, label = cell(name, value), f"{name:{wide}}  "
-        room = max(_NARROW, columns - wide - 2)
-        while True:
-            part = cut(text, room)
-            lines.append(f"{label}{part}".rstrip())
-            text, label = text[len(part) :], " " * (wide + 2)
-            if not text:
-                break
+        label, room = f"{name:{wide}}  ", max(_NARROW, columns - wide - 2)
+        for line in value.split("\n") if isinstance(value, str) else (value,):
+            text = cell(name, line)
+            while True:
+                part = cut(text, room)
+                lines.append(f"{label}{part}".rstrip())
+                text, label = text[len(part) :], " " * (wide + 2)
+                if not text:
+                    break
     return lines
 
 

@@ -6,194 +6,15 @@ A verb becomes an ordinary command, or, without ``asks``, is answered by ``chatn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from difflib import get_close_matches
-from enum import Enum
 from textwrap import wrap
 
+from chatnet.admin.grammar import Argument, Given, Kind, Verb
 from chatnet.core import commands as c
-from chatnet.core.durations import parse_duration
+from chatnet.core.dials import LOG_LEVELS
 from chatnet.core.refusals import Malformed
 from chatnet.core.roles import Rank
-
-LONGEST_SPAN = 10**10  # seconds
-LARGEST_NUMBER = 10**15
-LONGEST_WORD = 4000  # characters of what is no text
-
-Value = str | int | float | bool
-Asked = (
-    c.Moderation | c.Delete | c.Governing | c.Purge | c.Whisper | c.Announce
-)  # what a verb may become
-
-
-class Kind(Enum):
-    """What an argument is: how it is read, and what completes it."""
-
-    WORD = "word"
-    PERSON = "person"
-    ROOM = "room"
-    TEXT = "text"  # all the rest of the line, if it is not an option's
-    SECRET = "secret"  # noqa: S105 -- a password: asked for where it is missing
-    MESSAGE = "message"  # ROOM/SEQ
-    SPAN = "span"  # a length of time, in seconds
-    NUMBER = "number"
-    FLAG = "flag"
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One thing that a verb takes, by its place or, with an ``option``, as ``--option VALUE``."""
-
-    name: str
-    kind: Kind = Kind.WORD
-    optional: bool = False
-    option: str = ""
-    choices: tuple[str, ...] = ()
-
-    @property
-    def usage(self) -> str:
-        """How it is written."""
-        shown = "|".join(self.choices) or self.name.upper()
-        shown = {Kind.MESSAGE: "ROOM/NUMBER", Kind.SPAN: "DURATION"}.get(self.kind, shown)
-        if self.option:
-            shown = f"--{self.option}" + ("" if self.kind is Kind.FLAG else f" {shown}")
-        return f"[{shown}]" if self.optional or self.option else shown
-
-    def check(self, value: Value) -> None:
-        """See that ``value``, which came from elsewhere, may stand here.
-
-        Raises:
-            Malformed: it may not.
-        """
-        if self.choices and value not in self.choices:
-            raise Malformed(f"{self.name} is {' or '.join(self.choices)}.")
-        match self.kind:
-            case Kind.SPAN if not 0 <= float(value) <= LONGEST_SPAN:
-                raise Malformed(f"{self.name} is 0 to {LONGEST_SPAN:,} seconds.")
-            case Kind.NUMBER if not 0 <= int(value) <= LARGEST_NUMBER:
-                raise Malformed(f"{self.name} is 0 to {LARGEST_NUMBER:,}.")
-            case Kind.WORD | Kind.PERSON | Kind.ROOM | Kind.MESSAGE:
-                if len(str(value)) > LONGEST_WORD:
-                    raise Malformed(f"{self.name} has at most {LONGEST_WORD:,} characters.")
-
-
-class Given:
-    """What a verb was given."""
-
-    def __init__(self, values: Mapping[str, Value]) -> None:
-        self.values = dict(values)
-
-    def text(self, name: str) -> str:
-        """Return the words ``name``; none if they were not given."""
-        return str(self.values.get(name, ""))
-
-    def number(self, name: str, otherwise: int = 0) -> int:
-        """Return the number ``name``."""
-        return int(self.values.get(name, otherwise))
-
-    def seconds(self, name: str = "seconds") -> float:
-        """Return the length of time ``name``."""
-        return float(self.values.get(name, 0.0))
-
-    def switch(self, name: str) -> float:
-        """Return ``name`` as a number: on is 1, off is 0, anything else a length of time.
-
-        Raises:
-            Malformed: it is none of these.
-        """
-        word = self.text(name).lower()
-        seconds = {"on": 1, "off": 0, "0": 0}.get(word, parse_duration(word))
-        if seconds is None:
-            raise Malformed(f"{name} is on, off, or like 10s, not {word}")
-        return float(seconds)
-
-    def flag(self, name: str) -> bool:
-        """Return whether ``name`` was said."""
-        return bool(self.values.get(name, False))
-
-    def message(self, name: str) -> tuple[str, int]:
-        """Return the room and the seq that ``name`` means.
-
-        Raises:
-            Malformed: it is not written like ``tea/42``.
-        """
-        room, slash, seq = self.text(name).rpartition("/")
-        seq = seq.removeprefix("#")
-        if not (slash and room and seq.isascii() and seq.isdigit() and len(seq) < 16):
-            raise Malformed(f"A message is written ROOM/NUMBER, like tea/42, not {self.text(name)}")
-        return room, int(seq)
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One thing that an operator can do."""
-
-    name: str
-    group: str
-    about: str
-    arguments: tuple[Argument, ...] = ()
-    rank: Rank = Rank.MODERATOR  # at least
-    asks: Callable[[Given], Asked] | None = None
-    writes: bool = False
-    upright: bool = False  # its answer is a row of which each value is a line
-
-    @property
-    def usage(self) -> str:
-        """How it is written."""
-        return " ".join([self.name, *(argument.usage for argument in self.arguments)])
-
-    def understand(self, words: Sequence[str]) -> Given:
-        """Return what ``words`` say that follow the verb's name.
-
-        Raises:
-            Malformed: that is not how it is used.
-        """
-        values: dict[str, Value] = {}
-        places = [argument for argument in self.arguments if not argument.option]
-        left = list(words)
-        while left:
-            word = left.pop(0)
-            option, equals, value = word.partition("=")
-            named = next(
-                (a for a in self.arguments if a.option and f"--{a.option}" == option), None
-            )
-            if named is not None:
-                if named.kind is Kind.FLAG:
-                    values[named.name] = True
-                    continue
-                if not equals and not left:
-                    raise Malformed(f"{option} takes a value: {self.usage}")
-                values[named.name] = self._value(named, value if equals else left.pop(0))
-            elif word.startswith("--") and len(word) > 2:
-                raise Malformed(f"{self.name} has no option {option}: {self.usage}")
-            elif not places:
-                raise Malformed(f"That is more than {self.name} takes: {self.usage}")
-            elif places[0].kind is Kind.TEXT:
-                text = values.get(places[0].name, "")
-                values[places[0].name] = f"{text} {word}".strip()
-            else:
-                argument = places.pop(0)
-                values[argument.name] = self._value(argument, word)
-        for argument in self.arguments:
-            if argument.name not in values and not (argument.optional or argument.option):
-                raise Malformed(f"Use it like this: {self.usage}")
-        return Given(values)
-
-    def _value(self, argument: Argument, word: str) -> Value:
-        if argument.choices and word not in argument.choices:
-            raise Malformed(f"{argument.name} is {' or '.join(argument.choices)}, not {word}")
-        if argument.kind is Kind.NUMBER:
-            if not (word.isascii() and word.isdigit() and len(word) < 16):
-                raise Malformed(f"{argument.name} is a number, not {word}: {self.usage}")
-            return int(word)
-        if argument.kind is Kind.SPAN:
-            seconds = int(word) if word.isascii() and word.isdigit() else parse_duration(word)
-            if seconds is None or seconds > LONGEST_SPAN:
-                raise Malformed(f"{argument.name} is like 90s, 10m, 2h or 7d, not {word}")
-            return float(seconds)
-        return word
-
 
 _WHO = Argument("who", Kind.PERSON)
 _ROOM = Argument("room", Kind.ROOM)
@@ -202,6 +23,7 @@ _REASON = Argument("reason", Kind.WORD, option="reason")
 _FOR = Argument("seconds", Kind.SPAN, option="for")
 _KIND = Argument("kind", option="kind", choices=("account", "name", "address"))
 _TEXT = Argument("text", Kind.TEXT)
+_DRY = Argument("dry", Kind.FLAG, option="dry-run")
 _LIMIT = Argument("limit", Kind.NUMBER, option="limit")
 _DRY = Argument("dry", Kind.FLAG, option="dry-run")
 
@@ -333,14 +155,32 @@ ROOMS = (
 TALKING = (
     Verb("say", "Talking", "say something in a room", (_ROOM, _TEXT), writes=True),
     Verb("tell", "Talking", "tell somebody alone, now or at the next login", (_WHO, _TEXT),
-         writes=True, asks=lambda g: c.Whisper(g.text("who"), g.text("text"))),
-    Verb("shout", "Talking", "tell everyone on the server", (_TEXT,), rank=Rank.ADMIN, writes=True,
-         asks=lambda g: c.Announce(g.text("text"))),
-    Verb("motd", "Talking", "show what everyone is told who connects", upright=True),
+         writes=True),
+    Verb("shout", "Talking", "tell everyone on the server", (_TEXT,), rank=Rank.ADMIN, writes=True),
+    Verb("motd", "Talking", "show, or set, what everyone is told who connects; \\n in TEXT begins a"
+         " line. --clear: nothing; --reset: what the server was started with. To set it takes the"
+         " rank of admin",
+         (Argument("text", Kind.TEXT, optional=True),
+          Argument("clear", Kind.FLAG, option="clear"),
+          Argument("reset", Kind.FLAG, option="reset"), _FOR, _REASON, _DRY), writes=True,
+         upright=True),
 )  # fmt: skip
 
 SERVER = (
-    Verb("config check", "Server", "read the configuration file as a start would"),
+    Verb("config check", "Server", "read the configuration as a start would: what is wrong with it,"
+         " what would change, and what takes a restart"),
+    Verb("config reload", "Server", "take up what changed in the configuration, as SIGHUP does; if"
+         " anything is wrong with it, nothing", (_DRY,), Rank.OWNER, writes=True),
+    Verb("log level", "Server", "show, or set, what the log keeps: of NAMESPACE, like"
+         " chatnet.server, or of all; for good, or --for 10m; --reset: as it was started",
+         (Argument("to", optional=True, choices=LOG_LEVELS),
+          Argument("namespace", optional=True), _FOR, Argument("reset", Kind.FLAG,
+          option="reset"), _DRY), Rank.ADMIN, writes=True),
+    Verb("backup", "Server", "write all that is kept to PATH on the server's machine, a new file",
+         (Argument("path"),), Rank.OWNER, writes=True, long=True),
+    Verb("verify", "Server", "find what is lost, changed or moved in what is kept or, with PATH, in"
+         " a backup on the server's machine",
+         (Argument("path", optional=True),), Rank.OWNER, writes=True, long=True),
     Verb("cert show", "Server", "the TLS certificate: names, fingerprint, expiry",
          upright=True),
     Verb("cert reload", "Server", "look at the certificate's files now", rank=Rank.ADMIN,
@@ -358,11 +198,14 @@ SERVER = (
 DEFENCE = (
     Verb("limit get", "Defence", "what one person and one address may do",
          (Argument("name", optional=True),)),
-    Verb("limit set", "Defence", "change that until the server stops; none is no limit",
-         (Argument("name"), Argument("value")), Rank.ADMIN, writes=True),
+    Verb("limit set", "Defence", "change that, for good or --for 10m; none is no limit",
+         (Argument("name"), Argument("value"), _FOR, _REASON, _DRY), Rank.ADMIN, writes=True),
+    Verb("limit reset", "Defence", "let a limit be again what the server was started with",
+         (Argument("name"), _REASON, _DRY), Rank.ADMIN, writes=True),
     Verb("registration", "Defence", "whether people can make accounts: all, who has an invitation,"
-         " or nobody", (Argument("to", optional=True, choices=("open", "invite", "closed")),),
-         Rank.ADMIN, writes=True),
+         " or nobody; for good or --for 1h; reset: as the server was started",
+         (Argument("to", optional=True, choices=("open", "invite", "closed", "reset")), _FOR,
+          _REASON, _DRY), Rank.ADMIN, writes=True),
     Verb("invite new", "Defence", "make an invitation: for one account, or --uses 5; for good, or"
          " --for 7d", (Argument("uses", Kind.NUMBER, option="uses"), _FOR,
          Argument("note", option="note")), Rank.ADMIN, writes=True),
@@ -372,8 +215,8 @@ DEFENCE = (
          (Argument("id"),), Rank.ADMIN, writes=True),
     Verb("level", "Defence", "how careful the server is with those who are new: 0 to 4, for good"
          " or --for 1h; auto: as many as come",
-         (Argument("to", optional=True, choices=("0", "1", "2", "3", "4", "auto")), _FOR),
-         Rank.ADMIN, writes=True),
+         (Argument("to", optional=True, choices=("0", "1", "2", "3", "4", "auto")), _FOR, _REASON,
+          _DRY), Rank.ADMIN, writes=True),
 )  # fmt: skip
 
 ALL_VERBS = (*LOOK, *PEOPLE, *ROOMS, *TALKING, *DEFENCE, *SERVER)

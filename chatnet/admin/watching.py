@@ -32,9 +32,16 @@ class Caller(Protocol):
 class Watch:
     """Passes on what is logged, a page at a time; what is too much is counted."""
 
-    def __init__(self, caller: Caller, clock: IReactorTime, may: Callable[[], bool]) -> None:
-        """Tell ``caller`` as long as it ``may`` know."""
+    def __init__(
+        self,
+        caller: Caller,
+        clock: IReactorTime,
+        may: Callable[[], bool],
+        keeps: Callable[[LogEvent], bool],
+    ) -> None:
+        """Tell ``caller``, as long as it ``may`` know, of what the log ``keeps``."""
         self._may = may
+        self._keeps = keeps
         self._caller = caller
         self._clock = clock
         self._waiting: deque[str] = deque()
@@ -51,6 +58,8 @@ class Watch:
         """Note that something was logged."""
         namespace = str(event.get("log_namespace", ""))
         if not namespace.startswith("chatnet.") or namespace == "chatnet.transcript":
+            return
+        if not self._keeps(event):
             return
         if len(self._waiting) >= MOST_WAITING:
             self._missed += 1

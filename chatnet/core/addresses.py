@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -117,6 +118,15 @@ class Networks:
         except ValueError:
             return False
         return any(ip in net for net in self._nets if net.version == ip.version)
+
+
+Named = Callable[[], Networks]  # those that the operator names at this moment
+
+
+@lru_cache(maxsize=16)
+def networks(written: tuple[str, ...]) -> Networks:
+    """Return those that are ``written``, which make sense."""
+    return Networks(written)
 
 
 def bare_address(written: str) -> str:

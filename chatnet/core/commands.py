@@ -527,6 +527,24 @@ class Unexempt:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerSet:
+    """Let ``what``, as ``dials`` names it, be ``value`` for ``seconds`` (0: for good)."""
+
+    what: str
+    value: str
+    seconds: float = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUnset:
+    """Let ``what`` be again as the server was started."""
+
+    what: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Purge:
     """Delete what ``who`` said in the last ``seconds`` in ``room``, or in all of them: ``*``."""
 
@@ -626,7 +644,9 @@ RoomCommand = (
     # decided by the rules; changes a room's log
     Say | Seal | Roll | Join | Leave | Delete | Encrypt | Moderation
 )  # fmt: skip
-Governing = SetRank | ServerBan | ServerUnban | Exempt | Unexempt  # changes the staff's log
+Governing = (  # changes the staff's log
+    SetRank | ServerBan | ServerUnban | Exempt | Unexempt | ServerSet | ServerUnset
+)
 StaffCommand = Governing | Purge
 Telling = Whisper | SealWhisper | Announce  # changes the log of a person, or of everybody
 RoomQuery = ListMembers | ListBans | ShowTopic | History

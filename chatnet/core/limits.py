@@ -191,8 +191,17 @@ def parse_change(text: str) -> tuple[str, str]:
     if not equals:
         raise ValueError(f"a limit is written NAME=VALUE, not {text}")
     if (name, value) != ("all", NONE):
-        _parse(_entry(name), value)
+        check_limit(name, value)
     return name, value
+
+
+def check_limit(name: str, value: str) -> None:
+    """See that the limit ``name`` may be ``value``.
+
+    Raises:
+        ValueError: not so; the sentence says why.
+    """
+    _parse(_entry(name), value)
 
 
 def _entry(name: str) -> Entry:

@@ -94,6 +94,11 @@ def person_name(text: str) -> Name:
         BadName: it is too short or long, or holds what a name may not hold.
     """
     name = _checked(text, "name", SHORTEST_PERSON, LONGEST_PERSON)
+    if name.claims & _operators():
+        raise BadName(
+            f"{name.text} is no account's name: it is, or looks like, what whoever runs this server"
+            " is called. Please choose another one."
+        )
     if name.claims & _reserved():
         raise BadName(f"The name {name.text} is reserved. Please choose another one.")
     if any(claim.startswith((GUEST, skeleton(GUEST))) for claim in name.claims):
@@ -143,6 +148,11 @@ def known_name(text: str) -> Name:
     """Return ``text``, which was taken for a name before, as one."""
     key = fold(text)
     return Name(text, key, frozenset((key, skeleton(text), skeleton(key))))
+
+
+@cache
+def _operators() -> frozenset[str]:
+    return frozenset((OPERATOR, skeleton(OPERATOR)))
 
 
 @cache

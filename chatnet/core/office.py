@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, field, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from chatnet.core import directory
 from chatnet.core.addresses import around, network_of, party_network, spell_network
 from chatnet.core.events import Acted
 from chatnet.core.names import GUEST, fold, skeleton
 from chatnet.core.roles import Rank
+
+Passing = TypeVar("Passing", "Measure", "Setting")  # what ends
 
 MOST_MEASURES = 5000  # bans, and exemptions from bans, that hold on one server
 KINDS = ("account", "name", "address")
@@ -59,6 +61,25 @@ class Invitation:
         return self.uses > 0 and (not self.until or now < self.until)
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Staff let ``what``, as ``dials`` names it, be ``value`` until ``until``.
+
+    That is in UTC seconds since the epoch; 0: for good. ``id`` is the seq of its entry in the
+    staff's log.
+    """
+
+    id: int
+    what: str
+    value: str
+    by: str
+    until: float = 0.0
+
+    def holds(self, now: float) -> bool:
+        """Return whether it is so at ``now``."""
+        return not self.until or now < self.until
+
+
 @dataclass(slots=True)
 class Office:
     """What is so on the server; a pure function of the staff's log.
@@ -67,7 +88,8 @@ class Office:
     key, with its name; who is not among them is a user. ``bans`` and ``exempt`` are by kind and
     what, with a space between. ``rooms`` is what they are called, and which are deleted. ``codes``
     are what an account's password can be changed with, by its key: until when that is so, and the
-    code's verifier.
+    code's verifier. ``settings`` are by what is set for good, ``passing`` by what is set for a
+    while, and goes before those.
     """
 
     acts: int = 0
@@ -81,6 +103,8 @@ class Office:
     )
     _patterns: tuple[Measure, ...] = field(default=(), compare=False)  # the bans of names
     invitations: dict[str, Invitation] = field(default_factory=dict)  # by their digests
+    settings: dict[str, Setting] = field(default_factory=dict)
+    passing: dict[str, Setting] = field(default_factory=dict)
     rooms: directory.Directory = field(default_factory=directory.Directory)
 
     def evolve(self, event: Acted) -> None:
@@ -103,6 +127,13 @@ class Office:
                 )
                 _hold(self.bans if event.verb == "ban" else self.exempt, event.whom, measure)
                 self._look(measure)
+            case "set":
+                setting = Setting(self.acts, event.whom, event.to, event.by, event.until)
+                self.passing.pop(event.whom, None)
+                _hold(self.passing if event.until else self.settings, event.whom, setting)
+            case "unset":
+                self.passing.pop(event.whom, None)
+                self.settings.pop(event.whom, None)
             case "reset-code":
                 self.codes[fold(event.whom)] = (event.until, event.was)
             case "passwd":
@@ -136,6 +167,8 @@ class Office:
             self._widths,
             self._patterns,
             dict(self.invitations),
+            dict(self.settings),
+            dict(self.passing),
             self.rooms.copy(),
         )
 
@@ -154,6 +187,7 @@ class Office:
             "exempt": [astuple(measure) for measure in self.exempt.values()],
             "invitations": [astuple(one) for one in self.invitations.values()],
             "codes": self.codes,
+            "settings": [astuple(one) for one in (*self.settings.values(), *self.passing.values())],
             "rooms": self.rooms.told(),
         }
 
@@ -173,12 +207,25 @@ class Office:
         office._patterns = office._names()
         invitations = [Invitation(*values) for values in told.get("invitations", ())]
         office.invitations = {one.digest: one for one in invitations}
+        for setting in (Setting(*values) for values in told.get("settings", ())):
+            (office.passing if setting.until else office.settings)[setting.what] = setting
         office.rooms = directory.Directory.of(told.get("rooms", []))
         return office
 
     def rank(self, key: str) -> Rank:
         """Return the rank of the account ``key``."""
         return self.ranks[key][1] if key in self.ranks else Rank.USER
+
+    def setting(self, what: str, now: float) -> Setting | None:
+        """Return what staff set ``what`` to at ``now``; None if it did not."""
+        passing = self.passing.get(what)
+        return passing if passing is not None and passing.holds(now) else self.settings.get(what)
+
+    def turned(self, kind: str, now: float) -> list[Setting]:
+        """Return all that staff set at ``now`` whose name begins with the word ``kind``."""
+        names = sorted({*self.settings, *self.passing})
+        found = (self.setting(what, now) for what in names if what.partition(" ")[0] == kind)
+        return [one for one in found if one is not None]
 
     def code(self, key: str, now: float) -> str:
         """Return the verifier of the code that holds for the account ``key``; empty if none."""
@@ -292,7 +339,7 @@ def _first(held: dict[str, Measure], places: Iterable[str], now: float) -> Measu
     return next((measure for measure in found if measure and measure.holds(now)), None)
 
 
-def _hold(held: dict[str, Measure], place: str, measure: Measure) -> None:
+def _hold(held: dict[str, Passing], place: str, measure: Passing) -> None:
     """Add ``measure``; of too many, that is forgotten that ends first: it ended already."""
     held.pop(place, None)
     held[place] = measure

@@ -34,12 +34,14 @@ class Right:
     """What a verb takes: a role in its room, and an account (None: with or without).
 
     Or a rank: staff from that ``rank`` on may do it in any room, without being in it (None: no
-    rank is enough). What is for staff alone takes no ``role``.
+    rank is enough). What is for staff alone takes no ``role``. Where ``bound``, a ban or a mute in
+    the room holds against staff as well.
     """
 
     role: Role | None = Role.BANNED
     account: bool | None = None
     rank: Rank | None = None
+    bound: bool = False
 
 
 _ANYONE = Right()
@@ -75,7 +77,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.History: _LISTENER,
     c.Find: _LISTENER,
     c.Delete: Right(Role.MUTED, rank=Rank.MODERATOR),  # of what others said: see rules.decide
-    c.Say: _MEMBER,
+    c.Say: Right(Role.MEMBER, rank=Rank.MODERATOR, bound=True),
     c.Typing: _MEMBER,
     c.Roll: _MEMBER,
     c.Encrypt: Right(Role.MODERATOR),  # of the room, and nobody from outside
@@ -115,6 +117,8 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.ServerUnban: _MODERATORS,
     c.Exempt: _ADMINS,
     c.Unexempt: _ADMINS,
+    c.ServerSet: _ADMINS,
+    c.ServerUnset: _ADMINS,
     c.Purge: _MODERATORS,
     c.Operate: _MODERATORS,  # and what its verb takes: see admin.verbs
 }
@@ -127,7 +131,7 @@ def permits(verb: type[c.Command], role: Role, registered: bool, rank: Rank = Ra
     that are about no room ignore ``role``.
     """
     right = RIGHTS[verb]
-    if outranks(verb, rank):
+    if outranks(verb, rank) and not (right.bound and role in (Role.BANNED, Role.MUTED)):
         return True
     return right.role is not None and role >= right.role and right.account in (None, registered)
 

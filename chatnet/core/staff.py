@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
-from chatnet.core import commands as c, directory, events as e
+from chatnet.core import commands as c, dials, directory, events as e
 from chatnet.core.addresses import network_of, party_of
 from chatnet.core.durations import spell_duration
 from chatnet.core.names import LONGEST, OPERATOR, fold
@@ -119,8 +119,23 @@ def decide(
             measure = _held(office.exempt, kind, what, "exempt", now)
             check_by(office, actor, measure.by)
             return [_lifted(actor, "unexempt", measure, reason)]
+        case c.ServerSet(what, value, seconds, reason):
+            value, was = dials.checked(what, value), _was(office, what, now)
+            until = now + seconds if seconds else 0.0
+            return [e.Acted(actor.name, "set", what, "", value, was, until, reason)]
+        case c.ServerUnset(what, reason):
+            was = _was(office, what, now)
+            if not was:
+                raise NotAllowed(f"Nobody set {what[:LONGEST]}: it is as the server was started.")
+            return [e.Acted(actor.name, "unset", what, was=was, reason=reason)]
         case _:
             assert_never(command)
+
+
+def _was(office: Office, what: str, now: float) -> str:
+    """Return what ``what`` is set to: until when, and the value; empty if nobody set it."""
+    held = office.setting(what, now)
+    return f"{held.until:.0f} {held.value}" if held is not None else ""
 
 
 def _rank(office: Office, actor: Actor, command: c.SetRank) -> e.Acted:
@@ -294,12 +309,25 @@ def _undo(act: e.Acted, now: float) -> c.Governing | None:
             return c.ServerUnban(kind, what)
         case "exempt":
             return c.Unexempt(kind, what)
+        case "set" | "unset":
+            return _turned_back(act, now)
         case "unban" if left >= 0:
             return c.ServerBan(kind, what, left, act.was, act.note)
         case "unexempt" if left >= 0:
             return c.Exempt(kind, what, left, act.was)
         case _:
             return None
+
+
+def _turned_back(act: e.Acted, now: float) -> c.ServerSet | c.ServerUnset | None:
+    """Return what lets be so again what was so before ``act`` set, or unset, something."""
+    if act.until and act.until <= now:
+        return None
+    until, _, value = act.was.partition(" ")
+    over = not until or 0 < float(until) <= now
+    if not over:
+        return c.ServerSet(act.whom, value, float(until) - now if float(until) else 0)
+    return c.ServerUnset(act.whom) if act.verb == "set" else None
 
 
 def _undo_in_room(act: e.Acted, now: float) -> c.Moderation | None:

@@ -80,10 +80,12 @@ def check_door(state: RoomState, actor: Actor) -> None:
 def check_voice(state: RoomState, role: Role) -> None:
     """See that someone of ``role``, who may speak, may do so here.
 
+    Who does not enter and may speak all the same is staff.
+
     Raises:
         Muted: only those with a voice may.
     """
-    if "announce-only" in state.settings and role < Role.VOICE:
+    if "announce-only" in state.settings and Role.OUTSIDER < role < Role.VOICE:
         raise Muted(f"In {state.name}, only those with a voice speak; /voice gives one.")
 
 
@@ -94,7 +96,7 @@ def check_pace(state: RoomState, role: Role, last: float, now: float) -> None:
         Muted: not yet; the sentence says when.
     """
     wait = last + state.settings.get("slow", 0.0) - now
-    if wait > 0 and role < Role.VOICE:
+    if wait > 0 and Role.OUTSIDER < role < Role.VOICE:
         slow = spell_duration(state.settings["slow"])
         raise Muted(
             f"In {state.name}, one speaks every {slow}. Say it again in {spell_duration(wait)}."

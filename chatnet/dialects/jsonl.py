@@ -56,8 +56,8 @@ VERBS: dict[str, type[c.Command]] = {
     "encrypt": c.Encrypt, "seal": c.Seal, "sealwhisper": c.SealWhisper, "device": c.BeDevice,
     "removedevice": c.RemoveDevice, "publish": c.PublishKeys, "devices": c.ListDevices,
     "claim": c.ClaimKey, "deliver": c.Deliver, "collected": c.Collected, "keep": c.KeepBackup,
-    "kept": c.ShowBackup, "exempt": c.Exempt, "unexempt": c.Unexempt, "purge": c.Purge,
-    "admin": c.Operate,
+    "kept": c.ShowBackup, "exempt": c.Exempt, "unexempt": c.Unexempt, "serverset": c.ServerSet,
+    "serverunset": c.ServerUnset, "purge": c.Purge, "admin": c.Operate,
 }  # fmt: skip
 # Fields that the server fills in:
 _SERVERS_OWN = frozenset(

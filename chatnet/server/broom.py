@@ -38,7 +38,7 @@ class Broom:
         self._rooms = rooms
         self._journal = journal
         self._clock = clock
-        self._seconds = seconds
+        self.seconds = seconds
         self._sweeps = count()
         self._sweeping = False
 
@@ -57,7 +57,7 @@ class Broom:
         if not asleep:
             return
         try:
-            async for key in self._journal.aged(self._seconds, self._clock.seconds()):
+            async for key in self._journal.aged(self.seconds, self._clock.seconds()):
                 if key not in self._rooms.audiences:
                     await self._clear(key, asleep=True)
                     self._rooms.let_go(key)
@@ -77,7 +77,7 @@ class Broom:
 
     async def _let_go(self, audience: Audience) -> None:
         room, log = audience.room, audience.room.log
-        kept = retention(self._seconds, room.state.retention)
+        kept = retention(self.seconds, room.state.retention)
         read = min(room.state.seen, log.head) if "/" in room.key else 0  # letters that were taken
         if not (kept or read > log.floor) or log.floor == log.head:
             return

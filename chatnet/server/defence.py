@@ -65,7 +65,7 @@ class Defence:
         """Let ``proxies``, networks, come as often as they like: they come for others."""
         self.limits = limits
         self.held = 0  # times that a connection was held back
-        self._proxies = Networks(proxies)
+        self.proxies = Networks(proxies)
         self.levels = Levels(clock, limits)
         self._clock = clock
         self._places: dict[str, Place] = {}
@@ -91,7 +91,7 @@ class Defence:
             Refused: it is not let in; it does not count.
         """
         now, party = self._clock.seconds(), party_of(address)
-        if not party or address in self._proxies:
+        if not party or address in self.proxies:
             return ""
         self._sweep(now)
         place, limits = self._place(party), self.limits
@@ -115,6 +115,10 @@ class Defence:
         place.here += 1
         place.refused = 0
         return party
+
+    def crowded(self, most: float) -> int:
+        """Return how many addresses have more than ``most`` connections here."""
+        return sum(place.here > most for place in self._places.values())
 
     def is_patient(self, address: str) -> bool:
         """Return whether a refusal is worth waiting for how ``address`` speaks."""

@@ -228,6 +228,8 @@ class ChatFactory(ServerFactory):
             wire, dialect, self.host, door.id, door.address, door.private, wishes, patience
         )
         self.sessions[door.id] = session
+        spoken = door.speaks.value if door.speaks else ""
+        self._log.debug("connection {id} speaks {spoken}", id=door.id, spoken=spoken)
         return session
 
     def _tell_staff(self, text: str) -> None:

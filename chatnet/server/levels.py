@@ -9,6 +9,7 @@ from math import inf
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from chatnet.core.dials import HIGHEST_LEVEL
 from chatnet.core.durations import spell_duration
 from chatnet.core.limits import Bucket, Limits
 from chatnet.core.refusals import Closed, NeedsAccount, Refused
@@ -44,7 +45,6 @@ LEVELS = (
         Closed("So many come at this moment that nobody else is let in. Please try in 10 minutes."),
     ),
 )
-HIGHEST = len(LEVELS) - 1
 
 
 class Levels:
@@ -71,21 +71,21 @@ class Levels:
             self._flood(now)
 
     def set(self, level: int | None, seconds: float = 0.0) -> None:
-        """Let ``level`` hold for ``seconds`` (0: for good), whatever comes; None: as it comes.
+        """Let ``level`` hold, whatever comes, for ``seconds`` (0: for good); None: as it comes.
+
+        Who sets it sees to it that it ends.
 
         Raises:
             ValueError: there is no such level.
         """
-        if level is not None and not 0 <= level <= HIGHEST:
-            raise ValueError(f"a level is 0 to {HIGHEST}")
+        if level is not None and not 0 <= level <= HIGHEST_LEVEL:
+            raise ValueError(f"a level is 0 to {HIGHEST_LEVEL}")
         self.stop()
         self._by_hand = level is not None
         span = f" for {spell_duration(seconds)}" if seconds else ""
         self._become(
             level or 0, f"was set by hand{span}" if self._by_hand else "is left to itself again"
         )
-        if self._by_hand and seconds:
-            self._timer = self._clock.callLater(seconds, self.set, None)
 
     def refuse(self, level: int) -> None:
         """See that what ``level`` puts an end to is allowed now.
@@ -107,7 +107,7 @@ class Levels:
         self._flooded_at = now
         if self._by_hand or now - self._risen_at < RISE_SECONDS:
             return
-        if self.level < min(self._limits.level.most, HIGHEST):
+        if self.level < min(self._limits.level.most, HIGHEST_LEVEL):
             self._risen_at = now
             self._become(self.level + 1, "rose, for very many come")
             self._look_later()

@@ -102,7 +102,10 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             | c.Delete() | c.Retain() | c.Encrypt()
         ):  # fmt: skip
             session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)
-        case c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt():
+        case (
+            c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt()
+            | c.ServerSet() | c.ServerUnset()
+        ):  # fmt: skip
             session.slowly(_govern(session, command, cid), cid)
         case c.Operate(words):
             session.slowly(_operate(session, words, cid), cid)

@@ -45,6 +45,10 @@ class Rooms:
         self._opening: dict[str, list[Deferred[Audience]]] = {}
         self._broom = Broom(self, journal, clock, retention)
 
+    def keep(self, seconds: float) -> None:
+        """Keep what is said for ``seconds`` from now on; 0: for good."""
+        self._broom.seconds = seconds
+
     def start(self, everybody: Room, staff: Room) -> None:
         """Begin: ``everybody`` is the log that all read, ``staff`` that of those in charge."""
         for room in (everybody, staff):

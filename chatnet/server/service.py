@@ -7,7 +7,7 @@ import resource
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from chatnet import __version__
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.server.factory import ChatFactory
+from chatnet.server.hangup import Hangup, Threads
 from chatnet.server.notify import Manager
 
 Door = tuple[str, IStreamServerEndpoint, IProtocolFactory]  # first how the operator wrote it
@@ -63,6 +64,8 @@ class ChatService(Service):
         self._ports: list[IListeningPort] = []
         self._desks: list[IListeningPort] = []
         self.desks: Callable[[ChatFactory], Sequence[Door]] = lambda _: ()  # where operators come
+        self.hung_up: Callable[[], object] | None = None  # what SIGHUP calls
+        self._hangup = Hangup()
         self._places: list[str] = []  # where they are, in words
         self.factory: ChatFactory | None = None
 
@@ -96,6 +99,8 @@ class ChatService(Service):
             self._listen(written, endpoint, self.factory.front, self._listening)
         for written, endpoint, heard in self.desks(self.factory):
             self._listen(written, endpoint, heard, self._opened)
+        if self.hung_up is not None:
+            self._hangup.start(cast(Threads, self._clock), self.hung_up)
         self._clock.callLater(0, self._ready)  # when the reactor turns
         gc.freeze()  # what is here now stays
         # Entries form no cycles, and dead connections few: looking for them seldom is enough.
@@ -166,6 +171,7 @@ class ChatService(Service):
         if factory is None:
             return
         self._manager.stopping()
+        self._hangup.stop()
         await self.lock_up()
         await DeferredList([maybeDeferred(port.stopListening) for port in self._desks])
         sessions = list(factory.sessions.values())

@@ -570,7 +570,9 @@ class Session:
 
     def say(self, reply: Reply, cid: str | None) -> None:
         if isinstance(reply, Sorry):
-            self._network.meter.refusals[reply.refusal.code] += 1
+            code = reply.refusal.code
+            self._network.meter.refusals[code] += 1
+            self._log.debug("{name} is refused: {why}", name=self.actor.name or self.id, why=code)
         said = self.printed(reply, cid)
         if said:
             self._replies.append(said)
@@ -584,7 +586,7 @@ class Session:
             c.PROTOCOL,
             settings.name,
             __version__,
-            "" if self.shut_out else settings.motd,
+            "" if self.shut_out else self.host.dials.motd,
             self.actor.name,
             self.id,
             self.shut_out,

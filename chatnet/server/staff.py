@@ -37,7 +37,10 @@ async def order(host: Host, actor: Actor, command: Order) -> Sequence[e.Entry]:
     match command:
         case c.Purge():
             return await purge(host, actor, command)
-        case c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt():
+        case (
+            c.SetRank() | c.ServerBan() | c.ServerUnban() | c.Exempt() | c.Unexempt()
+            | c.ServerSet() | c.ServerUnset()
+        ):  # fmt: skip
             return await govern(host, actor, command)
         case _:
             network, key = host.network, host.network.key_of(command.room)

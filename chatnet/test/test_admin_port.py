@@ -21,11 +21,12 @@ from chatnet.admin.calling import Line
 from chatnet.admin.calls import COMMANDS, Login, More, packed, page
 from chatnet.admin.deeds import all_of_them
 from chatnet.admin.desk import Answer, Building, Desk
+from chatnet.admin.grammar import Given
 from chatnet.admin.oneshot import dumped
 from chatnet.admin.operator import Operator
 from chatnet.admin.port import LOGIN_BYTES, LOGIN_SECONDS, OperatorsFactory, Port
 from chatnet.admin.tables import Shown, lines_of, width
-from chatnet.admin.verbs import ALL_VERBS, VERBS, Given, help_on, help_text, understand
+from chatnet.admin.verbs import ALL_VERBS, VERBS, help_on, help_text, understand
 from chatnet.core import refusals
 from chatnet.core.refusals import Malformed, NotAllowed
 from chatnet.core.roles import RIGHTS, Rank
@@ -142,7 +143,7 @@ class PortCase(SynchronousTestCase):
             self.rig.clock.seconds(),
             lambda: self.stopped.append("stop"),
             lambda: self.stopped.append("lock up"),
-            list,
+            lambda: (self.rig.settings, ()),
         )
         self.desk = Desk(building, all_of_them())
         self.rig.network.desk = self.desk.converse
@@ -513,7 +514,7 @@ class LookTests(PortCase):
         self.assertEqual((row["room"], row["entries"]), ("tea", 4))
 
     def setUpAgain(self) -> None:  # noqa: N802
-        building = Building(self.rig.factory, 0.0, list, list, list)
+        building = Building(self.rig.factory, 0.0, list, list, lambda: (self.rig.settings, ()))
         self.desk = Desk(building, all_of_them())
 
 

@@ -31,8 +31,8 @@ from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
 from chatnet.interfaces import Batch
 from chatnet.opening import files_of
+from chatnet.options import Options as ServerOptions
 from chatnet.stores.memory import MemoryStore
-from chatnet.tap import Options as ServerOptions
 from chatnet.test.properties import given, settings, st
 
 AT = 1_795_286_000.25

@@ -49,7 +49,7 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.History: ("muted", "both", "nobody"),
     c.Find: ("muted", "both", "nobody"),
     c.Delete: ("muted", "both", "moderator"),  # of one's own; see test_deletion
-    c.Say: ("member", "both", "nobody"),
+    c.Say: ("member", "both", "moderator"),  # unless banned or muted there
     c.Typing: ("member", "both", "nobody"),
     c.Roll: ("member", "both", "nobody"),
     c.Encrypt: ("moderator", "both", "nobody"),
@@ -89,6 +89,8 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.ServerUnban: ("nobody", "both", "moderator"),
     c.Exempt: ("nobody", "both", "admin"),
     c.Unexempt: ("nobody", "both", "admin"),
+    c.ServerSet: ("nobody", "both", "admin"),
+    c.ServerUnset: ("nobody", "both", "admin"),
     c.Purge: ("nobody", "both", "moderator"),
     c.Operate: ("nobody", "both", "moderator"),
 }
@@ -127,6 +129,7 @@ class PermissionTests(SynchronousTestCase):
             by_role = least != "nobody" and role >= Role[least.upper()]
             by_role &= accounts == "both" or registered == (accounts == "account")
             by_rank = staff != "nobody" and rank >= Rank[staff.upper()]
+            by_rank &= verb is not c.Say or role not in (Role.BANNED, Role.MUTED)
             self.assertEqual(
                 permits(verb, role, registered, rank),
                 by_role or by_rank,

@@ -144,7 +144,7 @@ class ProxiedRig(Rig):
         """Return a connection from ``peer`` that brings ``data``."""
         address = IPv4Address("TCP", peer, 1) if isinstance(peer, str) else peer
         settings = self.settings
-        front = Proxies(self.factory, self.clock, settings.proxies, settings.max_clients)
+        front = Proxies(self.factory, self.clock, self.host.proxies, settings.max_clients)
         door = front.buildProtocol(cast(Any, address))
         assert door is not None
         transport = Wire()
@@ -333,7 +333,7 @@ class EndlessTests(SynchronousTestCase):
         self.assertTrue(long.transport.disconnecting)
 
     def test_only_so_many_may_be_begun(self) -> None:
-        proxies = Proxies(self.rig.factory, self.rig.clock, (PROXY,), 2)
+        proxies = Proxies(self.rig.factory, self.rig.clock, lambda: Networks((PROXY,)), 2)
         address = IPv4Address("TCP", PROXY, 1)
         begun = [proxies.buildProtocol(address) for _ in range(2)]
         for one in begun:
@@ -362,7 +362,7 @@ def request(address: str, **headers: str) -> ChatRequest:
 
 class AskerTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.askers = Askers((PROXY, "10.0.1.0/24"))
+        self.askers = Askers(lambda: Networks((PROXY, "10.0.1.0/24")))
 
     def client(self, address: str = PROXY, **headers: str) -> str:
         return self.askers.of(request(address, **headers)).address

@@ -15,8 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core.limits import Registration
 from chatnet.folder import CannotStart, DataFolder
+from chatnet.options import Options
 from chatnet.settings import ALL, Settings
-from chatnet.tap import Options, build, makeService
+from chatnet.tap import build, makeService
 
 EVERYTHING = """
     --port 1 --interface ::1 --data /d --store memory: --password p --max-clients 2

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from chatnet.core.addresses import Networks, bare_address, party_of
+from chatnet.core.addresses import Named, bare_address, party_of
 from chatnet.web.request import ChatRequest
 
 _FOR = re.compile(r'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^\s;,"]+)', re.IGNORECASE)
@@ -29,8 +28,8 @@ class Asker:
 class Askers:
     """Believes those proxies which the operator named."""
 
-    def __init__(self, proxies: Iterable[str]) -> None:
-        self._proxies = Networks(proxies)
+    def __init__(self, proxies: Named) -> None:
+        self._proxies = proxies
 
     def of(self, request: ChatRequest) -> Asker:
         """Return for whom ``request`` is made.
@@ -46,7 +45,7 @@ class Askers:
         address = request.door.address
         old, new = _said(request, b"x-forwarded-for"), _said(request, b"forwarded")
         forwarded = bool(old or new)
-        if not forwarded or address not in self._proxies:
+        if not forwarded or address not in self._proxies():
             return Asker(address, forwarded, False, False)
         named = {self._client(way, address) for way in (_listed(old), _elements(new)) if way}
         if len(named) > 1:
@@ -64,7 +63,7 @@ class Askers:
             if not address:
                 raise Contradiction("X-Forwarded-For and Forwarded have to name addresses.")
             client = address
-            if client not in self._proxies:
+            if client not in self._proxies():
                 break
         return client
 

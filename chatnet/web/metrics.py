@@ -21,7 +21,7 @@ from twisted.web.resource import Resource
 
 from chatnet import __version__
 from chatnet.core import events as e
-from chatnet.core.addresses import Networks, party_of
+from chatnet.core.addresses import networks, party_of
 from chatnet.core.tally import Tally
 from chatnet.server.factory import ChatFactory
 from chatnet.web.asker import Askers, Contradiction
@@ -44,8 +44,8 @@ class Metrics(Resource):
 
     def __init__(self, factory: ChatFactory, certificates: Certificates | None) -> None:
         super().__init__()
-        self._askers = Askers(factory.host.settings.proxies)
-        self._named = Networks(factory.host.settings.metrics)
+        self._askers = Askers(factory.host.proxies)
+        self._host = factory.host
         self._registry = CollectorRegistry()
         self._registry.register(Measures(factory, certificates))
         ProcessCollector(registry=self._registry)
@@ -58,7 +58,9 @@ class Metrics(Resource):
             return asked.refuse(400, str(error))
         # Behind a proxy that was not named, everybody seems to be on this machine.
         hidden = asker.forwarded and not asker.vouched
-        if hidden or (party_of(asker.address) and asker.address not in self._named):
+        if hidden or (
+            party_of(asker.address) and asker.address not in networks(self._host.settings.metrics)
+        ):
             return asked.refuse(403, _ELSEWHERE)
         encode, kind = choose_encoder((asked.getHeader(b"accept") or b"").decode("latin-1"))
         asked.setHeader(b"content-type", kind.encode())

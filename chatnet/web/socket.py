@@ -48,8 +48,7 @@ class SocketResource(Resource):
         """Let those in who speak as to ``factory`` in lines."""
         super().__init__()
         self._factory = factory
-        self._origins = Origins(factory.host.settings.origins)
-        self._askers = Askers(factory.host.settings.proxies)
+        self._askers = Askers(factory.host.proxies)
 
     def render_GET(self, request: ChatRequest) -> bytes | int:
         """Open a WebSocket; or say what is wrong with the wish to."""
@@ -68,7 +67,7 @@ class SocketResource(Resource):
             raise NotOpened(426, "Here WebSocket is spoken, and opened with GET.")
         if request.content is not None and request.content.read(1):
             raise NotOpened(400, "A WebSocket is opened without a body.")
-        self._origins.check(request)
+        Origins(self._factory.host.settings.origins).check(request)
         door = request.door
         try:
             asker = self._askers.of(request)

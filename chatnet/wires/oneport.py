@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from contextlib import suppress
 from enum import Enum
 from typing import Protocol as Shape
@@ -32,6 +33,9 @@ HTTP_SECONDS = 120.0  # that a connection may go on asking for pages
 LINGER_SECONDS = 2.0  # for one that is turned away to read why
 PROBES = 5  # of TCP, that stay without an answer from one who is dead
 LONGEST_PROBE = 30_000.0  # seconds that TCP counts
+# Of Linux's tcp_info: the segments that are not acknowledged, and the milliseconds since the last
+# time that something was.
+_INFO = struct.Struct("=24xI28xI")
 HTTP_ALPN = b"http/1.1"
 _METHODS = tuple(
     method + b" "
@@ -236,6 +240,23 @@ class OnePort(Protocol):
             if option is not None:
                 with suppress(OSError, AttributeError):  # a transport that is no socket
                     handle.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def unheard(self) -> float:
+        """Return for how many seconds nothing was acknowledged of what waits for that.
+
+        0 if nothing waits, or if this system does not tell. Who is there and does not read
+        acknowledges all the same: then what is to be sent waits with us.
+        """
+        option = getattr(socket, "TCP_INFO", None)
+        if option is None or not ITCPTransport.providedBy(self.transport):
+            return 0.0
+        try:
+            handle = ITCPTransport(self.transport).getHandle()  # type: ignore[attr-defined]
+            told = handle.getsockopt(socket.IPPROTO_TCP, option, _INFO.size)
+            waiting, since = _INFO.unpack(told)
+        except (OSError, AttributeError, struct.error):  # a transport that is no socket, or no more
+            return 0.0
+        return since / 1000 if waiting else 0.0
 
     def hurry(self, seconds: float) -> None:
         """Cut the connection in so many seconds, unless it has become something by then."""

@@ -7,7 +7,7 @@ It is specified in doc/proxy-protocol.txt of HAProxy. Twisted's own parsers are 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol as Shape, cast
@@ -24,7 +24,7 @@ from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatnet.core.addresses import Networks, bare_address, party_of
+from chatnet.core.addresses import Named, bare_address, party_of
 from chatnet.wires.oneport import HANDSHAKE_SECONDS, SIGNATURE, OnePort
 
 LONGEST_LINE = 107  # bytes of a header of version 1, with its end
@@ -134,18 +134,18 @@ class Proxies(ServerFactory):
 
     noisy = False
 
-    def __init__(self, house: House, clock: IReactorTime, named: Iterable[str], most: int) -> None:
-        """Let up to ``most`` connections of those who were ``named`` be no more than begun."""
+    def __init__(self, house: House, clock: IReactorTime, named: Named, most: int) -> None:
+        """Let up to ``most`` connections of those who are ``named`` be no more than begun."""
         self._house = house
         self._clock = clock
-        self._named = Networks(named)
+        self._named = named
         self._most = most
         self.begun: set[Proxied] = set()  # that have not said for whom they are
 
     def buildProtocol(self, addr: IAddress | None) -> OnePort | Proxied | None:
         """Return a door; None if too many are begun and do not go on."""
         door = self._house.buildProtocol(addr)
-        if door.address not in self._named:
+        if door.address not in self._named():
             return door
         return Proxied(door, self._clock, self) if len(self.begun) < self._most else None
 

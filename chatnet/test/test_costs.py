@@ -1,0 +1,230 @@
+"""What a message costs, counted: however busy the machine is, these numbers are the same.
+
+What a delivery costs is what each further reader adds, and what a message costs is what each
+further message adds for one reader. The ceilings are a little above what was counted last; whoever
+lowers a number lowers its ceiling, and whoever has to raise one says why. Instructions are those
+of CPython 3.11's interpreter, and calls are those of functions in Python and in C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from copy import copy
+from dataclasses import astuple, dataclass
+from types import FrameType
+from typing import Any
+
+from sqlalchemy import Engine, event
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatnet.core.events import Entry, Said
+from chatnet.core.replies import Done
+from chatnet.dialects.styles import LiveStyle
+from chatnet.interfaces import Batch
+from chatnet.stores.databases import Sqlite
+from chatnet.stores.sql import SqlStore
+from chatnet.test.rig import Client, FailingStore, Rig, Wire
+
+FEW, MANY = 10, 50  # readers, or messages
+BURST = 16  # messages that come at once
+BODY = "x" * 100
+# Everything is counted, and nobody is held back.
+GENEROUS = (
+    *((name, "1000000+1000000/s") for name in ("messages", "arrivals", "flood")),
+    ("connections", "1000"),
+    ("bytes", "100M+100M/s"),
+)
+
+
+@dataclass
+class Counts:
+    """What was done: ``blocks`` are those of memory that it left."""
+
+    sends: float = 0
+    renderings: float = 0
+    batches: float = 0
+    rows: float = 0
+    calls: float = 0
+    instructions: float = 0
+    blocks: float = 0
+
+    def per(self, other: Counts, times: int) -> Counts:
+        """Return what of this is more than in ``other``, for each of ``times``."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Counts(*((mine - its) / times for mine, its in pairs))
+
+    def above(self, ceiling: Counts) -> list[str]:
+        """Return what is above ``ceiling``, by name."""
+        return [name for name, most in vars(ceiling).items() if getattr(self, name) > most]
+
+
+# 16 messages that come at once make one send to each reader: what differs is who reads.
+DELIVERY = Counts(sends=1, calls=5, instructions=90, blocks=0.5)
+DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=0.3, instructions=6, blocks=0.1)
+MESSAGE = Counts(renderings=1, rows=1, calls=170, instructions=2550, blocks=20)
+NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=265, instructions=3500, blocks=20)
+STATEMENTS, STATEMENTS_OF_MANY = 7, 7  # of batches of 50 and 500 messages with answers
+
+
+def traced(work: Callable[[], None]) -> tuple[int, int]:
+    """Return how many functions ``work`` calls, and how many instructions that takes."""
+    calls = instructions = 0
+
+    def profile(frame: FrameType, what: str, _: Any) -> None:
+        nonlocal calls
+        calls += what in ("call", "c_call")
+
+    def trace(frame: FrameType, what: str, _: Any) -> Any:
+        nonlocal instructions
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        instructions += what == "opcode"
+        return trace
+
+    before = sys.getprofile(), sys.gettrace()
+    sys.setprofile(profile)
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before[1])
+        sys.setprofile(before[0])
+    return calls, instructions
+
+
+class CountingWire(Wire):
+    """Counts what is sent, and forgets it."""
+
+    sends = 0
+
+    def write(self, data: bytes) -> None:
+        CountingWire.sends += 1
+
+
+class CountingStore(FailingStore):
+    """Counts what is kept."""
+
+    batches = rows = 0
+
+    def write(self, batch: Batch) -> None:
+        super().write(batch)
+        self.batches += 1
+        self.rows += len(batch.entries)
+
+
+class CostTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.renderings = 0
+        render = LiveStyle.render
+
+        def counted(style: LiveStyle, entry: Entry) -> bytes:
+            self.renderings += 1
+            return render(style, entry)
+
+        self.patch(LiveStyle, "render", counted)
+
+    def room(self, readers: int) -> tuple[Rig, Client]:
+        """Return a server with one who speaks and ``readers``, who have heard something already."""
+        rig = Rig(CountingStore(), limits=GENEROUS)
+        speaker = rig.member("ann")
+        for number in range(readers):
+            client = rig.member(f"reader{number}")
+            client.transport.__class__ = CountingWire
+        speaker.transport.__class__ = CountingWire
+        speaker.types("warm", "warm")
+        return rig, speaker
+
+    def says(self, rig: Rig, speaker: Client, messages: int, frame: str = BODY) -> Counts:
+        """Return what it takes that ``messages`` come at once, and are kept and shown."""
+        store: Any = rig.store
+        data = "".join((frame % n if "%" in frame else frame) + "\r\n" for n in range(messages))
+        chunk = data.encode()
+        began = CountingWire.sends, self.renderings, store.batches, store.rows
+        blocks = sys.getallocatedblocks()
+
+        def work() -> None:
+            speaker.door.dataReceived(chunk)
+            rig.settle()
+
+        calls, instructions = traced(work)
+        blocks = sys.getallocatedblocks() - blocks
+        ended = CountingWire.sends, self.renderings, store.batches, store.rows
+        sends, renderings, batches, rows = (b - a for a, b in zip(began, ended, strict=True))
+        return Counts(sends, renderings, batches, rows, calls, instructions, blocks)
+
+    def delivery(self, messages: int, each: Callable[[Rig], None] = lambda rig: None) -> Counts:
+        """Return what a delivery costs if ``messages`` come at once; do ``each`` to the server."""
+        found = []
+        for readers in (FEW, MANY):
+            rig, speaker = self.room(readers)
+            each(rig)
+            self.says(rig, speaker, messages)
+            found.append(self.says(rig, speaker, messages))
+        return found[1].per(found[0], (MANY - FEW) * messages)
+
+    def message(self, speaks: Callable[[Rig, Client], Client], frame: str) -> Counts:
+        """Return what a message costs that comes as ``frame``, and is shown to one reader."""
+        rig, ann = self.room(1)
+        speaker = speaks(rig, ann)
+        self.says(rig, speaker, FEW, frame.replace("%d", "a%d"))
+        few = self.says(rig, speaker, FEW, frame.replace("%d", "b%d"))
+        many = self.says(rig, speaker, MANY, frame.replace("%d", "c%d"))
+        return many.per(few, MANY - FEW)
+
+    def test_a_delivery_is_a_send_and_little_more(self) -> None:
+        cost = self.delivery(1)
+        self.assertEqual(cost.above(DELIVERY), [], cost)
+        self.assertEqual(cost.sends, 1)
+
+    def test_what_comes_at_once_is_sent_at_once(self) -> None:
+        cost = self.delivery(BURST)
+        self.assertEqual(cost.above(DELIVERY_IN_BURST), [], cost)
+
+    def test_printing_for_each_reader_would_be_noticed(self) -> None:
+        def own_styles(rig: Rig) -> None:
+            for audience in rig.network.audiences.values():
+                for cursor in audience._cursors.values():
+                    cursor.style = copy(cursor.style)
+
+        cost = self.delivery(1, own_styles)
+        self.assertEqual(cost.renderings, 1)
+        self.assertGreaterEqual(set(cost.above(DELIVERY)), {"renderings", "calls", "instructions"})
+
+    def test_a_message_is_taken_in_at_once(self) -> None:
+        cost = self.message(lambda rig, ann: ann, BODY)
+        self.assertEqual(cost.above(MESSAGE), [], cost)
+        self.assertEqual((cost.renderings, cost.rows, cost.batches), (1, 1, 0))
+
+    def test_a_named_message_is_answered_as_well(self) -> None:
+        def program(rig: Rig, ann: Client) -> Client:
+            client = rig.program("bob")
+            client.sends("join", room="tea")
+            client.transport.__class__ = CountingWire
+            return client
+
+        frame = '{"do":"say","room":"tea","cid":"%d","body":"' + BODY + '"}'
+        cost = self.message(program, frame)
+        self.assertEqual(cost.above(NAMED_MESSAGE), [], cost)
+        self.assertEqual((cost.rows, cost.batches), (1, 0))
+
+
+class StatementTests(SynchronousTestCase):
+    def test_a_batch_takes_few_statements_however_large_it_is(self) -> None:
+        said: list[str] = []
+
+        def note(_: object, __: object, statement: str, *rest: object) -> None:
+            said.append(statement.split("(")[0])
+
+        event.listen(Engine, "before_cursor_execute", note)
+        self.addCleanup(event.remove, Engine, "before_cursor_execute", note)
+        store = SqlStore(Sqlite(self.mktemp()))
+        self.addCleanup(store.close)
+        seq, counts = 0, []
+        for count in (1, 50, 500):
+            entries = [Entry("tea", seq + n, 1.8e9, Said("ann", BODY)) for n in range(1, count + 1)]
+            seq += count
+            said.clear()
+            store.write(Batch(entries, [("ann", Done(str(e.seq), "tea", e.seq)) for e in entries]))
+            counts.append(len(said))
+        self.assertLessEqual(counts[1], STATEMENTS, said)
+        self.assertLessEqual(counts[2], STATEMENTS_OF_MANY, counts)
