@@ -12,8 +12,9 @@ from chatnet.accounts import passwords
 from chatnet.client.keys import backup, olm
 from chatnet.client.keys.causes import Earlier, Forged, KeyMissing, NoKeys, explain
 from chatnet.client.keys.device import OwnDevice
-from chatnet.client.keys.news import DeviceNew, Trouble, spell
+from chatnet.client.keys.news import Trouble, spell
 from chatnet.client.keys.olm import NoOlm
+from chatnet.client.keys.people import DeviceNew
 from chatnet.client.keys.shown import Shown
 from chatnet.client.keys.vault import Shut, Vault, key_file
 from chatnet.client.places import Manner
