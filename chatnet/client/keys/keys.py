@@ -44,11 +44,19 @@ from chatnet.client.places import Manner
 from chatnet.client.state import RoomView
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
-from chatnet.core.refusals import Encrypted, NoDevice, NotAMember, Refused, Unavailable
+from chatnet.core.refusals import (
+    Encrypted,
+    NoDevice,
+    NotAMember,
+    Refused,
+    TooLong,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from chatnet.client.link import Link
 
+LONGEST = 64 * 1024  # bytes of a message that is encrypted
 MOST_MARKS = 10_000  # messages of which it is known how they were read
 _FRESH = (Manner.LIVE, Manner.MISSED)
 Marks = OrderedDict[tuple[str, int], Any]
@@ -171,6 +179,7 @@ class Keys:
         """
         account, self._closed = fold(self._link.dialogue.name), False
         try:
+            self._check_server()
             if not self._opened:
                 self._ring.open(await self._open_vault(account), account)
                 self._opened = True
@@ -191,13 +200,18 @@ class Keys:
         except (Refused, Shut) as error:
             self.ready, self._settled = False, True
             self.lack = str(error)
-            if not isinstance(error, NoOlm):  # of which is told when it matters
+            if not isinstance(error, NoOlm | NoDevice):  # of which is told when it matters
                 self.tell(Trouble(self.lack))
             self._release()
             return
         if own.is_new:
             own.is_new = False
             self.tell(Made(own.id))
+
+    def _check_server(self) -> None:
+        hello = self._link.dialogue.hello
+        if hello is not None and "keys" not in hello.features:
+            raise NoDevice("This server knows nothing of keys, so nothing can be encrypted on it.")
 
     def named(self) -> None:
         """One is logged in to an account, while the link is there."""
@@ -254,6 +268,7 @@ class Keys:
         """
         match pending.command:
             case c.Say(room, body, action) if self.is_encrypted(self._key_of(room)):
+                _check_length(body)
                 self._check_room(self._key_of(room), room)
                 fields = {"body": body, **({"action": True} if action else {})}
                 work: Coroutine[Any, Any, r.Done | None]
@@ -331,6 +346,7 @@ class Keys:
         """Tell what ``pending`` says, encrypted if the other side has keys; else send it plain."""
         command = pending.command
         assert isinstance(command, c.Whisper)
+        _check_length(command.body)
         account, me = fold(command.who), self._ring.own.address.account
         while True:
             await self._until_ready()
@@ -538,3 +554,13 @@ class Keys:
 
     def _notice(self, news: News) -> None:
         self._link.dialogue.ear.notice(spell(news))
+
+
+def _check_length(body: str) -> None:
+    """See that ``body`` can be encrypted, and the server takes it then, whatever is in it.
+
+    Raises:
+        TooLong: it is too long.
+    """
+    if len(body.encode(errors="replace")) > LONGEST:
+        raise TooLong(f"An encrypted message has at most {LONGEST:,} bytes. It was not sent.")
