@@ -21,11 +21,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatnet.client.courier import Courier, Progress, Sent, site_of
 from chatnet.client.dialogue import Identity
 from chatnet.client.exits import explain
 from chatnet.client.keys.home import keys_of
@@ -35,6 +36,7 @@ from chatnet.client.link import CannotConnect, Link
 from chatnet.client.places import Manner
 from chatnet.client.room import Room
 from chatnet.client.stream import Stream
+from chatnet.client.stretches import Stretches
 from chatnet.client.tls import reach
 from chatnet.client.trust import KnownServers, is_here, known_servers
 from chatnet.core import commands as c, events as e, replies as r
@@ -58,8 +60,9 @@ class Chat:
         self._running: Deferred[None] | None = None
         self._over: list[Deferred[None]] = []
         self._on_end: Callable[[], object] = lambda: None
-        self._locks: dict[str, DeferredLock] = {}
+        self._stretches = Stretches(link, self._check)
         self.keys: Keys | None = None  # with which it takes part in encrypted rooms
+        self.courier: Courier | None = None  # who carries files
 
     @property
     def name(self) -> str:
@@ -110,6 +113,50 @@ class Chat:
             Refused: there is nobody of that name.
         """
         await self.ask(c.Whisper(who, body))
+
+    async def send_file(
+        self,
+        to: str,
+        path: str | os.PathLike[str],
+        *,
+        name: str = "",
+        kind: str = "",
+        sealed: str = "",
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Send the file at ``path`` to the room ``to``, or to a person: ``@`` and the name.
+
+        It is called ``name``, and of the media type ``kind``, unless that is as the path says.
+        ``sealed`` is text that goes with it. ``progress`` is told how many bytes are through, and
+        how many there are. Returns once all have it. After a lost link it goes on where it was.
+
+        Raises:
+            Refused: the server does not take it; the sentence says why.
+            OSError: it cannot be read.
+        """
+        return await self._carrier().send(
+            to, path, name=name, kind=kind, sealed=sealed, progress=progress
+        )
+
+    async def fetch(
+        self, file: e.Shared | str, to: str | os.PathLike[str], progress: Progress | None = None
+    ) -> Path:
+        """Fetch ``file``, or the one of that id, to the folder or path ``to``. Return where it is.
+
+        Nothing is overwritten. What came before the link was lost is not fetched again; what is
+        not as its SHA-256 says is dropped.
+
+        Raises:
+            Refused: there is no such file, or it is for others, or it did not come whole.
+            OSError: it cannot be written.
+        """
+        id = file.id if isinstance(file, e.Shared) else file
+        return await self._carrier().fetch(id, to, progress)
+
+    def _carrier(self) -> Courier:
+        if self.courier is None:
+            raise Unavailable("Files need a link that connect made.")
+        return self.courier
 
     async def who(self, room: str = "") -> tuple[r.PersonLine, ...]:
         """Return who is in ``room``, or, without one, on the server.
@@ -187,14 +234,14 @@ class Chat:
             await over
 
     async def history(
-        self, room: str, before: int | None = None, count: int = 50
+        self, room: str, before: int | None = None, count: int = 50, at: str = ""
     ) -> Sequence[e.Entry]:
         """Return a stretch of the history of ``room``, which one is in; see ``Room.history``.
 
         Raises:
             Refused: one is not in it.
         """
-        return await self._read(c.History(room, count, before))
+        return await self._stretches.read(c.History(room, count, before, at=at))
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room``, which one is in, behind ``after`` up to ``upto``.
@@ -202,25 +249,11 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        return await self._read(c.History(room, -1, upto + 1, after))
+        return await self._stretches.read(c.History(room, -1, upto + 1, after))
 
     def tell(self, command: c.Command) -> None:
         """Send ``command``, to which there is no answer, if the link is there."""
         self._link.tell(command)
-
-    async def _read(self, history: c.History) -> Sequence[e.Entry]:
-        """Return the entries that ``history`` asks for, one stretch of a room at a time."""
-        key = self._link.dialogue.places.key_of(history.room)
-        lock = self._locks.setdefault(key, DeferredLock())
-        await lock.acquire()
-        try:
-            self._check()
-            done: Deferred[r.Reply] = Deferred()
-            pending = self._link.submit(history, done)
-            await done
-        finally:
-            lock.release()
-        return pending.stretch
 
     def _check(self) -> None:
         if self._is_over():
@@ -365,6 +398,7 @@ async def connect(
     if keys is not None and user:
         check_olm()
         chat.keys = keys_of(link, reactor, f"{host}:{port}", passphrase, keys, "program")
+    chat.courier = Courier(endpoint, site_of(host, port, encrypted), chat.ask, reactor)
     try:
         await chat.open()
     except CannotConnect as error:

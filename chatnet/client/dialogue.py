@@ -212,7 +212,7 @@ class Dialogue:
                 self.fail(self.dismissed or Gone(text))
             case r.Sorry(refusal) if not private:
                 self.ear.refused(refusal, command)
-            case _ if news and (not private or isinstance(reply, r.Entered | r.Out)):
+            case _ if news and (not private or _is_told(reply, command)):
                 self.ear.answered(reply, command)
         if _concludes(reply, command):
             self._conclude(reply, cid)
@@ -296,6 +296,12 @@ class Dialogue:
                 f"The server has lost part of what was in {reply.name}. It goes on from here."
             )
         return not again
+
+
+def _is_told(reply: r.Reply, command: c.Command | None) -> bool:
+    """Return whether the ear is told of ``reply`` also where somebody waits for the last one."""
+    aside = isinstance(command, c.Telling) and isinstance(reply, r.Noted)
+    return aside or isinstance(reply, r.Entered | r.Out)
 
 
 def _concludes(reply: r.Reply, command: c.Command | None) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatnet.core.files import File
+
 PROTOCOL = 1  # of programs: raised by what those that speak an older one would misunderstand
 
 
@@ -335,6 +337,34 @@ class Retain:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Send ``file``, whose bytes are on the server's disk, to ``room``; asked for by its upload."""
+
+    room: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Send ``file`` to ``who`` alone, as ``Share`` does to a room."""
+
+    who: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Ask for a token, with which to send and fetch files over HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask for a link to the file ``id``; without one, to the last one in the room one is in."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Whisper:
     """Tell ``who`` alone ``body``, ``times`` times."""
 
@@ -642,7 +672,7 @@ Moderation = (
 )
 RoomCommand = (
     # decided by the rules; changes a room's log
-    Say | Seal | Roll | Join | Leave | Delete | Encrypt | Moderation
+    Say | Seal | Roll | Share | Join | Leave | Delete | Encrypt | Moderation
 )  # fmt: skip
 Governing = (  # changes the staff's log
     SetRank | ServerBan | ServerUnban | Exempt | Unexempt | ServerSet | ServerUnset
@@ -657,9 +687,11 @@ KeyCommand = (  # about the keys of one's own or another account
 )  # fmt: skip
 SessionCommand = (
     Hello | Password | Nick | Register | Login | ChangePassword | Logout | Quit
-    | Ping | Ignore | Unignore | Typing | Operate
+    | Ping | Ignore | Unignore | Typing | Token | Fetch | Operate
 )  # fmt: skip
-Command = RoomCommand | StaffCommand | Telling | Query | Find | KeyCommand | SessionCommand
+Command = (
+    RoomCommand | StaffCommand | Telling | Give | Query | Find | KeyCommand | SessionCommand
+)  # fmt: skip
 
 
 def tells_password(command: Command) -> bool:

@@ -32,6 +32,24 @@ class Rolled:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """``by`` sent a file; the fields are those of ``files.File``.
+
+    Its bytes are as said, and on the server's disk. If it is ``to`` one person, this stands in both
+    people's logs.
+    """
+
+    by: str
+    id: str
+    name: str
+    size: int
+    type: str
+    sha256: str
+    sealed: str = ""
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """``who`` entered, with an account of that name or as a guest."""
 
@@ -187,7 +205,10 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Here ``by`` had spoken, until it was deleted. Takes the place of ``Said``; never appended."""
+    """Here ``by`` had spoken, until it was deleted. Never appended.
+
+    Takes the place of ``Said`` and ``Shared``.
+    """
 
     by: str
 
@@ -397,20 +418,21 @@ class Kept:
 
 
 Event = (
-    Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
-    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
-    | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | RoomRenamed
-    | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen
-    | Encrypted | Sealed | SealedWhisper | Rekeyed | DeviceAdded | DeviceRemoved | KeysPublished
-    | KeyTaken | Letter | Kept
+    Opened | Said | Rolled | Shared | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted
+    | Unmuted | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced
+    | Noticed | Deleted | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured
+    | RoomRenamed | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen | Encrypted | Sealed
+    | SealedWhisper | Rekeyed | DeviceAdded | DeviceRemoved | KeysPublished | KeyTaken | Letter
+    | Kept
 )  # fmt: skip
 
-_Spoken = Said | Sealed | Rolled | Whispered | SealedWhisper | Announced | Erased
+_Spoken = Said | Sealed | Rolled | Shared | Whispered | SealedWhisper | Announced | Erased
 _Opaque = Sealed | SealedWhisper | Letter | Kept
-WRITTEN = (Said, Sealed)  # what somebody wrote in a room, and may delete
+WRITTEN = (Said, Sealed, Shared)  # what somebody brought into a room, and may delete
 MESSAGES = (*WRITTEN, Rolled, Noticed, Erased)  # what a room's history is made of
 OWN = (
-    *WRITTEN,
+    Said,
+    Sealed,
     Joined,
     Left,
     Renamed,
@@ -443,7 +465,7 @@ def speaker(event: Event) -> str:
 
 def erased(event: Event) -> Event:
     """Return what stands in the place of ``event`` when its body is erased."""
-    return Erased(event.by) if isinstance(event, Said | Sealed) else event
+    return Erased(event.by) if isinstance(event, WRITTEN) else event
 
 
 def body_of(event: Event) -> str:

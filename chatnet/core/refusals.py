@@ -59,6 +59,24 @@ class NoSuchMessage(Refused):
     code = "no-such-message"
 
 
+class NoSuchFile(Refused):
+    """There is no such file, or no more, or not for you."""
+
+    code = "no-such-file"
+
+
+class NoSpace(Refused):
+    """There is no space for that file."""
+
+    code = "no-space"
+
+
+class NotWhole(Refused):
+    """What came of the file is not what was said of it."""
+
+    code = "not-whole"
+
+
 class NotAMember(Refused):
     """That needs someone, you or another, to be in the room."""
 

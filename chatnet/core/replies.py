@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chatnet.core.refusals import Refused
 from chatnet.core.room import Sanction
@@ -234,6 +234,37 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """With this ``token`` one sends and fetches files over HTTP, for ``seconds``.
+
+    ``url`` is where the server is; if it is empty, the same place as this connection. A file has
+    at most ``most`` bytes (0: any number).
+    """
+
+    token: str = field(repr=False)
+    seconds: float
+    url: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The file ``id`` is at ``url`` for ``seconds``: for the asker alone, who is in its room.
+
+    The other fields are those of ``files.File``.
+    """
+
+    id: str
+    name: str
+    size: int
+    type: str
+    sha256: str
+    sealed: str
+    url: str = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pong:
     """The sign of life that was asked for."""
 
@@ -338,6 +369,6 @@ class Bye:
 
 Reply = (
     Hello | YouAre | Entered | AlreadyIn | CaughtUp | History | Found | Out | Members | Rooms
-    | Bans | Topic | Whoami | Ignored | Noted | Typing | Pong | Done | Sorry | Bye
+    | Bans | Topic | Whoami | Ignored | Token | Link | Noted | Typing | Pong | Done | Sorry | Bye
     | Attached | Devices | Claimed | Kept
 )  # fmt: skip

@@ -62,6 +62,8 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Ignore: _ANYONE,
     c.Unignore: _ANYONE,
     c.Whisper: _ANYONE,
+    c.Give: _ANYONE,
+    c.Token: _ANYONE,
     c.Whois: _ANYONE,
     c.ListRooms: _ANYONE,
     c.Nick: Right(account=False),
@@ -76,6 +78,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Leave: _LISTENER,
     c.History: _LISTENER,
     c.Find: _LISTENER,
+    c.Fetch: _LISTENER,  # what was sent to a room: also in the middle of it, see server.files
     c.Delete: Right(Role.MUTED, rank=Rank.MODERATOR),  # of what others said: see rules.decide
     c.Say: Right(Role.MEMBER, rank=Rank.MODERATOR, bound=True),
     c.Typing: _MEMBER,
@@ -92,6 +95,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Collected: _ACCOUNT,
     c.KeepBackup: _ACCOUNT,
     c.ShowBackup: _ACCOUNT,
+    c.Share: _MEMBER,
     c.SetTopic: _PEACE,
     c.Kick: _PEACE,
     c.Ban: _PEACE,

@@ -94,7 +94,7 @@ class RoomState:
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
         match event:
-            case e.Said() | e.Rolled() | e.Whispered() | e.Announced() | e.Noticed():
+            case e.Said() | e.Rolled() | e.Shared() | e.Whispered() | e.Announced() | e.Noticed():
                 pass
             case e.Sealed() | e.SealedWhisper() | e.Letter() | e.Deleted() | e.Erased():
                 pass

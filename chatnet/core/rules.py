@@ -8,6 +8,7 @@ from typing import assert_never
 from chatnet.core import commands as c, events as e, terms
 from chatnet.core.devices import check_sealed
 from chatnet.core.durations import spell_duration
+from chatnet.core.files import File
 from chatnet.core.names import fold, room_name
 from chatnet.core.refusals import (
     Banned,
@@ -138,6 +139,9 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             parse_dice(dice)
             terms.check_voice(state, role_of(state, actor, now))
             return [e.Rolled(actor.name, dice, faces)]
+        case c.Share(_, file):
+            terms.check_voice(state, role_of(state, actor, now))
+            return [_shared(actor, file)]
         case c.Join():
             return _join(state, actor, command)
         case c.Leave():
@@ -288,6 +292,16 @@ def whisper(actor: Actor, to: str, command: c.Whisper) -> list[e.Event]:
     return [e.Whispered(actor.name, to, command.body)] * command.times
 
 
+def give(actor: Actor, to: str, command: c.Give) -> list[e.Event]:
+    """Return what happens when ``actor`` asks for ``command``, to someone called ``to``.
+
+    Raises:
+        Refused: nothing happens.
+    """
+    permit_person(actor, c.Give)
+    return [_shared(actor, command.file, to)]
+
+
 def announce(actor: Actor, command: c.Announce) -> list[e.Event]:
     """Return what happens when ``actor`` asks for ``command``.
 
@@ -296,6 +310,12 @@ def announce(actor: Actor, command: c.Announce) -> list[e.Event]:
     """
     permit_person(actor, c.Announce)
     return [e.Announced(actor.name, command.body)]
+
+
+def _shared(actor: Actor, file: File, to: str = "") -> e.Shared:
+    return e.Shared(
+        actor.name, file.id, file.name, file.size, file.type, file.sha256, file.sealed, to
+    )
 
 
 def _join(state: RoomState, actor: Actor, command: c.Join) -> list[e.Event]:

@@ -58,6 +58,7 @@ VERBS: dict[str, type[c.Command]] = {
     "claim": c.ClaimKey, "deliver": c.Deliver, "collected": c.Collected, "keep": c.KeepBackup,
     "kept": c.ShowBackup, "exempt": c.Exempt, "unexempt": c.Unexempt, "serverset": c.ServerSet,
     "serverunset": c.ServerUnset, "purge": c.Purge, "admin": c.Operate,
+    "token": c.Token, "get": c.Fetch,
 }  # fmt: skip
 # Fields that the server fills in:
 _SERVERS_OWN = frozenset(
@@ -161,8 +162,8 @@ class JsonDialect:
             case (
                 r.Hello() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.History()
                 | r.Found() | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()
-                | r.Ignored() | r.Noted() | r.Pong() | r.Bye() | r.Attached() | r.Devices()
-                | r.Claimed() | r.Kept()
+                | r.Ignored() | r.Token() | r.Link() | r.Noted() | r.Pong() | r.Bye() | r.Attached()
+                | r.Devices() | r.Claimed() | r.Kept()
             ):  # fmt: skip
                 said = {"reply": type(reply).__name__.lower(), **_shallow(reply)}
             case _:

@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from chatnet.core import events as e
 from chatnet.core.durations import spell_duration, spell_span
+from chatnet.core.files import spell_size
 from chatnet.core.large import SLICE
 from chatnet.core.names import fold
 from chatnet.core.plain import plain, plain_lines
@@ -59,7 +60,7 @@ class DatedStyle:
 
 
 def _dated(entry: e.Entry) -> str:
-    place = "" if isinstance(entry.event, _TOLD) else f" #{entry.seq}"
+    place = "" if entry.room.startswith("@") else f" #{entry.seq}"
     return f"[{when(entry.at)}{place}] "
 
 
@@ -105,6 +106,11 @@ def _lines(entry: e.Entry) -> list[str]:
         case e.Rolled(by, dice, faces):
             thrown = " + ".join(map(str, faces)) + (f" = {sum(faces)}" if len(faces) > 1 else "")
             return [f"{by} rolled {dice}: {thrown}"]
+        case e.Shared(by, id, name, size, kind, _, _, to):
+            whom = "" if not to else f" to {to}" if entry.room == f"@{fold(by)}" else " to you"
+            mark = "[whisper] " if to else ""
+            what = f"{name} ({spell_size(size)}, {kind})"
+            return [f"{mark}{by} sent a file{whom}: {what}. /get {id} fetches it."]
         case e.Whispered(by, to, body):
             if _is_own(entry, by):
                 return [f"[whisper to {to}] {by}: {line}" for line in plain_lines(body)]

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from chatnet.core import replies as r
 from chatnet.core.commands import Password, Request, Say
 from chatnet.core.durations import spell_duration, spell_span
+from chatnet.core.files import spell_size
 from chatnet.core.large import Work, decoding
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Malformed
@@ -140,6 +141,11 @@ class TextDialect:
                 return _whois(reply)
             case r.Ignored(names):
                 return f"You ignore: {', '.join(names)}" if names else "You ignore nobody."
+            case r.Token():
+                return _token(reply)
+            case r.Link(_, name, size, _, sha256, _, url, seconds):
+                about = f"{plain(name)}, {spell_size(size)}, for {spell_duration(seconds)} at"
+                return f"{about}\n{url}\nIts SHA-256 is {sha256}"
             case r.Noted(text):
                 return "\n".join(plain_lines(text))
             case r.Pong():
@@ -192,6 +198,20 @@ def _found(reply: r.Found) -> str:
     what = "the last " if reply.more else ""
     count = f"{len(lines)} message" + ("s" if len(lines) != 1 else "")
     return "\n".join([f"--- {what}{count} found ---", *lines, "--- end of what was found ---"])
+
+
+def _token(reply: r.Token) -> str:
+    """Return how a file is sent with what every system has."""
+    way = f"curl -T FILE --oauth2-bearer {reply.token} {reply.url}"
+    most = f", of up to {spell_size(reply.most)}" if reply.most else ""
+    return "\n".join(
+        [
+            f"With this token you send files for {spell_duration(reply.seconds)}{most}."
+            " Keep it to yourself.",
+            f"To a room that you are in: {way}/r/ROOM/",
+            f"To one person: {way}/p/USER/",
+        ]
+    )
 
 
 def _members(name: str, people: tuple[r.PersonLine, ...]) -> str:

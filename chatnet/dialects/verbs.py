@@ -223,6 +223,11 @@ ALL_VERBS = (
          " for the last week", "Rooms", _search, ("find",)),
     Verb("whisper", "/whisper USER TEXT", "tell one person alone, now or at their next login",
          "Talking", _whisper, ("w", "msg", "tell")),
+    Verb("send-file", "/send-file ROOM|USER PATH", "send a file to a room or to one person. With nc"
+         " that takes a second program: /token tells which", "Talking", lambda rest: c.Token(),
+         ("sendfile", "upload", "token")),
+    Verb("get", "/get [ID]", "get a link to a file that was sent, or to the last one in the room",
+         "Talking", _one(c.Fetch, optional=True), ("fetch", "get-file")),
     Verb("me", "/me TEXT", "say what you do: * ann waves", "Talking",
          _text(lambda rest: c.Say("", rest, True))),
     Verb("shout", "/shout TEXT", "SAY IT IN CAPITALS", "Talking",

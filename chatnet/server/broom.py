@@ -101,6 +101,7 @@ class Broom:
                 before, floor = floor, await self._journal.forget(room.key, upto)
         finally:
             log.floor = floor
+            self._rooms.forgot(room.key, floor)
 
     async def _discard_rooms(self) -> None:
         """Discard the logs of deleted rooms whose time is over; then their names are free."""

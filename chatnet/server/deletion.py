@@ -48,7 +48,10 @@ def _is_own(entry: Entry, session: Asker, room: Room, account: Account | None) -
 
 
 async def _last(host: Host, session: Asker, room: Room) -> Entry | None:
-    """Return the last message under one's name."""
+    """Return the last message, or file, under one's name."""
+    for entry in reversed(room.log.between(room.log.tail, room.log.head)):
+        if isinstance(entry.event, WRITTEN) and fold(entry.event.by) == session.actor.key:
+            return entry
     found = await host.network.journal.search([room.key], Search((), session.actor.key), 1)
     return found[0] if found and found[0].seq > room.log.floor else None
 

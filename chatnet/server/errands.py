@@ -27,7 +27,7 @@ from chatnet.server import arrivals, deletion, keys, naming, queries
 from chatnet.server.audience import Audience
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
-from chatnet.server.seats import Asker, Seat, inbox_of
+from chatnet.server.seats import Asker, Participant, Seat, inbox_of
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
@@ -143,7 +143,7 @@ def _snapshot(room: Room) -> Snapshot:
 
 
 async def address(
-    host: Host, session: Asker, command: c.Telling
+    host: Host, session: Participant, command: c.Telling | c.Give
 ) -> tuple[Sequence[str], Sequence[e.Event], Reply | None]:
     """Return the logs that ``command`` goes to, open, what goes there, and what to say then.
 
@@ -161,6 +161,8 @@ async def address(
     if isinstance(command, c.SealWhisper):
         now = await keys.epoch_of(host, session.person.name, name)
         events = rules.whisper_sealed(session.actor, name.text, command, now)
+    elif isinstance(command, c.Give):
+        events = rules.give(session.actor, name.text, command)
     else:
         events = rules.whisper(session.actor, name.text, command)
     await arrivals.open_inbox(host, session)

@@ -69,6 +69,12 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.say_in_order(_ignore(session, name), cid)
         case c.Unignore(name):
             session.say_in_order(_unignore(session, name), cid)
+        case c.Token():
+            session.say_in_order(session.host.files.token(session), cid)
+        case c.Fetch():
+            session.slowly(_link(session, command, cid), cid)
+        case c.Share() | c.Give():
+            raise Malformed("The bytes of a file go over HTTP, with a token.")
         case c.Password(password):
             session.slowly(_let_in(session, password, cid), cid)
         case c.Nick() | c.Register() | c.Login() | c.ChangePassword():
@@ -272,6 +278,11 @@ async def _answer(session: Session, query: c.Query, cid: str | None) -> None:
 async def _find(session: Session, query: c.Find, cid: str | None) -> None:
     await session.settled()
     session.say(await finding.find(session.host, session, query), cid)
+
+
+async def _link(session: Session, query: c.Fetch, cid: str | None) -> None:
+    await session.settled()
+    session.say(await session.host.files.link(session, query), cid)
 
 
 async def _recall(session: Session, query: c.History, cid: str | None) -> None:

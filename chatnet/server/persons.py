@@ -169,4 +169,4 @@ async def _discard_log(host: Host, name: Name) -> None:
         host.network.rooms.let_go(key)
         if key in host.network.audiences:
             raise Unavailable(f"The log of {name.text} is in use. Ask for that again.")
-        host.network.journal.discard(key)
+        host.network.rooms.discard(key)

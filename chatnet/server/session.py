@@ -68,6 +68,7 @@ _FEATURES = (
     "retention",
     "typing",
     "keys",
+    "files",
 )  # what programs may make use of here
 
 _TOO_SLOW = (
@@ -139,11 +140,12 @@ class Session:
         secure: bool = True,
         wishes: Sequence[c.Command] = (),
         patience: float = 1.0,
+        url: str = "",
     ) -> None:
         """Obey what ``wire`` brings in ``dialect``; before that ``wishes``, once it is let in.
 
         ``secure`` is whether nobody on the way can read what it brings; ``patience`` is how many
-        times as long as others it may take to begin.
+        times as long as others it may take to begin. ``url`` is where a browser finds the server.
         """
         self.id = id
         self.actor = Actor("", "", False, address)
@@ -171,6 +173,7 @@ class Session:
         self._dialect = dialect
         self.host = host
         self._network = host.network
+        self.secure, self.url = secure, url
         self.shut_out = bool(host.settings.password)  # until the password is said
         self._patience = patience
         self._trusted = secure or host.settings.allow_plaintext_passwords
@@ -246,6 +249,7 @@ class Session:
         self.full = self.deaf = self.ended = True
         self._stop_timer()
         self.pace.end()
+        self.host.files.passes.revoke(self)
         self._stop_waiting()
         if self._inside and not self._slow:
             self._network.exit(self)
@@ -337,6 +341,11 @@ class Session:
     def tell(self, text: str) -> None:
         """Say ``text`` to this one alone, after the answers to what it asked before."""
         self.say_in_order(Noted(text), None)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it was let in, and has not begun to go."""
+        return self._inside and self.status in (Status.HERE, Status.FULL)
 
     @property
     def status(self) -> Status:

@@ -34,6 +34,8 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.Ignore: ("banned", "both", "nobody"),
     c.Unignore: ("banned", "both", "nobody"),
     c.Whisper: ("banned", "both", "nobody"),
+    c.Give: ("banned", "both", "nobody"),
+    c.Token: ("banned", "both", "nobody"),
     c.Whois: ("banned", "both", "nobody"),
     c.ListRooms: ("banned", "both", "nobody"),
     c.Nick: ("banned", "guest", "nobody"),
@@ -48,6 +50,7 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.Leave: ("muted", "both", "nobody"),
     c.History: ("muted", "both", "nobody"),
     c.Find: ("muted", "both", "nobody"),
+    c.Fetch: ("muted", "both", "nobody"),
     c.Delete: ("muted", "both", "moderator"),  # of one's own; see test_deletion
     c.Say: ("member", "both", "moderator"),  # unless banned or muted there
     c.Typing: ("member", "both", "nobody"),
@@ -64,6 +67,7 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.Collected: ("banned", "account", "nobody"),
     c.KeepBackup: ("banned", "account", "nobody"),
     c.ShowBackup: ("banned", "account", "nobody"),
+    c.Share: ("member", "both", "nobody"),
     c.SetTopic: ("moderator", "both", "moderator"),
     c.Kick: ("moderator", "both", "moderator"),
     c.Ban: ("moderator", "both", "moderator"),

@@ -93,7 +93,12 @@ _WARNS = (DeviceNew, DeviceGone, KeysChanged, Withheld, Downgraded)
 
 def spell(news: News) -> str:
     """Return ``news`` in words. What must not be overlooked begins with ``!!!``."""
-    return f"!!! {_spell(news)}" if isinstance(news, _WARNS) else _spell(news)
+    return f"!!! {_spell(news)}" if is_warning(news) else _spell(news)
+
+
+def is_warning(news: News) -> bool:
+    """Return whether ``news`` must not be overlooked."""
+    return isinstance(news, _WARNS)
 
 
 def _spell(news: News) -> str:
