@@ -6,6 +6,10 @@ from pathlib import Path
 
 from twisted.internet.protocol import Factory, Protocol
 
+from chatnet.client.chat import Chat, connect
+from chatnet.core.commands import Encrypt
+from chatnet.core.events import Shared
+from chatnet.core.refusals import Refused
 from tests.harness import Server, reactor
 from tests.test_client import ClientTestCase, Program, Relay
 
@@ -91,6 +95,46 @@ class EncryptionTests(ClientTestCase):
         await ann.shows("!!! bob has a new device")
         await other.shows("ann: good morning")
         self.check_secrets(bytes(tap.heard))
+
+    async def test_a_file_is_encrypted_as_well(self) -> None:
+        server = await self.serves()
+        for name in ("ann", "bob"):
+            maker = await self.connects(server)
+            maker.types(f"/newuser {name} secret")
+            await maker.until("You are logged in")
+            maker.hangs_up()
+        tap, port = await self.tapped(server)
+        ann, bob = [await self.chats(port, name) for name in ("ann", "bob")]
+        await ann.join("tea")
+        room = await bob.join("tea")
+        await ann.ask(Encrypt("tea"))
+        path = self.folder / "marmalade.txt"
+        path.write_text("porridge " * 40_000)
+        await ann.send_file("tea", path)
+        while not isinstance(shared := (await anext(room.stream)).event, Shared):
+            pass
+        self.assertEqual((shared.by, shared.name), ("ann", "marmalade.txt"))
+        here = self.folder / "here"
+        here.mkdir()
+        got = await bob.fetch(shared, here)
+        self.assertEqual((got.name, got.read_text()), ("marmalade.txt", path.read_text()))
+        self.assertEqual([one.name for one in here.iterdir()], ["marmalade.txt"])
+        guest = await connect("127.0.0.1", port, name="guy", tls=False, reactor=reactor)
+        await guest.join("tea")
+        with self.assertRaises(Refused) as refused:
+            await guest.send_file("tea", path)
+        self.assertIn("The room tea is encrypted", str(refused.exception))
+        for chat in (ann, bob, guest):
+            await chat.close()
+        path.unlink()
+        got.unlink()
+        self.check_secrets(bytes(tap.heard))
+
+    async def chats(self, port: int, name: str) -> Chat:
+        keys = str(self.folder / f"keys-{name}")
+        return await connect(
+            "127.0.0.1", port, user=name, password="secret", tls=False, keys=keys, reactor=reactor
+        )
 
     def check_secrets(self, traffic: bytes) -> None:
         """See that neither on the way nor on the disk there is a word that was said."""

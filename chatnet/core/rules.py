@@ -141,6 +141,8 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             return [e.Rolled(actor.name, dice, faces)]
         case c.Share(_, file):
             terms.check_voice(state, role_of(state, actor, now))
+            if not file.sealed:
+                check_plain(state)
             return [_shared(actor, file)]
         case c.Join():
             return _join(state, actor, command)
