@@ -356,6 +356,9 @@ class IAccounts(Interface):
     def find(name: Name) -> Deferred[Account | None]:
         """Return the account whose name is ``name``, or looks like it."""
 
+    def made_since(at: float) -> Deferred[int]:
+        """Return how many accounts were made since ``at``, in UTC seconds since the epoch."""
+
     def register(name: Name, password: str, address: str) -> Deferred[Account]:
         """Make an account.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from chatnet.accounts.throttle import Throttle
 from chatnet.admin.desk import Building
 from chatnet.admin.listening import open_desks
 from chatnet.admin.reloading import reload_by_signal
-from chatnet.core.events import Entry, Seen, Whispered, weight
+from chatnet.core.events import Entry, Seen, Visited, Whispered, weight
 from chatnet.core.large import LARGE
 from chatnet.core.limits import Limits
 from chatnet.core.names import EVERYBODY, STAFF
@@ -52,8 +53,6 @@ from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
 from chatnet.wires.proxied import Proxies
-
-HASHERS = 2  # threads for passwords
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -116,6 +115,15 @@ def again(options: Options) -> tuple[Settings | None, list[str]]:
     return anew.settings, []
 
 
+def hashers(cores: int) -> int:
+    """Return how many threads compute passwords: two, if that leaves a core for everything else."""
+    return max(1, min(2, cores - 1))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def build(
     settings: Settings, reactor: Any, keeps: LogLevelFilterPredicate | None = None
 ) -> tuple[ChatFactory, Callable[[], None]]:
@@ -134,7 +142,7 @@ def build(
     reader = writer
     if read is not write:
         writer, reader = Worker(threads, "chatnet writer"), Worker(threads, "chatnet reader")
-    hasher = Worker(threads, "chatnet passwords", HASHERS)
+    hasher = Worker(threads, "chatnet passwords", hashers(_cores()))
     journal = Journal(clock, writer, write.log, reader, read.log)
     turn = Turn(clock)
     budget = Budget(clock, settings.budget)
@@ -217,7 +225,7 @@ _log = Logger("chatnet.transcript")
 
 def _transcript(room: Room, entry: Entry) -> None:
     """Log what is shown in rooms. What people whisper is theirs alone."""
-    if isinstance(entry.event, Whispered | Seen):
+    if isinstance(entry.event, Whispered | Seen | Visited):
         return
     large = weight(entry.event) >= LARGE
     shown = LIVE.part(entry, 0)[0] + b"\n(and more)" if large else LIVE.render(entry)

@@ -304,11 +304,20 @@ class Seen:
     upto: int
 
 
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """``who`` was here, from ``address``, with an account or as a guest: for staff alone."""
+
+    who: str
+    registered: bool
+    address: str
+
+
 Event = (
     Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
     | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
     | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | RoomRenamed
-    | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen
+    | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen | Visited
 )  # fmt: skip
 
 MESSAGES = (Said, Rolled, Noticed, Erased)  # what a room's history is made of

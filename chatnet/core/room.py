@@ -85,7 +85,7 @@ class RoomState:
         match event:
             case e.Said() | e.Rolled() | e.Whispered() | e.Announced() | e.Noticed():
                 pass
-            case e.Deleted() | e.Erased():
+            case e.Deleted() | e.Erased() | e.Visited():
                 pass
             case e.Opened(name):
                 self.name = name

@@ -111,7 +111,7 @@ def _lines(entry: e.Entry) -> list[str]:
             return [f"[all] {by}: {line}" for line in plain_lines(body)]
         case e.Noticed(text):
             return [f"*** {line}" for line in plain_lines(text)]
-        case e.Opened() | e.Seen() | e.RoomDiscarded():
+        case e.Opened() | e.Seen() | e.RoomDiscarded() | e.Visited():
             return []
         case e.Joined(who):
             return [f"{who} has joined the room."]

@@ -66,7 +66,7 @@ class Network:
         self.settle = journal.settle
         self._clock = clock
         self.chronicle = Chronicle(clock, transcript)
-        self.visitors = Visitors(clock.seconds)
+        self.visitors = Visitors(self, clock)
         self.erasing: set[str] = set()  # the keys of accounts that just are
         # What answers a line of an operator's, who is connected by that id.
         self.desk: Callable[[Actor, str, str], Awaitable[str]] | None = None
@@ -155,6 +155,14 @@ class Network:
         if actor.rank and rules.by_rank(room.decided, actor, command, now):
             return events, staff.noted(room.decided, actor, command, events)
         return events, None
+
+    def foresee(self, actor: Actor, key: str, command: c.RoomCommand) -> list[e.Event]:
+        """Return what would happen if ``actor`` asked for ``command`` in the open room ``key``.
+
+        Raises:
+            Refused: the rules say no.
+        """
+        return self._decide(self.audiences[key].room, actor, command)[0]
 
     def _vet(
         self, room: Room, actor: Actor, command: c.RoomCommand, events: Sequence[e.Event]
@@ -381,9 +389,9 @@ class Network:
         person = session.person
         if session in person.sessions:
             del person.sessions[session]
-            self.visitors.leaves(session.actor)
         if self.rooms.closing:
             return
+        self.visitors.sees(session.actor)
         self.leave_all(session)
         self.mark_seen(session)
         self.settle().addCallbacks(

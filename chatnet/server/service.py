@@ -179,6 +179,8 @@ class ChatService(Service):
         for session in sessions:
             session.hush()
             session.mark_seen()
+            network.visitors.sees(session.actor)
+        await network.visitors.write()
         network.rooms.stop()
         await self._settled()
         self._log.info(

@@ -205,5 +205,5 @@ class MemoryStore:
         self._made.pop(key, None)
 
     def accounts(self) -> Iterable[tuple[Account, float]]:
-        for key, at in self._made.items():
+        for key, at in list(self._made.items()):
             yield self._accounts[key], at

@@ -39,6 +39,7 @@ SINCE_0_1 = {
     "roomdiscarded",
     "roomrenamed",
     "roomrestored",
+    "visited",
     "voiced",
 }  # kinds of entries
 LOGS = {"*": 1, "@ann": 1, "@bob": 2, "milk": 43, "tea": 24}  # how many each has
