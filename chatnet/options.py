@@ -53,6 +53,7 @@ class Options(StoreOptions):
         ["registration", None, "open", "open, invite or closed: may people make accounts?"],
         ["stall-seconds", None, "600", "without reading, after which a connection is closed"],
         ["name", None, _DEFAULTS.name, "what the server calls itself"],
+        ["url", None, "", "where people find the server, like https://chat.example.org, for links"],
         ["motd", None, "", "a message for everyone who connects"],
         ["log-format", None, "text", "text, or json: an object a line, for programs"],
         ["log-level", None, "info", f"what the log keeps: {', '.join(LOG_LEVELS)}"],
@@ -206,6 +207,7 @@ class Options(StoreOptions):
             "limits": lambda: tuple(_limit(change) for change in self["limit"]),
             "proxies": lambda: _networks(self["proxy"], "proxy"),
             "metrics": lambda: _networks(self["metrics"], "metrics"),
+            "url": lambda: _origin(self["url"], "url") if self["url"] else "",
             "origins": lambda: tuple(dict.fromkeys(_origin(url) for url in self["origin"])),
             "log_level": lambda: _choice(self["log-level"], "log-level", LOG_LEVELS),
         }
@@ -290,13 +292,13 @@ def _path(value: str) -> str:
     return os.path.abspath(value) if value else ""
 
 
-def _origin(value: str) -> str:
+def _origin(value: str, name: str = "origin") -> str:
     """Return a site as browsers write it."""
     origin = value.lower()
     found = _ORIGIN.fullmatch(origin)
     if found is None or not 0 < int((found[2] or ":1")[1:]) < 65536:
         raise usage.UsageError(
-            f"--origin is like https://chat.example.org or http://localhost:8000, not {value}"
+            f"--{name} is like https://chat.example.org or http://localhost:8000, not {value}"
         )
     return re.sub("^(http:.*):80$|^(https:.*):443$", r"\1\2", origin)
 

@@ -44,5 +44,6 @@ class Settings:
     admin_socket: bool = True  # operators of this machine are heard, at a socket in the folder
     admin: tuple[str, ...] = ()  # endpoints where they are heard besides
     log_level: str = "info"  # and worse is kept in the log
+    url: str = ""  # where people find the server with a browser; empty: where they connected
     journal: str = ""  # where messages are kept; empty: in the store
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # "config" or "option"

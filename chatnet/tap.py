@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from twisted.application.service import IService
@@ -37,6 +39,7 @@ from chatnet.opening import open_stores
 from chatnet.options import Options
 from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
+from chatnet.server.files import Files
 from chatnet.server.host import Host
 from chatnet.server.invitations import Invitations
 from chatnet.server.lost import Lost
@@ -48,11 +51,14 @@ from chatnet.server.turn import Turn
 from chatnet.settings import Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.pieces import orphans
+from chatnet.stores.shelf import FILES, Shelf
 from chatnet.stores.worker import AtOnce, Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
 from chatnet.wires.proxied import Proxies
+
+FILERS = 2  # threads for what is written to, and read from, files
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -151,6 +157,9 @@ def build(
     journal.catch_up()
     network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
     limits = Limits(settings.limits)
+    forgets = settings.store == "memory:" and not settings.journal
+    scratch = TemporaryDirectory(prefix="chatnet-") if forgets else None
+    shelf = Shelf(Path(scratch.name if scratch else settings.data, FILES))
     accounts = Accounts(
         clock,
         write.accounts,
@@ -164,12 +173,20 @@ def build(
     )
     throttle, defence = Throttle(clock, limits), Defence(clock, limits)
     invitations = Invitations(network, clock, os.urandom, settings.registration)
+    filer = Worker(threads, "chatnet files", FILERS)
+    files = Files(network, clock, os.urandom, limits, shelf, filer)
+    try:
+        files.start()
+    except OSError as error:
+        raise CannotStart(
+            f"chatnet: cannot use {shelf.folder} for files: {error.strerror}"
+        ) from None
     host = Host(
-        settings, network, accounts, turn, clock, os.urandom, throttle, defence, invitations
+        settings, network, accounts, turn, clock, os.urandom, throttle, defence, invitations, files
     )
     host.dials.logs = keeps
     host.dials.turn_logs()
-    workers = list(dict.fromkeys((writer, reader, hasher)))
+    workers = list(dict.fromkeys((writer, reader, hasher, filer)))
     certificates = _certificates(settings) if settings.tls else None
     tls = None
     if certificates is not None:
@@ -197,6 +214,8 @@ def build(
             worker.stop()
         for stores in dict.fromkeys((write, read)):
             stores.close()
+        if scratch is not None:
+            scratch.cleanup()
 
     return factory, close
 

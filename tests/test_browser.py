@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
@@ -13,9 +14,10 @@ from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from twisted.python.failure import Failure
 
 from tests.browser import BrowserTestCase, Key, Page, address
-from tests.harness import LiveTestCase, reactor, said, told
+from tests.harness import LiveTestCase, poll, reactor, said, told
 
-MOST_BYTES = 80 * 1024  # of the page with all its files, as they are kept
+MOST_BYTES = 80 * 1024  # of what is fetched at first, as it is kept
+ON_DEMAND = {"more.js": 10 * 1024}  # what is fetched when it is wanted, and how large it may be
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
     "<script>document.title='owned'</script><style>*{display:none}</style>",
@@ -405,10 +407,53 @@ class AccountTests(BrowserTestCase):
         await page.comes_in("ann", gate="open sesame")
 
 
+_DROPS = """
+const data = new DataTransfer();
+const bytes = new Uint8Array(arguments[1]).fill(7);
+data.items.add(new File([bytes], arguments[0], {type: arguments[2]}));
+const event = new Event('drop', {bubbles: true, cancelable: true});
+event.dataTransfer = data;
+document.body.dispatchEvent(event);
+"""
+
+
+class FileTests(BrowserTestCase):
+    async def test_what_is_dropped_is_sent_and_comes_back(self) -> None:
+        server = await self.serves()
+        bob = await self.observes(server, "bob")
+        page = await self.page()
+        await page.comes_in("ann", address=address(server))
+        await page.runs(_DROPS, "holiday <b>.png", 3_000_000, "image/png")
+        shared = json.loads((await bob.until('"event":"shared"'))[-1])
+        self.assertEqual((shared["name"], shared["size"]), ("holiday _b_.png", 3_000_000))
+        self.assertEqual(shared["sha256"], sha256(bytes([7]) * 3_000_000).hexdigest())
+        await page.until("return document.querySelector('#rows strong').textContent")
+        got = await page.until(
+            "window.got ??= import('/page/client.js').then((client) => client.ask('get', {id:"
+            " arguments[0]})).then(({url}) => fetch(new URL(url).pathname)).then((answer) =>"
+            " answer.blob()).then(({size}) => (window.size = size)); return window.size",
+            shared["id"],
+        )
+        self.assertEqual(got, 3_000_000)
+
+    async def test_it_shows_how_far_it_is_and_is_given_up(self) -> None:
+        server = await self.serves("--limit", "file-bytes=1M+1M/s", "--limit", "file-spare=0")
+        page = await self.page()
+        await page.comes_in("ann", address=address(server))
+        await page.runs(_DROPS, "large.bin", 20_000_000, "")
+        await page.until("return document.querySelector('.sends progress')?.value > 0")
+        await page.runs("document.querySelector('.sends button').click()")
+        await page.until("return !document.querySelector('.sends')")
+        await page.until("return /given up/.test(document.getElementById('rows').textContent)")
+        await poll(lambda: not list((self.folder / "data" / "files").iterdir()), "it is gone")
+
+
 class SizeTests(LiveTestCase):
     def test_the_page_is_small(self) -> None:
         folder = files("chatnet.web") / "page"
         sizes = {file.name: len(file.read_bytes()) for file in folder.iterdir()}
+        for name, most in ON_DEMAND.items():
+            self.assertLess(sizes.pop(name), most, name)
         self.assertLess(sum(sizes.values()), MOST_BYTES, sizes)
 
 

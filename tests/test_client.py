@@ -113,11 +113,12 @@ class ClientTestCase(LiveTestCase):
         port = server if isinstance(server, int) else server.port
         program = Program()
         command = (*CLIENT, "--host", "127.0.0.1", "--port", str(port), *options)
+        command += ("--plain",) if terminal else ()
         environment = {
             **os.environ,
             "TERM": "xterm",
             "PROMPT_TOOLKIT_NO_CPR": "1",
-            "XDG_DATA_HOME": str(self.folder / "home"),
+            **self.home(),
         }
         reactor.spawnProcess(
             program, command[0], command, environment, str(self.folder), usePTY=terminal
@@ -127,6 +128,11 @@ class ClientTestCase(LiveTestCase):
             fcntl.ioctl(descriptor.fd, termios.TIOCSWINSZ, _SIZE)
         self.ends_with_the_test(program)
         return program
+
+    def home(self) -> dict[str, str]:
+        """Return what leads a client to folders of this test's own."""
+        names = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
+        return {name: str(self.folder / "home") for name in names}
 
     def ends_with_the_test(self, program: Program) -> None:
         self.addCleanup(lambda: coming(_end(program)))
@@ -473,8 +479,10 @@ class TerminalTests(ClientTestCase):
         again = await self.serves("--port", str(port), "--interface", "127.0.0.1", listen=False)
         await ann.shows("The link is back.")
         bob = await self.joins(again, "bob")
-        self.assertEqual(await told(bob, "tea"), ["ann: still here"])
         await ann.listens()
+        ann.types("done\r")
+        await bob.until("ann: done")
+        self.assertEqual(await told(bob, "tea"), ["ann: still here", "ann: done"])
         ann.types("\x03")
         self.assertEqual(await ann.ended(), 0)
 

@@ -22,7 +22,8 @@ else:
     WITH_WEBSOCKETS = True
 
 DIFFERENT = ("at", "until", "seconds", "idle", "faces", "version")  # fields, from run to run
-_GIVEN = re.compile(r"guest-[0-9a-f]{4}|\b[0-9a-f]{8}\b")  # names and ids that the server gives
+# Names, ids and secrets that the server gives, and where it is.
+_GIVEN = re.compile(r"guest-[0-9a-f]{4}|\b[0-9a-f]{8}\b|\b[0-9a-f]{32}\b|http://[\d.]+:\d+")
 _LEFT = re.compile(r"for another [\w ]+")
 
 

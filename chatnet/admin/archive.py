@@ -10,6 +10,9 @@
     [1,1795286000.0,"[\\"opened\\",\\"Tea\\",\\"ann\\"]","digest","link"]
     [2,1795286000.0,"[\\"said\\",\\"ann\\",\\"hello\\",false]","digest","link"]
     {"end":2,"sha256":"..."}
+    {"section":"file","sheet":{"file":{"id":"8c8c765edbca",...},"places":{"tea":3},...}}
+    ["R3JlZW4gdGVh..."]
+    {"end":1,"sha256":"..."}
     {"section":"accounts"}
     ["Ann","ann","$argon2id$...",1795285000.0]
     {"end":1,"sha256":"..."}
@@ -22,6 +25,7 @@ says ``"void":true`` was given up, and counts for nothing. There may be several 
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -33,6 +37,7 @@ from chatnet.core.names import known_name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
 from chatnet.interfaces import Account
+from chatnet.stores.shelf import Sheet, sheet_of
 
 FORMAT = 1
 
@@ -75,7 +80,14 @@ class Log:
         return f"{name} ({self.room})" if name not in ("", self.room) else self.room
 
 
-Heading = Answers | Accounts | Log
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """What is in a file that was sent follows: ``Piece`` after ``Piece``."""
+
+    sheet: Sheet
+
+
+Heading = Answers | Accounts | Log | Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,14 @@ class Made:
     at: float
 
 
-Item = Answer | Made | Record
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some bytes of a file."""
+
+    data: bytes
+
+
+Item = Answer | Made | Record | Piece
 
 
 @dataclass(slots=True)
@@ -105,6 +124,7 @@ class Counts:
     entries: int = 0
     answers: int = 0
     accounts: int = 0
+    files: int = 0
 
     def add(self, heading: Heading, items: int) -> None:
         """Count a section that begins with ``heading``, and what is in it."""
@@ -116,6 +136,8 @@ class Counts:
             case Log():
                 self.logs += 1
                 self.entries += items
+            case Bytes():
+                self.files += 1
             case _:
                 assert_never(heading)
 
@@ -123,6 +145,7 @@ class Counts:
         return (
             f"{_count(self.entries, 'entry', 'entries')} in {_count(self.logs, 'log')},"
             f" {_count(self.accounts, 'account')}, {_count(self.answers, 'answer')}"
+            + (f", {_count(self.files, 'file')}" if self.files else "")
         )
 
 
@@ -164,7 +187,10 @@ class Writer:
 
     def finish(self) -> None:
         """Write the trailer."""
-        self._line({"trailer": asdict(self.counts), "sha256": self._whole.hexdigest()})
+        counts = asdict(self.counts)
+        if not self.counts.files:  # of which older releases know nothing
+            del counts["files"]
+        self._line({"trailer": counts, "sha256": self._whole.hexdigest()})
 
     def _line(self, value: Any) -> None:
         line = _dumps(value).encode()
@@ -184,6 +210,8 @@ def _encode_heading(heading: Heading) -> dict[str, Any]:
         case Log(room, anchor, state):
             encoded = {"section": "log", "room": room, "anchor": (anchor.seq, anchor.link.hex())}
             return encoded | ({"state": (state[0], encode_state(state[1]))} if state else {})
+        case Bytes(sheet):
+            return {"section": "file", "sheet": asdict(sheet)}
         case _:
             assert_never(heading)
 
@@ -196,6 +224,8 @@ def _encode_item(item: Item) -> tuple[Any, ...]:
             return origin, done.cid, done.room, done.seq
         case Made(account, at):
             return account.name, account.key, account.verifier, at
+        case Piece(data):
+            return (b64encode(data).decode(),)
         case _:
             assert_never(item)
 
@@ -225,6 +255,8 @@ def decode_heading(value: Any) -> Heading:
             return Answers()
         case {"section": "accounts"}:
             return Accounts()
+        case {"section": "file", "sheet": dict(sheet)}:
+            return Bytes(sheet_of(sheet))
         case {"section": "log", "room": str(room), "anchor": [int(seq), str(link)]}:
             match value.get("state"):
                 case None:
@@ -246,6 +278,8 @@ def decode_item(heading: Heading, value: Any) -> Item:
             return Record(room, seq, at, text, bytes.fromhex(digest), bytes.fromhex(link))
         case Answers(), [str(origin), str(cid), str(room), int(seq)]:
             return Answer(origin, Done(cid, room, seq))
+        case Bytes(), [str(encoded)]:
+            return Piece(b64decode(encoded, validate=True))
         case Accounts(), [str(name), str(key), str(verifier), (float() | int()) as at]:
             if known_name(name).key != key:
                 raise ValueError(f"{name} is not {key}")
@@ -260,9 +294,9 @@ def decode_counts(value: Any) -> Counts:
         ValueError: it is none.
     """
     names = ("logs", "entries", "answers", "accounts")
-    if not isinstance(value, dict) or sorted(value) != sorted(names):
+    if not isinstance(value, dict) or sorted(value.keys() - {"files"}) != sorted(names):
         raise ValueError("no counts")
-    if not all(type(value[name]) is int for name in names):
+    if not all(type(number) is int for number in value.values()):
         raise ValueError("no counts")
     return Counts(**value)
 

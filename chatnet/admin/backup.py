@@ -16,20 +16,28 @@ from typing import IO
 from chatnet import __version__
 from chatnet.admin.archive import Accounts, Answer, Answers, Log, Made, Writer
 from chatnet.admin.live import Moved, head_of, log_of, logs_of, records_of, steadily
+from chatnet.admin.sent import write_files
 from chatnet.admin.survey import Checked, Survey, beyond, check
 from chatnet.admin.telling import Progress
 from chatnet.core.chain import Record
 from chatnet.core.names import GUEST_LOG
 from chatnet.interfaces import IAccountStore, IStore
+from chatnet.stores.shelf import Shelf
 
 
 class Backup:
     """Writes all that ``store`` and ``accounts`` keep to a file."""
 
     def __init__(
-        self, store: IStore, accounts: IAccountStore, survey: Survey, progress: Progress
+        self,
+        store: IStore,
+        accounts: IAccountStore,
+        survey: Survey,
+        progress: Progress,
+        shelf: Shelf | None = None,
     ) -> None:
-        """Tell ``survey`` what is wrong with what is written."""
+        """Tell ``survey`` what is wrong with what is written; with it go the files on ``shelf``."""
+        self._shelf = shelf
         self._store = store
         self._accounts = accounts
         self._survey = survey
@@ -54,6 +62,8 @@ class Backup:
                 self._heads[room] = checked.head.seq
                 self._survey.log(checked)
         self._write_new_answers(writer)
+        if self._shelf is not None:
+            write_files(writer, self._shelf, self._survey, self._progress)
         writer.begin(Accounts())
         for account, made_at in self._accounts.accounts():
             writer.add(Made(account, made_at))

@@ -138,7 +138,9 @@ class Desk:
             lines[MOST_LINES:] = [f"({more:,} more lines; the console shows all)"]
         return "\n".join(lines)
 
-    async def ask(self, operator: Operator, command: staff.Order | c.Telling) -> Answer:
+    async def ask(
+        self, operator: Operator, command: staff.Order | c.Whisper | c.Announce
+    ) -> Answer:
         """Let ``operator`` ask for ``command``, as anybody else does.
 
         Raises:
@@ -185,7 +187,7 @@ class Desk:
         if most and len(body.encode()) > most:
             raise TooLong(f"A message has at most {most:,} bytes here. It was not sent.")
 
-    async def _tell(self, operator: Operator, command: c.Telling) -> Answer:
+    async def _tell(self, operator: Operator, command: c.Whisper | c.Announce) -> Answer:
         self.check_length(command.body)
         keys, events, reply = await errands.address(self.host, operator, command)
         await self.host.network.tell(operator, keys, events, None)

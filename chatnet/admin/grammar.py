@@ -16,7 +16,9 @@ LARGEST_NUMBER = 10**15
 LONGEST_WORD = 4000  # characters of what is no text
 
 Value = str | int | float | bool
-Asked = c.Moderation | c.Delete | c.Governing | c.Purge | c.Telling  # what a verb may become
+Asked = (
+    c.Moderation | c.Delete | c.Governing | c.Purge | c.Whisper | c.Announce
+)  # what a verb may become
 
 
 class Kind(Enum):

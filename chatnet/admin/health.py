@@ -52,6 +52,8 @@ async def status(desk: Desk, operator: Operator, given: Given) -> Answer:
         "people": sum(bool(person.sessions) for person in network.people),
         "rooms": len(rooms),
         "memory": _memory(),
+        "files": len(desk.host.files.sheets),
+        "file_bytes": desk.host.files.space.total,
         "store": settings.store.partition(":")[0],
         "journal": settings.journal.partition(":")[0],
         "data": settings.data if settings.store != "memory:" else "",
@@ -80,7 +82,8 @@ def _set(desk: Desk) -> Row:
 
 
 async def usage(desk: Desk, operator: Operator, given: Given) -> Answer:
-    """Return how many entries each room has."""
+    """Return how many entries each room has, and how many bytes its files take."""
+    sent = desk.host.files.sizes()
     rows: list[Row] = []
     for key, state in await every_room(desk, given):
         audience = desk.host.network.audiences.get(key)
@@ -88,7 +91,16 @@ async def usage(desk: Desk, operator: Operator, given: Given) -> Answer:
             head, floor = audience.room.log.head, audience.room.log.floor
         else:
             head, floor = await desk.host.network.journal.seq_at(key, _END_OF_TIME), 0
-        rows.append({"room": state.name, "entries": head - floor, "last": head})
+        files, size = sent.get(key, (0, 0))
+        rows.append(
+            {
+                "room": state.name,
+                "entries": head - floor,
+                "last": head,
+                "files": files,
+                "file_bytes": size,
+            }
+        )
     rows.sort(key=lambda row: (-int(row["entries"]), fold(str(row["room"]))))
     return Answer("" if rows else "There is no room yet.", rows)
 

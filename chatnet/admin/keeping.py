@@ -30,6 +30,7 @@ from chatnet.admin.verify import verify_file, verify_store
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.opening import Stores, files_of, open_once
 from chatnet.settings import Settings
+from chatnet.stores.shelf import FILES, Shelf
 
 FAULTY = 1  # the exit status when something is not whole
 INTERRUPTED = 130
@@ -66,7 +67,8 @@ def _back_up(task: BackupOptions) -> int:
     progress = Progress(_tell, monotonic, "written")
     survey = Survey(_tell)
     with _kept(task.settings) as stores, made(task.file, task["force"]) as out:
-        writer = Backup(stores.log, stores.accounts, survey, progress).write(
+        shelf = None if task["without-files"] else _shelf(task.settings)
+        writer = Backup(stores.log, stores.accounts, survey, progress, shelf).write(
             out, datetime.now(UTC).timestamp()
         )
     _leave_note(task.settings)
@@ -101,7 +103,8 @@ def _restore(task: RestoreOptions) -> int:
     with _empty(task.settings) as stores, opened(task.file) as file:
         again, writing = Reader(file, fault), Progress(_tell, monotonic, "written")
         try:
-            Restore(stores.log, stores.accounts, findings, writing).write(again)
+            shelf = _shelf(task.settings)
+            Restore(stores.log, stores.accounts, findings, writing, shelf).write(again)
             if again.digest != reader.digest:
                 _changed()
         except BaseException:
@@ -129,7 +132,8 @@ def _verify(task: VerifyOptions) -> int:
         counts = reader.counts
     else:
         with _kept(task.settings) as stores:
-            counts = verify_store(stores.log, stores.accounts, survey, progress)
+            shelf = _shelf(task.settings)
+            counts = verify_store(stores.log, stores.accounts, survey, progress, shelf)
     if task["heads"]:
         sys.stdout.write(write_heads(survey.heads))
         sys.stdout.flush()
@@ -165,6 +169,11 @@ def _empty(settings: Settings) -> Iterator[Stores]:
             yield stores
     finally:
         folder.release()
+
+
+def _shelf(settings: Settings) -> Shelf:
+    """Return where files are that were sent: on this machine, whatever the store is."""
+    return Shelf(Path(settings.data, FILES))
 
 
 def _name(settings: Settings) -> str:

@@ -29,7 +29,7 @@ class Operator:
     echo = True
     full = True
     quitting = False
-    secret = ""
+    secret = device = ""
 
     def __init__(self, host: Host, id: str, name: str, rank: Rank, address: str = "") -> None:
         """Act as ``name``, an account, or as the operator."""
@@ -85,6 +85,9 @@ class Operator:
     def tell(self, text: str) -> None:
         """Be told how far something is that takes long."""
         self.hear(text)
+
+    def leave_for_good(self, words: str, code: str, of_own_accord: bool = True) -> None:
+        """It is no device, and stays."""
 
     def replaced(self) -> None:
         """Make way for nobody."""

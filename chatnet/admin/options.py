@@ -80,6 +80,7 @@ class BackupOptions(_Task):
     )
     optFlags: ClassVar[list[list[str | None]]] = [
         ["force", "f", "take the place of a file that is there"],
+        ["without-files", None, "leave out the files that people sent: they may be large"],
     ]
 
 

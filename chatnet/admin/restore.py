@@ -8,21 +8,26 @@ from dataclasses import replace
 from itertools import islice
 from typing import assert_never, cast
 
-from chatnet.admin.archive import Accounts, Answer, Answers, Log, Made
+from chatnet.admin.archive import Accounts, Answer, Answers, Bytes, Log, Made, Piece
 from chatnet.admin.mending import mended
+from chatnet.admin.sent import label_of, put_back
 from chatnet.admin.telling import Progress, Unable
 from chatnet.admin.unpacking import Reader
 from chatnet.admin.verify import Findings
 from chatnet.core.chain import Record, erased
 from chatnet.core.codec import encode_event
-from chatnet.core.events import Said
+from chatnet.core.events import Said, Shared
 from chatnet.core.names import GUEST_LOG, known_name
 from chatnet.core.room import RoomState
 from chatnet.interfaces import Batch, IAccountStore, IStore
+from chatnet.stores.shelf import Sheet, Shelf
 
 _MOST_ITEMS = 512  # that are written at once
 _MOST_CHARACTERS = 1024 * 1024  # of records, about
-_SAID = encode_event(Said("", "")).partition(",")[0] + ","  # how all that is said begins
+_SAID = tuple(  # how all begins that can be deleted
+    encode_event(event).partition(",")[0] + ","
+    for event in (Said("", ""), Shared("", "", "", 0, "", ""))
+)
 _NAMED = 5  # of the logs that are there already
 
 
@@ -55,8 +60,14 @@ class Restore:
     """
 
     def __init__(
-        self, store: IStore, accounts: IAccountStore, findings: Findings, progress: Progress
+        self,
+        store: IStore,
+        accounts: IAccountStore,
+        findings: Findings,
+        progress: Progress,
+        shelf: Shelf | None = None,
     ) -> None:
+        self._shelf = shelf
         self._store = store
         self._accounts = accounts
         self._findings = findings
@@ -78,11 +89,19 @@ class Restore:
                     self._write_answers(cast(Iterator[Answer], section.items))
                 case Accounts():
                     self._write_accounts(cast(Iterator[Made], section.items))
+                case Bytes(sheet):
+                    self._write_file(sheet, cast(Iterator[Piece], section.items))
                 case Log() as log:
                     self._write_log(log, cast(Iterator[Record], section.items))
                 case _:
                     assert_never(section.heading)
         self._write_states()
+
+    def _write_file(self, sheet: Sheet, pieces: Iterator[Piece]) -> None:
+        if self._shelf is None or sheet.id in self._findings.spoilt:
+            return
+        put_back(self._shelf, sheet, (piece.data for piece in pieces))
+        self._progress.step(label_of(sheet))
 
     def _write_log(self, log: Log, records: Iterator[Record]) -> None:
         deleted = self._findings.deleted.get(log.room, set())

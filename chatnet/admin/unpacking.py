@@ -13,6 +13,7 @@ from typing import IO, Any, assert_never
 from chatnet.admin.archive import (
     Accounts,
     Answers,
+    Bytes,
     Counts,
     Header,
     Heading,
@@ -207,5 +208,7 @@ def _called(heading: Heading) -> str:
             return "the part with accounts"
         case Log():
             return f"the log of {heading.label}"
+        case Bytes(sheet):
+            return f"the file {sheet.id} ({sheet.file.name})"
         case _:
             assert_never(heading)

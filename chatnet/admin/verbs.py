@@ -186,7 +186,7 @@ SERVER = (
     Verb("stop", "Server", "stop the server, at once or --in 5m; --never calls that off",
          (Argument("seconds", Kind.SPAN, option="in"), Argument("never", Kind.FLAG,
          option="never")), Rank.OWNER, writes=True),
-    Verb("du", "Server", "how many entries each room has", (_LIMIT,)),
+    Verb("du", "Server", "how many entries each room has, and what its files take", (_LIMIT,)),
     Verb("doctor", "Server", "look for what may go wrong: disk, fsync, clock, certificate, backup,"
          " open files"),
 )  # fmt: skip

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, assert_never, cast, runtime_checkable
 
-from chatnet.admin.archive import Accounts, Answer, Answers, Counts, Log
+from chatnet.admin.archive import Accounts, Answer, Answers, Bytes, Counts, Log, Piece
 from chatnet.admin.live import log_of, logs_of, records_of, steadily
+from chatnet.admin.sent import check_files, checked, label_of
 from chatnet.admin.survey import Checked, Survey, check
 from chatnet.admin.telling import Progress
 from chatnet.admin.unpacking import Reader
@@ -18,6 +19,7 @@ from chatnet.core.events import Deleted, body_of
 from chatnet.core.large import Parked
 from chatnet.core.names import known_name
 from chatnet.interfaces import IAccountStore, IStore
+from chatnet.stores.shelf import Shelf
 
 _DELETED = encode_event(Deleted("", 0)).partition(",")[0] + ","  # how all of them begin
 
@@ -31,7 +33,11 @@ class _Worn(Protocol):
 
 
 def verify_store(
-    store: IStore, accounts: IAccountStore, survey: Survey, progress: Progress
+    store: IStore,
+    accounts: IAccountStore,
+    survey: Survey,
+    progress: Progress,
+    shelf: Shelf | None = None,
 ) -> Counts:
     """Tell ``survey`` what is wrong with what is kept; return how much that is.
 
@@ -53,6 +59,8 @@ def verify_store(
         counts.accounts += 1
         if known_name(account.name).key != account.key:
             survey.fault(f"the account {account.name} is kept under {account.key}")
+    if shelf is not None:
+        counts.files = check_files(shelf, survey, progress)
     survey.finish(partial(_still_parked, store))
     return counts
 
@@ -85,13 +93,14 @@ class Findings:
 
     ``void`` are the numbers of the sections that count for nothing; ``heads`` where logs end, by
     their keys; ``deleted`` the places whose bodies a later entry deletes: the backup may have read
-    them before that.
+    them before that. ``spoilt`` are the ids of files that are not what was sent.
     """
 
     faulty: bool = False  # something is wrong with it
     void: set[int] = field(default_factory=set)
     heads: dict[str, int] = field(default_factory=dict)
     deleted: dict[str, set[int]] = field(default_factory=dict)
+    spoilt: set[str] = field(default_factory=set)
 
 
 def verify_file(reader: Reader, survey: Survey, progress: Progress) -> Findings:
@@ -100,6 +109,7 @@ def verify_file(reader: Reader, survey: Survey, progress: Progress) -> Findings:
     ``reader`` tells ``survey`` what it finds as well.
     """
     findings = Findings()
+    told: list[str] = []  # of one file
     for section in reader.sections():
         match section.heading:
             case Answers():
@@ -107,17 +117,29 @@ def verify_file(reader: Reader, survey: Survey, progress: Progress) -> Findings:
                     survey.answer(cast(Answer, answer))
             case Accounts():
                 pass
+            case Bytes(sheet):
+                pieces = cast(Iterator[Piece], section.items)
+                file = checked(sheet, (piece.data for piece in pieces), Survey(told.append))
+                for _ in file:
+                    progress.step(label_of(sheet))
+                if section.void:
+                    findings.void.add(section.number)
+                    told.clear()
+                for sentence in told:
+                    survey.fault(sentence)
+                    findings.spoilt.add(sheet.id)
+                told.clear()
             case Log() as log:
                 deleted: set[int] = set()
                 records = _noting(cast(Iterator[Record], section.items), deleted)
                 kept = survey.kept.get(log.room)
-                checked = check(log, _stepping(records, log, progress), kept)
+                looked = check(log, _stepping(records, log, progress), kept)
                 if section.void:
                     findings.void.add(section.number)
                 else:
                     findings.deleted[log.room] = deleted
-                    findings.heads[log.room] = checked.head.seq
-                    survey.log(checked)
+                    findings.heads[log.room] = looked.head.seq
+                    survey.log(looked)
             case _:
                 assert_never(section.heading)
     if not reader.faulty:  # else what is pointed at may be what was lost

@@ -6,31 +6,34 @@ import asyncio
 import io
 import os
 import sys
+from importlib.util import find_spec
+from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ReactorNotRunning
-from twisted.internet.stdio import StandardIO
-from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
-from twisted.python.failure import Failure
-from zope.interface import implementer
-
-from chatnet.client.exits import INTERRUPTED, explain
+from chatnet.client.exits import INTERRUPTED, Exit
 from chatnet.client.link import Link
 from chatnet.client.options import Options, parse
 from chatnet.client.plain import PATIENCE_SECONDS, Plain, Printer
-from chatnet.client.tls import reach
-from chatnet.client.trust import known_servers
+from chatnet.client.running import Face, open_standard_descriptors, run_face, tell_bugs
+from chatnet.client.settings import BadSettings, read_settings, settings_path
+from chatnet.client.transfers import Transfers
+
+_NO_SCREEN = (
+    "The full-screen client needs Textual: pip install 'chatnet[tui]'. This is the line mode, which"
+    " --plain asks for without this sentence."
+)
 
 
-def main() -> int:
-    """Do what the command line says. Return the exit status."""
-    _open_standard_descriptors()
+def main(words: list[str], name: str = "python -m chatnet.client") -> int:
+    """Do what ``words``, the command line behind ``name``, say. Return the exit status."""
+    open_standard_descriptors()
     terminal = os.isatty(0) and os.isatty(1)
     try:
-        options = parse(sys.argv[1:], terminal)
+        options = parse(words, terminal, settings=read_settings(settings_path()), name=name)
+    except BadSettings as error:
+        Printer(2)(f"{error} Mend it, or move it away.")
+        return Exit.USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
-    globalLogBeginner.beginLoggingTo([_Bugs()], redirectStandardIO=False, discardBuffer=True)
     if terminal:
         from twisted.internet import asyncioreactor
 
@@ -38,85 +41,37 @@ def main() -> int:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
-    return _talk(options, terminal)
-
-
-def _open_standard_descriptors() -> None:
-    """See that no connection gets the place of a standard descriptor that was closed."""
-    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(lowest)
-
-
-def _talk(options: Options, terminal: bool) -> int:
-    from twisted.internet import reactor  # noqa: TID251 -- a program begins here
-
-    endpoint = reach(
-        reactor,
-        options.host,
-        options.port,
-        options.tls,
-        options.ca,
-        known_servers(),
-        lambda text: link.dialogue.ear.notice(text),
-    )
-    link = Link(
-        endpoint,
-        options.identity,
-        reactor,
-        os.urandom,
+    patience = None if terminal else PATIENCE_SECONDS
+    return run_face(
+        options.server,
+        options.rooms,
         options.history,
-        None if terminal else PATIENCE_SECONDS,
-        options.confides,
+        patience,
+        lambda link, transfers, reactor: _face(link, transfers, options, terminal, reactor),
+        "terminal" if terminal else "pipe",
+        piped=not terminal,
     )
+
+
+def _face(link: Link, transfers: Transfers, options: Options, terminal: bool, reactor: Any) -> Face:
+    """Return what to talk with over ``link``. What is a bug is told there."""
     say = Printer(2)
-    status = INTERRUPTED
+    if not terminal:
+        tell_bugs(say)
+        return Plain(link, Printer(1), say, transfers)
+    if not options.plain and not find_spec("textual"):
+        say(_NO_SCREEN)
+    elif not options.plain and os.isatty(2):  # where Textual draws
+        from chatnet.client.full.client import full
 
-    def ended(result: Failure | None) -> None:
-        nonlocal status
-        try:
-            reactor.stop()
-        except ReactorNotRunning:  # interrupted
-            return
-        status = client.status
-        if isinstance(result, Failure):
-            status, sentence = explain(result.value, options.host, options.port)
-            say(sentence)
+        client = full(link, transfers, options, reactor)
+        tell_bugs(client.hearing.notice)
+        return client
+    from chatnet.client.prompt import Terminal
 
-    reactor.addSystemEventTrigger("before", "shutdown", link.leave)
-
-    def begin() -> None:
-        Deferred.fromCoroutine(client.converse(options.room)).addBoth(ended)
-
-    if terminal:
-        from chatnet.client.prompt import Terminal
-
-        client: Terminal | Plain = Terminal(link)
-        reactor.callWhenRunning(begin)
-        reactor.run()
-        return status
-    client = Plain(link, Printer(1), say)
-    blocking = os.get_blocking(0)
-    nowhere = os.open(os.devnull, os.O_WRONLY)  # what is written, Printer writes
-    StandardIO(client, stdout=nowhere, reactor=reactor)  # type: ignore[call-arg]
-    reactor.callWhenRunning(begin)
-    try:
-        reactor.run()
-    finally:
-        os.set_blocking(0, blocking)
-    return status
-
-
-@implementer(ILogObserver)
-class _Bugs:
-    """Says that there is a bug, if there is one; nothing else is worth a log."""
-
-    def __call__(self, event: LogEvent) -> None:
-        if event.get("log_level", LogLevel.info) >= LogLevel.critical:
-            failure = event.get("log_failure")
-            what = repr(failure.value) if isinstance(failure, Failure) else "something"
-            Printer(2)(f"Something broke in the client, which is a bug: {what}")
+    tell_bugs(say)
+    return Terminal(link, transfers)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -21,17 +21,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatnet.client.courier import Courier, Progress, Sent, site_of
 from chatnet.client.dialogue import Identity
 from chatnet.client.exits import explain
+from chatnet.client.keys.home import keys_of
+from chatnet.client.keys.keys import Keys
+from chatnet.client.keys.olm import check as check_olm
 from chatnet.client.link import CannotConnect, Link
 from chatnet.client.places import Manner
 from chatnet.client.room import Room
 from chatnet.client.stream import Stream
+from chatnet.client.stretches import Stretches
 from chatnet.client.tls import reach
 from chatnet.client.trust import KnownServers, is_here, known_servers
 from chatnet.core import commands as c, events as e, replies as r
@@ -55,7 +60,9 @@ class Chat:
         self._running: Deferred[None] | None = None
         self._over: list[Deferred[None]] = []
         self._on_end: Callable[[], object] = lambda: None
-        self._locks: dict[str, DeferredLock] = {}
+        self._stretches = Stretches(link, self._check)
+        self.keys: Keys | None = None  # with which it takes part in encrypted rooms
+        self.courier: Courier | None = None  # who carries files
 
     @property
     def name(self) -> str:
@@ -106,6 +113,50 @@ class Chat:
             Refused: there is nobody of that name.
         """
         await self.ask(c.Whisper(who, body))
+
+    async def send_file(
+        self,
+        to: str,
+        path: str | os.PathLike[str],
+        *,
+        name: str = "",
+        kind: str = "",
+        sealed: str = "",
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Send the file at ``path`` to the room ``to``, or to a person: ``@`` and the name.
+
+        It is called ``name``, and of the media type ``kind``, unless that is as the path says.
+        ``sealed`` is text that goes with it. ``progress`` is told how many bytes are through, and
+        how many there are. Returns once all have it. After a lost link it goes on where it was.
+
+        Raises:
+            Refused: the server does not take it; the sentence says why.
+            OSError: it cannot be read.
+        """
+        return await self._carrier().send(
+            to, path, name=name, kind=kind, sealed=sealed, progress=progress
+        )
+
+    async def fetch(
+        self, file: e.Shared | str, to: str | os.PathLike[str], progress: Progress | None = None
+    ) -> Path:
+        """Fetch ``file``, or the one of that id, to the folder or path ``to``. Return where it is.
+
+        Nothing is overwritten. What came before the link was lost is not fetched again; what is
+        not as its SHA-256 says is dropped.
+
+        Raises:
+            Refused: there is no such file, or it is for others, or it did not come whole.
+            OSError: it cannot be written.
+        """
+        id = file.id if isinstance(file, e.Shared) else file
+        return await self._carrier().fetch(id, to, progress)
+
+    def _carrier(self) -> Courier:
+        if self.courier is None:
+            raise Unavailable("Files need a link that connect made.")
+        return self.courier
 
     async def who(self, room: str = "") -> tuple[r.PersonLine, ...]:
         """Return who is in ``room``, or, without one, on the server.
@@ -176,19 +227,21 @@ class Chat:
         if not self._is_over():
             over: Deferred[None] = Deferred()
             self._over.append(over)
+            if self.keys is not None and self.online:
+                await self.keys.said_all()
             if not self._link.leaving:
                 self._link.leave()
             await over
 
     async def history(
-        self, room: str, before: int | None = None, count: int = 50
+        self, room: str, before: int | None = None, count: int = 50, at: str = ""
     ) -> Sequence[e.Entry]:
         """Return a stretch of the history of ``room``, which one is in; see ``Room.history``.
 
         Raises:
             Refused: one is not in it.
         """
-        return await self._read(c.History(room, count, before))
+        return await self._stretches.read(c.History(room, count, before, at=at))
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room``, which one is in, behind ``after`` up to ``upto``.
@@ -196,25 +249,11 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        return await self._read(c.History(room, -1, upto + 1, after))
+        return await self._stretches.read(c.History(room, -1, upto + 1, after))
 
     def tell(self, command: c.Command) -> None:
         """Send ``command``, to which there is no answer, if the link is there."""
         self._link.tell(command)
-
-    async def _read(self, history: c.History) -> Sequence[e.Entry]:
-        """Return the entries that ``history`` asks for, one stretch of a room at a time."""
-        key = self._link.dialogue.places.key_of(history.room)
-        lock = self._locks.setdefault(key, DeferredLock())
-        await lock.acquire()
-        try:
-            self._check()
-            done: Deferred[r.Reply] = Deferred()
-            pending = self._link.submit(history, done)
-            await done
-        finally:
-            lock.release()
-        return pending.stretch
 
     def _check(self) -> None:
         if self._is_over():
@@ -316,6 +355,8 @@ async def connect(
     allow_plaintext_passwords: bool = False,
     patience: float | None = None,
     tell: Tell | None = None,
+    keys: str | None = None,
+    passphrase: str = "",
     reactor: Any = None,
 ) -> Chat:
     """Connect to the server at ``host`` and ``port``, and return when it lets one in.
@@ -325,7 +366,9 @@ async def connect(
     says otherwise. A certificate is trusted if the PEM file ``ca`` vouches for it, or without that
     the system; else if it is the one that is kept in the file ``known`` (that of the user's own
     client), or the first one of this server. A lost link is given up after ``patience`` seconds,
-    or never. News about it goes to ``tell``, and to Twisted's log.
+    or never. With ``keys``, a folder (empty: that of the user's own client), an account takes part
+    in encrypted rooms; the keys lie there encrypted under ``passphrase``, or else under a key file.
+    News about it all goes to ``tell``, and to Twisted's log.
 
     Raises:
         CannotConnect: there is no server; the sentence says what to look at.
@@ -352,6 +395,10 @@ async def connect(
     identity = Identity(who, password if user else "", server_password)
     link = Link(endpoint, identity, reactor, os.urandom, 0, patience, confides)
     chat = Chat(link, tell)
+    if keys is not None and user:
+        check_olm()
+        chat.keys = keys_of(link, reactor, f"{host}:{port}", passphrase, keys, "program")
+    chat.courier = Courier(endpoint, site_of(host, port, encrypted), chat.ask, reactor)
     try:
         await chat.open()
     except CannotConnect as error:

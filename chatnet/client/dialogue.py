@@ -18,7 +18,7 @@ from chatnet.core.plain import plain
 from chatnet.core.refusals import NotAMember, Refused, Unavailable
 
 _ENDS = ("quit", "logout")  # codes of a farewell that was asked for
-_FINAL = ("replaced", "late", "refused")  # codes after which one does not come back
+_FINAL = ("replaced", "removed", "late", "refused")  # codes after which one does not come back
 
 
 class Gone(Unavailable):
@@ -67,6 +67,23 @@ class Ear(Protocol):
         """There is news about the link, or something that is not of this dialect."""
 
 
+class Sealing(Protocol):
+    """What stands before the ear, and reads what is encrypted; see ``chatnet.client.keys``."""
+
+    def hears(self, entry: e.Entry, manner: Manner) -> None:
+        """Have ``entry`` shown by ``Dialogue.show``, now or soon, as it can be read."""
+
+    def read(self, entry: e.Entry) -> e.Entry:
+        """Return ``entry``, out of the history, as it can be read."""
+        ...
+
+    def entered(self, reply: r.Entered) -> None:
+        """One is in a room."""
+
+    def named(self) -> None:
+        """One is logged in to an account."""
+
+
 class Dialogue:
     """Knows who one is, where one is, and what is not answered yet. Tells an ear the rest."""
 
@@ -75,6 +92,7 @@ class Dialogue:
     ) -> None:
         """Be ``identity``; tell passwords if ``confides``, as nobody on the way can read them."""
         self.ear: Ear
+        self.sealing: Sealing | None = None
         self.identity = identity
         self.name = ""
         self.registered = False
@@ -160,11 +178,22 @@ class Dialogue:
         if manner is Manner.RECALLED:
             pending = self._get(self.places.recall(entry.room))
             if pending is not None and pending.done is not None:
-                pending.stretch.append(entry)
+                pending.stretch.append(self.sealing.read(entry) if self.sealing else entry)
                 return
+        if self.sealing is not None:
+            self.sealing.hears(entry, manner)
+        else:
+            self.show(entry, manner)
+
+    def show(self, entry: e.Entry, manner: Manner) -> None:
+        """Tell the ear of ``entry``."""
         fresh = manner in (Manner.LIVE, Manner.MISSED)
         own = fold(e.speaker(entry.event)) == fold(self.name)
         self.ear.entry(entry, manner, fresh and own and self.outbox.echoes(entry))
+
+    def settle(self, reply: r.Reply, cid: str) -> None:
+        """Let ``reply`` be the answer to what was asked for under ``cid``."""
+        self._answered(reply, cid)
 
     def _get(self, cid: str | None) -> Pending | None:
         return self.outbox.get(cid) or (self._asked.get(cid) if cid is not None else None)
@@ -183,7 +212,7 @@ class Dialogue:
                 self.fail(self.dismissed or Gone(text))
             case r.Sorry(refusal) if not private:
                 self.ear.refused(refusal, command)
-            case _ if news and (not private or isinstance(reply, r.Entered | r.Out)):
+            case _ if news and (not private or _is_told(reply, command)):
                 self.ear.answered(reply, command)
         if _concludes(reply, command):
             self._conclude(reply, cid)
@@ -222,6 +251,8 @@ class Dialogue:
                     self.identity.name, self.identity.password = name, ""
                 elif isinstance(command, c.Login | c.Register):
                     self.identity.name, self.identity.password = name, command.password
+                    if self.sealing is not None and not self.arriving:
+                        self.sealing.named()
             case r.Noted():
                 if isinstance(command, c.ChangePassword) and self.identity.password:
                     self.identity.password = command.new
@@ -249,6 +280,8 @@ class Dialogue:
         return True
 
     def _entered(self, reply: r.Entered, join: c.Join) -> bool:
+        if self.sealing is not None:
+            self.sealing.entered(reply)
         known = self.places.rooms.get(reply.room)
         again = known is not None and known.last is not None
         asked = self.places.key_of(join.room)
@@ -263,6 +296,12 @@ class Dialogue:
                 f"The server has lost part of what was in {reply.name}. It goes on from here."
             )
         return not again
+
+
+def _is_told(reply: r.Reply, command: c.Command | None) -> bool:
+    """Return whether the ear is told of ``reply`` also where somebody waits for the last one."""
+    aside = isinstance(command, c.Telling) and isinstance(reply, r.Noted)
+    return aside or isinstance(reply, r.Entered | r.Out)
 
 
 def _concludes(reply: r.Reply, command: c.Command | None) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
@@ -50,6 +51,26 @@ class LinkLost(Exception):
     """The link was lost, and did not come back in time."""
 
 
+class Keyring(Protocol):
+    """What encrypts; see ``chatnet.client.keys``."""
+
+    async def attach(self) -> None:
+        """Be a device on a new connection, before rooms are entered."""
+
+    def online(self) -> None:
+        """The link is there, and in its rooms."""
+
+    def offline(self) -> None:
+        """The link is lost."""
+
+    def close(self) -> None:
+        """The link has ended."""
+
+    def takes(self, pending: Pending) -> bool:
+        """Return whether ``pending`` is to be encrypted, and answered when that is sent."""
+        ...
+
+
 class Link:
     """Keeps in touch with a server, in the name of one person."""
 
@@ -69,6 +90,7 @@ class Link:
         up after ``patience`` seconds, or never.
         """
         self.dialogue = Dialogue(identity, entropy, confides)
+        self.keys: Keyring | None = None
         self.online = False  # what is asked for is sent at once
         self._endpoint = endpoint
         self._clock = clock
@@ -119,9 +141,19 @@ class Link:
         elif isinstance(command, c.RoomCommand | c.RoomQuery) and not command.room:
             command = replace(command, room=self.dialogue.here)
         pending = self.dialogue.outbox.add(command, done)
+        try:
+            taken = self.keys is not None and self.keys.takes(pending)
+        except Refused:
+            self.dialogue.outbox.answered(pending.cid, True)
+            raise
+        if not taken:
+            self.send(pending)
+        return pending
+
+    def send(self, pending: Pending) -> None:
+        """Send ``pending`` as it is, if the link is there."""
         if self.online and self._connection is not None:
             self._connection.write(pending.line)
-        return pending
 
     def ask(self, command: c.Command) -> Deferred[r.Reply]:
         """Ask for ``command`` once, and return the answer, which the ear does not hear.
@@ -175,6 +207,8 @@ class Link:
             raise
         finally:
             self._calm()
+            if self.keys is not None:
+                self.keys.close()
             self.dialogue.abandon(Gone("The link to the server has ended."))
 
     async def _visit(self) -> bool:
@@ -220,6 +254,8 @@ class Link:
             connection.send(password)
             await self.ask(c.Ping())
         await self._be_called()
+        if self.keys is not None and dialogue.registered:
+            await self.keys.attach()
         self._calm()
         if self._was_online:
             dialogue.ear.notice("The link is back.")
@@ -230,7 +266,10 @@ class Link:
         dialogue.outbox.renew()
         self.online = self._was_online = True
         for pending in dialogue.outbox:
-            connection.write(pending.line)
+            if not pending.held:
+                connection.write(pending.line)
+        if self.keys is not None:
+            self.keys.online()
         dialogue.ear.online()
 
     async def _be_called(self) -> None:
@@ -266,6 +305,8 @@ class Link:
 
     def _gone(self, _: object) -> None:
         was_online, self.online, self._connection = self.online, False, None
+        if self.keys is not None:
+            self.keys.offline()
         self.dialogue.fail(Gone("The server closed the connection."))
         if was_online and not self.leaving and self.dialogue.dismissed is None:
             self.dialogue.ear.notice("The link to the server is lost. Trying to get it back ...")

@@ -29,6 +29,7 @@ class Pending:
     line: bytes
     done: Deferred[r.Reply] | None = None
     stretch: list[e.Entry] = field(default_factory=list)
+    held: bool = False  # it does not go over the wire as it is: it is to be encrypted
     echo: tuple[Echo | None, int] = (None, 0)  # and how often it will come back
 
     def conclude(self, reply: r.Reply) -> None:

@@ -12,10 +12,12 @@ from zope.interface import implementer
 
 from chatnet.client.checks import too_long
 from chatnet.client.exits import Exit
+from chatnet.client.keys.shown import Shown
 from chatnet.client.link import Link
 from chatnet.client.places import Manner
-from chatnet.client.screen import lines_of, lines_of_reply
+from chatnet.client.screen import lines_of_reply
 from chatnet.client.talk import Talk
+from chatnet.client.transfers import Transfers
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, Refused
@@ -23,7 +25,7 @@ from chatnet.core.refusals import Malformed, Refused
 MOST_PENDING, MOST_BYTES = 256, 1 << 20  # unanswered, at which no more is read
 PATIENCE_SECONDS = 60.0  # for a lost link to come back
 
-_MESSAGES = (*e.MESSAGES, e.Whispered, e.Announced)
+_MESSAGES = (*e.MESSAGES, e.Whispered, e.SealedWhisper, e.Announced)
 _COMMON = (e.Joined, e.Left, e.Renamed)  # of no interest to a program
 _ANSWERS = (
     r.Found | r.Members | r.Rooms | r.Bans | r.Topic | r.Whoami | r.Ignored | r.Pong
@@ -34,12 +36,20 @@ _ANSWERS = (
 class Plain(Protocol):
     """Sends what is piped to it, and leaves when all of it is answered."""
 
-    def __init__(self, link: Link, out: Callable[[str], None], err: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        out: Callable[[str], None],
+        err: Callable[[str], None],
+        transfers: Transfers | None = None,
+    ) -> None:
         """Write messages with ``out``, and notices and errors with ``err``."""
         self.status = Exit.FINE
         link.dialogue.ear = self
         self._link = link
-        self._talk = Talk(link)
+        self._talk = Talk(link, transfers)
+        self._transfers = transfers
+        self._shown = Shown()
         self._out = out
         self._err = err
         self._input = bytearray()
@@ -48,13 +58,16 @@ class Plain(Protocol):
         self._ended = False
         self._paused = True
 
-    async def converse(self, room: str) -> None:
+    async def converse(self, *rooms: str) -> None:
         """Stay until the input has ended and is answered.
 
         Raises:
             CannotConnect, LinkLost, Refused: as ``Link.run`` does.
         """
-        await self._link.run(room)
+        await self._link.run(*rooms)
+
+    def close(self) -> None:
+        """Nothing has to be given back."""
 
     # -- standard input ------------------------------------------------------------
 
@@ -79,7 +92,11 @@ class Plain(Protocol):
             self._send(line)
         if not self._ended:
             self._pause(self._is_full())
+        elif self._transfers is not None and self._transfers.running:
+            return  # each of them tells when it has ended
         elif not (self._input or self._link.dialogue.outbox or self._link.leaving):
+            if self._transfers is not None and self._transfers.failed:
+                self.status = Exit.REFUSED
             self._link.leave()
 
     def _next(self) -> bytes | None:
@@ -126,14 +143,20 @@ class Plain(Protocol):
         if overlong:
             return
         try:
-            answer = self._talk.typed(line.removesuffix(b"\r").decode())
+            self._say(line.removesuffix(b"\r").decode())
         except UnicodeDecodeError:
             self._refuse(Malformed("That line is not UTF-8, so it was not sent."))
         except Refused as refusal:
             self._refuse(refusal)
-        else:
-            if answer is not None:
-                self._write(self._out, lines_of_reply(answer))
+
+    def _say(self, line: str) -> None:
+        answer = self._talk.typed(line)
+        if answer is not None:
+            self._write(self._out, lines_of_reply(answer))
+
+    def _wants_room(self) -> bool:
+        """Return whether one has to be in a room."""
+        return True
 
     def _refuse(self, refusal: Refused) -> None:
         self.status = Exit.REFUSED
@@ -142,12 +165,12 @@ class Plain(Protocol):
     # -- chatnet.client.link.Ear ---------------------------------------------------
 
     def online(self) -> None:
-        if self._paused and not self._link.dialogue.places.here:
+        if self._paused and self._wants_room() and not self._link.dialogue.places.here:
             self._link.leave()  # refused, of which the status tells
         self._go_on()
 
     def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
-        lines = lines_of(entry, manner, mine, self._link.dialogue.name)
+        lines = self._shown.lines(self._link.keys, entry, manner, mine, self._link.dialogue.name)
         if isinstance(entry.event, _MESSAGES):
             self._write(self._out, lines)
         elif not isinstance(entry.event, _COMMON):

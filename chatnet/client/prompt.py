@@ -12,27 +12,31 @@ from twisted.internet.defer import Deferred
 
 from chatnet.client.completion import Completions, DiscreetHistory
 from chatnet.client.exits import Exit
+from chatnet.client.keys.keys import Keys
+from chatnet.client.keys.shown import LOCK, Shown
 from chatnet.client.link import Link
 from chatnet.client.places import Manner
-from chatnet.client.screen import lines_of, lines_of_reply
+from chatnet.client.screen import lines_of_reply
 from chatnet.client.talk import Talk
+from chatnet.client.transfers import Transfers
+from chatnet.client.writing import SIGNAL_SECONDS, WRITING_SECONDS, unsent, who_writes
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Muted, NotAMember, PasswordNeeded, Refused
 
-SIGNAL_SECONDS = 3.0  # between two signals that one is writing
-WRITING_SECONDS = 6.0  # for which the others are shown one
-
 
 class Terminal:
     """Talks with a person. Needs a reactor that runs in asyncio's loop."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, transfers: Transfers) -> None:
         self.status = Exit.FINE
         link.dialogue.ear = self
         self._link = link
-        self._talk = Talk(link)
+        self._talk = Talk(link, transfers)
+        self._transfers = transfers
+        transfers.changed = self._refresh
+        self._shown = Shown()
         self._completions = Completions(link)
         self._session: PromptSession[str] = PromptSession(
             history=DiscreetHistory(),
@@ -46,7 +50,7 @@ class Terminal:
         self._typing: asyncio.Task[None] | None = None
         self._told = False  # that what is typed while the link is down waits
 
-    async def converse(self, room: str) -> None:
+    async def converse(self, *rooms: str) -> None:
         """Stay until the person leaves.
 
         Raises:
@@ -54,17 +58,17 @@ class Terminal:
         """
         try:
             try:
-                await self._link.run(room)
+                await self._link.run(*rooms)
             except PasswordNeeded as needed:
                 self._link.dialogue.identity.server_password = await self._ask_password(needed)
-                await self._link.run(room)
+                await self._link.run(*rooms)
         finally:
             await self._stop_typing()
             if self._link.dialogue.outbox:
-                count = len(self._link.dialogue.outbox)
-                self._print(
-                    "1 line was not sent." if count == 1 else f"{count} lines were not sent."
-                )
+                self._print(unsent(len(self._link.dialogue.outbox)))
+
+    def close(self) -> None:
+        """Nothing has to be given back: the prompt ends with the link."""
 
     # -- chatnet.client.link.Ear ---------------------------------------------------
 
@@ -78,7 +82,9 @@ class Terminal:
         if manner is Manner.LIVE:
             self._completions.saw(entry.event)
             self._writers.pop(fold(e.speaker(entry.event)), None)
-        self._print(*lines_of(entry, manner, mine, self._link.dialogue.name))
+        self._print(
+            *self._shown.lines(self._link.keys, entry, manner, mine, self._link.dialogue.name)
+        )
 
     def answered(self, reply: r.Reply, command: c.Command | None) -> None:
         self._print(*lines_of_reply(reply))
@@ -146,17 +152,11 @@ class Terminal:
     def _writing(self) -> str:
         if self._session.app.is_done:  # the line stays on the screen
             return ""
+        if self._transfers.running:
+            return str(self._transfers)
         now = asyncio.get_running_loop().time()
         names = [name for name, until in self._writers.values() if until > now]
-        match names:
-            case []:
-                return ""
-            case [name]:
-                return f"{name} is writing ..."
-            case [one, other]:
-                return f"{one} and {other} are writing ..."
-            case _:
-                return f"{len(names)} people are writing ..."
+        return who_writes(names)
 
     async def _stop_typing(self) -> None:
         if self._typing is None:
@@ -178,7 +178,9 @@ class Terminal:
     def _prompt(self) -> str:
         room = self._link.dialogue.places.room
         waits = "" if self._link.online else " (no link)"
-        return f"{room}{waits}> "
+        keys = self._link.keys
+        encrypted = isinstance(keys, Keys) and keys.is_encrypted(self._link.dialogue.places.here)
+        return f"{room}{f' {LOCK}' if encrypted else ''}{waits}> "
 
     def _refresh(self) -> None:
         if self._session.app.is_running:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Protocol
 
+from chatnet.client.courier import Progress, Sent
 from chatnet.client.places import Place
 from chatnet.client.stream import Stream
 from chatnet.core import commands as c, events as e, replies as r
@@ -18,13 +20,26 @@ class Talker(Protocol):
         ...
 
     async def history(
-        self, room: str, before: int | None = None, count: int = 50
+        self, room: str, before: int | None = None, count: int = 50, at: str = ""
     ) -> Sequence[e.Entry]:
         """Return a stretch of the history of ``room``."""
         ...
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room`` behind ``after`` up to ``upto``."""
+        ...
+
+    async def send_file(
+        self,
+        to: str,
+        path: str | PathLike[str],
+        *,
+        name: str = "",
+        kind: str = "",
+        sealed: str = "",
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Send the file at ``path`` to the room ``to``."""
         ...
 
     def tell(self, command: c.Command) -> None:
@@ -42,6 +57,7 @@ class Room:
         self._chat = chat
         self._place = place
         self.key = key
+        self.since = since  # the seq behind which the iteration begins
         self.stream = Stream(chat.reread)
         self.stream.begin(key, since)
 
@@ -81,6 +97,25 @@ class Room:
         """
         return await self._chat.do(c.Say(self.name, body, action))
 
+    async def send_file(
+        self,
+        path: str | PathLike[str],
+        *,
+        name: str = "",
+        kind: str = "",
+        sealed: str = "",
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Send the file at ``path`` to all who are in the room; see ``Chat.send_file``.
+
+        Raises:
+            Refused: the server does not take it; the sentence says why.
+            OSError: it cannot be read.
+        """
+        return await self._chat.send_file(
+            self.name, path, name=name, kind=kind, sealed=sealed, progress=progress
+        )
+
     async def roll(self, dice: str = "1d6") -> int:
         """Throw ``dice``, written like 2d6; the server throws, and all see it. Return its seq.
 
@@ -89,15 +124,26 @@ class Room:
         """
         return await self._chat.do(c.Roll(self.name, dice))
 
-    async def history(self, before: int | None = None, count: int = 50) -> Sequence[e.Entry]:
+    async def history(
+        self, before: int | None = None, count: int = 50, at: str = ""
+    ) -> Sequence[e.Entry]:
         """Return the last ``count`` messages, with what happened between them; -1: all.
 
-        With ``before``, the last ones whose seq is lower.
+        With ``before``, the last ones whose seq is lower. With ``at``, a date (2026-11-20), a date
+        and time (2026-11-20T18:30, in UTC), or so long ago (7d), the first ones from then on.
 
         Raises:
             Refused: one is not in the room.
         """
-        return await self._chat.history(self.name, before, count)
+        return await self._chat.history(self.name, before, count, at)
+
+    async def reread(self, after: int, upto: int) -> Sequence[e.Entry]:
+        """Return the entries behind the seq ``after`` up to ``upto``.
+
+        Raises:
+            Refused: one is not in the room.
+        """
+        return await self._chat.reread(self.name, after, upto)
 
     async def delete(self, message: int = 0, reason: str = "") -> int:
         """Erase what the message at the seq ``message`` said; 0: one's own last one.

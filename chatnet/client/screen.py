@@ -27,6 +27,11 @@ def lines_of(entry: e.Entry, manner: Manner, mine: bool, me: str) -> list[str]:
     return _split(_STYLES[manner].render(entry))
 
 
+def lines_of_event(entry: e.Entry) -> list[str]:
+    """Return what to show of ``entry``, whoever reads it."""
+    return _split(LIVE.render(entry))
+
+
 def lines_of_reply(reply: r.Reply) -> list[str]:
     """Return what to show of ``reply``."""
     return _split(_DIALECT.reply(reply, None))

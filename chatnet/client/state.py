@@ -27,6 +27,9 @@ class RoomView:
             lock=_SOME_LOCK if snapshot.locked else "",
             members={fold(p.name): Member(p.name, p.registered) for p in snapshot.members},
             moderators={fold(name): name for name in snapshot.moderators},
+            encrypted=snapshot.encrypted,
+            epoch=snapshot.epoch,
+            readers={fold(name): name for name in snapshot.readers},
         )
 
     def apply(self, entry: Entry) -> None:
@@ -63,10 +66,29 @@ class RoomView:
         """Whether it takes a password to enter."""
         return bool(self._state.lock)
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether what is said in it is encrypted."""
+        return self._state.encrypted
+
+    @property
+    def epoch(self) -> int:
+        """How often it changed for whom that is so, see ``RoomState``."""
+        return self._state.epoch
+
+    @property
+    def readers(self) -> dict[str, str]:
+        """The accounts for whom it is encrypted: names, by key."""
+        return dict(self._state.readers)
+
     def has(self, name: str) -> bool:
         """Return whether someone called ``name`` is in the room."""
         return fold(name) in self._state.members
 
     def snapshot(self) -> Snapshot:
         """Return all of this at once."""
-        return Snapshot(self.seq, self.topic, self.locked, self.members, self.moderators)
+        readers = tuple(self._state.readers.values())
+        return Snapshot(
+            self.seq, self.topic, self.locked, self.members, self.moderators,
+            self.encrypted, self.epoch, readers,
+        )  # fmt: skip

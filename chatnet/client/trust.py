@@ -63,12 +63,17 @@ class KnownServers:
             return []
 
 
-def known_servers() -> KnownServers:
-    """Return those that this user has met, from where the platform keeps such things."""
+def data_folder() -> Path:
+    """Return where the platform keeps what this user's client has to remember."""
     folder = os.environ.get("XDG_DATA_HOME", "")
     if not os.path.isabs(folder):
         folder = os.path.expanduser("~/.local/share")
-    return KnownServers(Path(folder, "chatnet", "known_servers"))
+    return Path(folder, "chatnet")
+
+
+def known_servers() -> KnownServers:
+    """Return those that this user has met."""
+    return KnownServers(data_folder() / "known_servers")
 
 
 class Trust:

@@ -9,6 +9,7 @@ from json import JSONDecoder
 from json.encoder import encode_basestring
 from typing import Any, get_args
 
+from chatnet.core.devices import Device
 from chatnet.core.events import Event, RoomDeleted, Said
 from chatnet.core.large import LARGE, SLICE, Parked, finish, scanning
 from chatnet.core.office import Office
@@ -106,6 +107,11 @@ def encode_state(state: RoomState) -> str:
         "settings": state.settings,
         "deleted": astuple(state.deleted) if state.deleted else None,
         "office": state.office.told() if state.office else None,
+        "encrypted": state.encrypted,
+        "epoch": state.epoch,
+        "readers": state.readers,
+        "devices": {key: astuple(device) for key, device in state.devices.items()},
+        "backup": state.backup,
     }
     return _dumps({key: value for key, value in plain.items() if value})
 
@@ -129,4 +135,13 @@ def decode_state(text: str) -> RoomState:
         plain.get("invited", {}),
         plain.get("settings", {}),
         RoomDeleted(*plain["deleted"]) if "deleted" in plain else None,
+        plain.get("encrypted", False),
+        plain.get("epoch", 0),
+        plain.get("readers", {}),
+        {key: _device(values) for key, values in plain.get("devices", {}).items()},
+        plain.get("backup", ""),
     )
+
+
+def _device(values: list[Any]) -> Device:
+    return Device(*[_value(value) for value in values])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatnet.core.files import File
+
 PROTOCOL = 1  # of programs: raised by what those that speak an older one would misunderstand
 
 
@@ -335,6 +337,34 @@ class Retain:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Send ``file``, whose bytes are on the server's disk, to ``room``; asked for by its upload."""
+
+    room: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Send ``file`` to ``who`` alone, as ``Share`` does to a room."""
+
+    who: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Ask for a token, with which to send and fetch files over HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask for a link to the file ``id``; without one, to the last one in the room one is in."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Whisper:
     """Tell ``who`` alone ``body``, ``times`` times."""
 
@@ -348,6 +378,126 @@ class Announce:
     """Tell everyone on the server ``body``; takes an account."""
 
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypt:
+    """Let what is said in ``room`` be encrypted from now on, for good."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Speak ``body``, which is encrypted with the Megolm ``session`` for those of ``epoch``.
+
+    See ``RoomState.epoch``. ``sender`` is the device that one is; the server fills it in.
+    """
+
+    room: str
+    session: str
+    epoch: int
+    body: str
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SealWhisper:
+    """Tell ``who`` alone ``body``, which is encrypted; as for ``Seal``."""
+
+    who: str
+    session: str
+    epoch: int
+    body: str
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BeDevice:
+    """Be ``device`` of one's account on this connection, and read its letters behind ``since``.
+
+    If the account has none of that id, it gets one, called ``label``: with the public keys
+    ``identity`` (Curve25519) and ``signing`` (Ed25519), and its ``signature`` of all that.
+    """
+
+    device: str
+    identity: str
+    signing: str
+    signature: str
+    label: str = ""
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveDevice:
+    """Let one's account have the device ``device`` no more."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishKeys:
+    """Let others have one-time ``keys`` of this device, with spaces between, and a ``fallback``.
+
+    Each is a key, a dot, and the device's signature.
+    """
+
+    keys: str = ""
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ListDevices:
+    """Ask which devices the account ``who`` has, or, with an empty name, one's own."""
+
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimKey:
+    """Take a one-time key of ``device`` of the account ``who``, which nobody gets again."""
+
+    who: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Leave ``body``, which is encrypted, to ``device`` of the account ``who``.
+
+    ``sender`` is as for ``Seal``.
+    """
+
+    who: str
+    device: str
+    body: str
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The letters to this device are safe there, up to and including the seq ``upto``."""
+
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBackup:
+    """Keep ``body``, which is encrypted, in the account's backup called ``version``.
+
+    If it is ``fresh``, that begins, and what was kept before is forgotten.
+    """
+
+    version: str
+    body: str
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowBackup:
+    """Ask for what is kept in the account's backup, behind the seq ``after``."""
+
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -521,20 +671,27 @@ Moderation = (
     | Retain
 )
 RoomCommand = (
-    Say | Roll | Join | Leave | Delete | Moderation  # decided by the rules; changes a room's log
-)
+    # decided by the rules; changes a room's log
+    Say | Seal | Roll | Share | Join | Leave | Delete | Encrypt | Moderation
+)  # fmt: skip
 Governing = (  # changes the staff's log
     SetRank | ServerBan | ServerUnban | Exempt | Unexempt | ServerSet | ServerUnset
 )
 StaffCommand = Governing | Purge
-Telling = Whisper | Announce  # changes the log of a person, or of everybody
+Telling = Whisper | SealWhisper | Announce  # changes the log of a person, or of everybody
 RoomQuery = ListMembers | ListBans | ShowTopic | History
 Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
+KeyCommand = (  # about the keys of one's own or another account
+    BeDevice | RemoveDevice | PublishKeys | ListDevices | ClaimKey | Deliver | Collected
+    | KeepBackup | ShowBackup
+)  # fmt: skip
 SessionCommand = (
     Hello | Password | Nick | Register | Login | ChangePassword | Logout | Quit
-    | Ping | Ignore | Unignore | Typing | Operate
+    | Ping | Ignore | Unignore | Typing | Token | Fetch | Operate
 )  # fmt: skip
-Command = RoomCommand | StaffCommand | Telling | Query | Find | SessionCommand
+Command = (
+    RoomCommand | StaffCommand | Telling | Give | Query | Find | KeyCommand | SessionCommand
+)  # fmt: skip
 
 
 def tells_password(command: Command) -> bool:

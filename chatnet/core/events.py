@@ -34,6 +34,24 @@ class Rolled:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """``by`` sent a file; the fields are those of ``files.File``.
+
+    Its bytes are as said, and on the server's disk. If it is ``to`` one person, this stands in both
+    people's logs.
+    """
+
+    by: str
+    id: str
+    name: str
+    size: int
+    type: str
+    sha256: str
+    sealed: str = ""
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """``who`` entered, with an account of that name or as a guest."""
 
@@ -189,7 +207,10 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """Here ``by`` had spoken, until it was deleted. Takes the place of ``Said``; never appended."""
+    """Here ``by`` had spoken, until it was deleted. Never appended.
+
+    Takes the place of ``Said`` and ``Shared``.
+    """
 
     by: str
 
@@ -313,15 +334,123 @@ class Visited:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Encrypted:
+    """``by`` let what is said here be encrypted from now on."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """``by`` spoke on ``device``: ``body``, encrypted with the Megolm ``session`` of that device.
+
+    The server cannot read it.
+    """
+
+    by: str
+    device: str
+    session: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedWhisper:
+    """``by`` told ``to`` alone what is encrypted, as in ``Sealed``. Stands in both logs."""
+
+    by: str
+    to: str
+    device: str
+    session: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """``who``, for whom is encrypted what is said here, has one ``device`` more, or less."""
+
+    who: str
+    device: str
+    added: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAdded:
+    """The account whose log it is has one ``device`` more; see ``commands.BeDevice``."""
+
+    device: str
+    label: str
+    identity: str
+    signing: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRemoved:
+    """The account whose log it is has no ``device`` of that id any more."""
+
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPublished:
+    """``device`` has more one-time ``keys``, and, unless that is empty, a new ``fallback``."""
+
+    device: str
+    keys: tuple[str, ...]
+    fallback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTaken:
+    """``by`` has the one-time ``key`` of ``device``, or, if it had none left, its fallback."""
+
+    device: str
+    key: str
+    by: str
+    fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The device ``device`` of ``by`` left ``body`` to the device whose log it is."""
+
+    by: str
+    device: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The account keeps ``body`` in the backup ``version``, which the server cannot read."""
+
+    version: str
+    body: str
+
+
 Event = (
-    Opened | Said | Rolled | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted | Unmuted
-    | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced | Noticed | Deleted
-    | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured | RoomRenamed
-    | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen | Visited
+    Opened | Said | Rolled | Shared | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted
+    | Unmuted | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced
+    | Noticed | Deleted | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured
+    | RoomRenamed | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen | Visited | Encrypted
+    | Sealed | SealedWhisper | Rekeyed | DeviceAdded | DeviceRemoved | KeysPublished | KeyTaken
+    | Letter | Kept
 )  # fmt: skip
 
-MESSAGES = (Said, Rolled, Noticed, Erased)  # what a room's history is made of
-OWN = (Said, Joined, Left, Renamed, Whispered, Announced)  # what its author need not be shown
+_Spoken = Said | Sealed | Rolled | Shared | Whispered | SealedWhisper | Announced | Erased
+_Opaque = Sealed | SealedWhisper | Letter | Kept
+WRITTEN = (Said, Sealed, Shared)  # what somebody brought into a room, and may delete
+MESSAGES = (*WRITTEN, Rolled, Noticed, Erased)  # what a room's history is made of
+OWN = (
+    Said,
+    Sealed,
+    Joined,
+    Left,
+    Renamed,
+    Whispered,
+    SealedWhisper,
+    Announced,
+)  # what its author need not be shown
 
 
 @value
@@ -340,14 +469,14 @@ class Entry:
 
 def speaker(event: Event) -> str:
     """Return whose words ``event`` carries, or an empty string."""
-    if isinstance(event, Said | Rolled | Whispered | Announced | Erased):
+    if isinstance(event, _Spoken):
         return event.by
     return ""
 
 
 def erased(event: Event) -> Event:
     """Return what stands in the place of ``event`` when its body is erased."""
-    return Erased(event.by) if isinstance(event, Said) else event
+    return Erased(event.by) if isinstance(event, WRITTEN) else event
 
 
 def body_of(event: Event) -> str:
@@ -359,4 +488,6 @@ def body_of(event: Event) -> str:
 
 def weight(event: Event) -> int:
     """Return about how many bytes ``event`` takes in memory."""
+    if isinstance(event, _Opaque):
+        return 200 + len(event.body)
     return 200 + len(body_of(event))

@@ -11,8 +11,8 @@ from math import inf
 from chatnet.core.durations import parse_duration, spell_span
 
 NONE = "none"
-_COUNT = re.compile(r"(\d{1,12})([KM]?)", re.ASCII | re.IGNORECASE)
-_FACTORS = {"": 1, "K": 1024, "M": 1024 * 1024}
+_COUNT = re.compile(r"(\d{1,12})([KMG]?)", re.ASCII | re.IGNORECASE)
+_FACTORS = {"": 1, "K": 1024, "M": 1024 * 1024, "G": 1024 * 1024 * 1024}
 
 
 class Registration(Enum):
@@ -26,7 +26,7 @@ class Registration(Enum):
 class Kind(Enum):
     """What a limit is a limit of."""
 
-    COUNT = "a number, like 16 or 64K"
+    COUNT = "a number, like 16, 64K or 2G"
     TIME = "a time, like 60s or 10m"
     RATE = "a number in a time, like 32/10m, or one at once and then a rate, like 10+2/s"
 
@@ -104,6 +104,16 @@ TABLE = (
     Entry("logins", Kind.RATE, "5/15m", "wrong passwords for one account from one address"),
     Entry("logins-address", Kind.RATE, "20/1h", "wrong passwords from one address"),
     Entry("registrations", Kind.RATE, "3/1h", "new accounts from one address"),
+    Entry("file-size", Kind.COUNT, "100M", "bytes of a file that is sent; 0: there are no files"),
+    Entry("file-quota", Kind.COUNT, "1G", "bytes of all files of one account"),
+    Entry("file-quota-guest", Kind.COUNT, "100M", "bytes of all files of guests at one address"),
+    Entry("files", Kind.COUNT, "20G", "bytes of all files together"),
+    Entry("file-spare", Kind.COUNT, "1G", "bytes of the disk that no file may take"),
+    Entry("file-expiry", Kind.TIME, "30d", "that a file is kept"),
+    Entry("upload-expiry", Kind.TIME, "24h", "that a file is kept of which no more comes"),
+    Entry("file-bytes", Kind.RATE, "64M+32M/s", "bytes of files for one connection, each way"),
+    Entry("file-token", Kind.TIME, "1h", "that a token for files is good"),
+    Entry("file-link", Kind.TIME, "15m", "that a link to one file is good"),
     Entry("ping", Kind.TIME, "45s", "of silence, after which a sign of life is asked for"),
     Entry("silence", Kind.TIME, "120s", "after which a connection is taken for dead"),
 )
@@ -114,9 +124,11 @@ class Limits:
     """The limits of one server, which may be changed while it runs."""
 
     __slots__ = (
-        "_written", "arrivals", "bytes", "connections", "flood", "held", "level", "logins",
-        "logins_address", "messages", "mute", "mute_again", "newcomer_bytes", "newcomer_lines",
-        "newcomer_time", "ping", "quiet", "registrations", "silence",
+        "_written", "arrivals", "bytes", "connections", "file_bytes", "file_expiry", "file_link",
+        "file_quota", "file_quota_guest", "file_size", "file_spare", "file_token", "files", "flood",
+        "held", "level", "logins", "logins_address", "messages", "mute", "mute_again",
+        "newcomer_bytes", "newcomer_lines", "newcomer_time", "ping", "quiet", "registrations",
+        "silence", "upload_expiry",
     )  # fmt: skip
     connections: Limit
     arrivals: Limit
@@ -134,6 +146,16 @@ class Limits:
     logins: Limit
     logins_address: Limit
     registrations: Limit
+    file_size: Limit
+    file_quota: Limit
+    file_quota_guest: Limit
+    files: Limit
+    file_spare: Limit
+    file_expiry: Limit
+    upload_expiry: Limit
+    file_bytes: Limit
+    file_token: Limit
+    file_link: Limit
     ping: Limit
     silence: Limit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -19,6 +20,7 @@ STAFF = "*staff"  # the key of the log of what staff does to the server; no room
 VISITS = "*visits"  # the key of the log of who was here lately, see server.visitors
 OPERATOR = "operator"  # what who is at the server's own machine is called
 GUEST_LOG = "@~"  # what the key of a guest's own log begins with
+BACKUP = "backup"  # what the key of the log of an account's backup ends with
 PIECES = "@="  # what the key of a log begins with that is one large message, in pieces
 SERVER = "server"  # and what the server itself is called, where it does something
 RESERVED = frozenset(
@@ -69,6 +71,21 @@ def skeleton(text: str) -> str:
     looks = _looks()
     shape = "".join(looks.get(c, c) for c in unicodedata.normalize("NFD", text))
     return shape.casefold().replace("0", "o")  # O and 0 are one class; case does not count here
+
+
+def letters_of(account: str, device: str) -> str:
+    """Return the key of the log of what is left to ``device`` of ``account``, a key."""
+    return f"@{account}/{device}"
+
+
+def backup_of(account: str) -> str:
+    """Return the key of the log of the backup of ``account``, a key."""
+    return f"@{account}/{BACKUP}"
+
+
+def own_logs(account: str, devices: Iterable[str]) -> list[str]:
+    """Return the keys of the logs that ``account``, a key with ``devices``, has besides its own."""
+    return [backup_of(account), *(letters_of(account, device) for device in devices)]
 
 
 def person_name(text: str) -> Name:

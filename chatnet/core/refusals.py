@@ -59,6 +59,24 @@ class NoSuchMessage(Refused):
     code = "no-such-message"
 
 
+class NoSuchFile(Refused):
+    """There is no such file, or no more, or not for you."""
+
+    code = "no-such-file"
+
+
+class NoSpace(Refused):
+    """There is no space for that file."""
+
+    code = "no-space"
+
+
+class NotWhole(Refused):
+    """What came of the file is not what was said of it."""
+
+    code = "not-whole"
+
+
 class NotAMember(Refused):
     """That needs someone, you or another, to be in the room."""
 
@@ -141,6 +159,24 @@ class TooManyConnections(Refused):
     """Too many come, or are here, from one address."""
 
     code = "too-many-connections"
+
+
+class Encrypted(Refused):
+    """The room is encrypted: plain words are not taken there."""
+
+    code = "encrypted"
+
+
+class Stale(Refused):
+    """That was made for what is not so any more: make it again."""
+
+    code = "stale"
+
+
+class NoDevice(Refused):
+    """That takes a device, with keys, on this connection or on the other side."""
+
+    code = "no-device"
 
 
 class Unavailable(Refused):

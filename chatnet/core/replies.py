@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chatnet.core.refusals import Refused
 from chatnet.core.room import Sanction
@@ -55,6 +55,9 @@ class Snapshot:
     locked: bool
     members: tuple[Present, ...]
     moderators: tuple[str, ...]  # those who are absent as well
+    encrypted: bool = False
+    epoch: int = 0  # see ``RoomState``, as for the next one
+    readers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +234,100 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """With this ``token`` one sends and fetches files over HTTP, for ``seconds``.
+
+    ``url`` is where the server is; if it is empty, the same place as this connection. A file has
+    at most ``most`` bytes (0: any number).
+    """
+
+    token: str = field(repr=False)
+    seconds: float
+    url: str
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The file ``id`` is at ``url`` for ``seconds``: for the asker alone, who is in its room.
+
+    The other fields are those of ``files.File``.
+    """
+
+    id: str
+    name: str
+    size: int
+    type: str
+    sha256: str
+    sealed: str
+    url: str = field(repr=False)
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pong:
     """The sign of life that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """The connection is ``device`` of ``account``, a key, whose ``log`` follows up to ``upto``.
+
+    It begins behind ``since``; then comes ``CaughtUp``. The server has so many one-time ``keys`` of
+    it, and perhaps a ``fallback`` that nobody has. ``backup`` is the version of the account's.
+    """
+
+    account: str
+    device: str
+    epoch: int
+    log: str
+    since: int
+    upto: int
+    keys: int
+    fallback: bool
+    backup: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLine:
+    """A device in a list, with its public keys; see ``commands.BeDevice``."""
+
+    device: str
+    label: str
+    identity: str
+    signing: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Which devices ``account``, a key, has, which is called ``name``."""
+
+    account: str
+    name: str
+    epoch: int
+    devices: tuple[DeviceLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The asker has this ``key`` of ``device``, and nobody else, unless it is a ``fallback``."""
+
+    account: str
+    device: str
+    key: str
+    signature: str
+    fallback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept in the backup ``version``, up to the seq ``upto``; perhaps there is ``more``."""
+
+    version: str
+    chunks: tuple[str, ...]
+    upto: int
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +359,8 @@ class Bye:
     """The server closes the connection, for the reason in ``text``.
 
     ``code`` is one of ``quit``, ``logout``, ``shutdown``, ``replaced`` (by a newer connection),
-    ``stalled`` (it read nothing), ``late`` (it did not say the password in time), ``refused`` and
-    ``broken``.
+    ``removed`` (the device that it is), ``stalled`` (it read nothing), ``late`` (it did not say the
+    password in time), ``refused`` and ``broken``.
     """
 
     text: str
@@ -274,5 +369,6 @@ class Bye:
 
 Reply = (
     Hello | YouAre | Entered | AlreadyIn | CaughtUp | History | Found | Out | Members | Rooms
-    | Bans | Topic | Whoami | Ignored | Noted | Typing | Pong | Done | Sorry | Bye
+    | Bans | Topic | Whoami | Ignored | Token | Link | Noted | Typing | Pong | Done | Sorry | Bye
+    | Attached | Devices | Claimed | Kept
 )  # fmt: skip

@@ -45,6 +45,7 @@ class Right:
 
 
 _ANYONE = Right()
+_ACCOUNT = Right(account=True)
 _NEWCOMER = Right(Role.OUTSIDER, rank=Rank.MODERATOR)
 _LISTENER = Right(Role.MUTED)
 _MEMBER = Right(Role.MEMBER)
@@ -61,13 +62,15 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Ignore: _ANYONE,
     c.Unignore: _ANYONE,
     c.Whisper: _ANYONE,
+    c.Give: _ANYONE,
+    c.Token: _ANYONE,
     c.Whois: _ANYONE,
     c.ListRooms: _ANYONE,
     c.Nick: Right(account=False),
     c.Login: Right(account=False),
     c.Register: Right(account=False),
-    c.ChangePassword: Right(account=True),
-    c.Logout: Right(account=True),
+    c.ChangePassword: _ACCOUNT,
+    c.Logout: _ACCOUNT,
     c.Announce: Right(account=True, rank=Rank.ADMIN),
     c.Join: _NEWCOMER,
     c.ListMembers: _NEWCOMER,  # of a locked room: members only, see rules.look
@@ -75,10 +78,24 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Leave: _LISTENER,
     c.History: _LISTENER,
     c.Find: _LISTENER,
+    c.Fetch: _LISTENER,  # what was sent to a room: also in the middle of it, see server.files
     c.Delete: Right(Role.MUTED, rank=Rank.MODERATOR),  # of what others said: see rules.decide
     c.Say: Right(Role.MEMBER, rank=Rank.MODERATOR, bound=True),
     c.Typing: _MEMBER,
     c.Roll: _MEMBER,
+    c.Encrypt: Right(Role.MODERATOR),  # of the room, and nobody from outside
+    c.Seal: Right(Role.MEMBER, account=True),
+    c.SealWhisper: _ACCOUNT,
+    c.BeDevice: _ACCOUNT,
+    c.RemoveDevice: _ACCOUNT,
+    c.PublishKeys: _ACCOUNT,
+    c.ListDevices: _ACCOUNT,
+    c.ClaimKey: _ACCOUNT,
+    c.Deliver: _ACCOUNT,
+    c.Collected: _ACCOUNT,
+    c.KeepBackup: _ACCOUNT,
+    c.ShowBackup: _ACCOUNT,
+    c.Share: _MEMBER,
     c.SetTopic: _PEACE,
     c.Kick: _PEACE,
     c.Ban: _PEACE,

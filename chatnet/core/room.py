@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from chatnet.core import events as e
+from chatnet.core import devices, events as e
 from chatnet.core.log import Log
 from chatnet.core.names import fold
 from chatnet.core.office import Office
 from chatnet.core.roles import Rank
 
 MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
+MOST_READERS = 500  # accounts for which a room's messages are encrypted
 MOST_SPOKE = 10_000  # of whom it is known when they spoke last
 
 
@@ -62,6 +63,11 @@ class RoomState:
     here. One of them is the ``owner``, a key, whenever there are any. ``deleted`` is how the room
     was deleted, while it is. ``bans`` and ``mutes`` are by
     whom they hold against, see ``Actor.target``. ``office`` is what the staff's own log adds up to.
+
+    In an ``encrypted`` room, ``readers`` are those for whom messages are encrypted: accounts that
+    came and did not leave, nor were put out. Who lost the link stays one. ``epoch`` counts how
+    often it changed who they are, or what devices they have; in an account's own log, how often
+    its ``devices`` changed. ``backup`` is the version of what is kept in the log of a backup.
     """
 
     name: str = ""
@@ -79,13 +85,20 @@ class RoomState:
     invited: dict[str, str] = field(default_factory=dict)  # names, by whom it holds for
     settings: dict[str, float] = field(default_factory=dict)  # those that are on
     deleted: e.RoomDeleted | None = None
+    encrypted: bool = False
+    epoch: int = 0
+    readers: dict[str, str] = field(default_factory=dict)  # names, by key, the oldest first
+    devices: dict[str, devices.Device] = field(default_factory=dict)
+    backup: str = ""
 
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
         match event:
-            case e.Said() | e.Rolled() | e.Whispered() | e.Announced() | e.Noticed():
+            case e.Said() | e.Rolled() | e.Shared() | e.Whispered() | e.Announced() | e.Noticed():
                 pass
-            case e.Deleted() | e.Erased() | e.Visited():
+            case (
+                e.Sealed() | e.SealedWhisper() | e.Letter() | e.Deleted() | e.Erased() | e.Visited()
+            ):
                 pass
             case e.Opened(name):
                 self.name = name
@@ -93,11 +106,15 @@ class RoomState:
                 if not self.members and not self.moderators:
                     self._promote(who)  # whoever opens a room owns it
                 self.members[fold(who)] = Member(who, registered)
-            case e.Left(who):
+                self._read(who, registered)
+            case e.Left(who, dropped):
                 self._remove(fold(who))
+                if not dropped:
+                    self._read_no_more(fold(who))
             case e.Kicked(who):
                 self._remove(fold(who))
                 self._uninvite(fold(who))
+                self._read_no_more(fold(who))
             case e.Renamed(old, new, registered):
                 moderator = self.moderators.pop(fold(old), None)
                 self.members.pop(fold(old), None)
@@ -108,12 +125,14 @@ class RoomState:
                         self.owner = fold(new)
                 if self.voices.pop(fold(old), None) is not None:
                     self.voices[fold(new)] = new
+                self._read(new, registered)
             case e.Banned(who, by, target, until, reason):
                 _hold(self.bans, target, Sanction(who, by, until, reason))
                 self._demote(fold(who))
                 self._remove(fold(who))
                 self.voices.pop(fold(who), None)
                 self._uninvite(fold(who))
+                self._read_no_more(fold(who))
             case e.Unbanned(_, _, target):
                 self.bans.pop(target, None)
             case e.Muted(who, by, target, until, reason):
@@ -140,6 +159,8 @@ class RoomState:
                 self.deleted = event
                 for key in list(self.members):
                     self._remove(key)
+                self.epoch += self.encrypted
+                self.readers.clear()
             case e.RoomRestored():
                 self.deleted = None
             case e.RoomDiscarded():
@@ -162,6 +183,15 @@ class RoomState:
                 self.office.evolve(event)
             case e.Seen(upto):
                 self.seen = max(self.seen, upto)
+            case e.Encrypted():
+                self.encrypted, self.epoch = True, self.epoch + 1
+                self.readers = {k: one.name for k, one in self.members.items() if one.registered}
+            case e.Rekeyed(who):
+                self.epoch += fold(who) in self.readers
+            case e.DeviceAdded() | e.DeviceRemoved() | e.KeysPublished() | e.KeyTaken():
+                self.epoch += devices.evolve(self.devices, event)
+            case e.Kept(version):
+                self.backup = version
             case _:
                 assert_never(event)
 
@@ -170,6 +200,20 @@ class RoomState:
         if member is not None and not member.registered:
             self._demote(key)
             self.voices.pop(key, None)
+
+    def _read(self, who: str, registered: bool) -> None:
+        """Let messages be encrypted for ``who`` as well, if it has an account."""
+        if not (self.encrypted and registered) or fold(who) in self.readers:
+            return
+        self.readers[fold(who)] = who
+        self.epoch += 1
+        if len(self.readers) > MOST_READERS:
+            absent = next((key for key in self.readers if key not in self.members), None)
+            if absent is not None:
+                del self.readers[absent]
+
+    def _read_no_more(self, key: str) -> None:
+        self.epoch += self.readers.pop(key, None) is not None
 
     def _uninvite(self, key: str) -> None:
         if self.invited:
@@ -203,6 +247,11 @@ class RoomState:
             dict(self.invited),
             dict(self.settings),
             self.deleted,
+            self.encrypted,
+            self.epoch,
+            dict(self.readers),
+            dict(self.devices),
+            self.backup,
         )
 
 

@@ -6,10 +6,13 @@ import re
 from typing import assert_never
 
 from chatnet.core import commands as c, events as e, terms
+from chatnet.core.devices import check_sealed
 from chatnet.core.durations import spell_duration
+from chatnet.core.files import File
 from chatnet.core.names import fold, room_name
 from chatnet.core.refusals import (
     Banned,
+    Encrypted,
     Malformed,
     Muted,
     NeedsAccount,
@@ -19,10 +22,11 @@ from chatnet.core.refusals import (
     NotAMember,
     PasswordNeeded,
     Refused,
+    Stale,
     WrongPassword,
 )
 from chatnet.core.roles import RIGHTS, Role, outranks, permits
-from chatnet.core.room import MOST_SANCTIONS, Actor, RoomState, Sanction
+from chatnet.core.room import MOST_READERS, MOST_SANCTIONS, Actor, RoomState, Sanction
 
 LONGEST_TOPIC = LONGEST_REASON = 390  # characters
 LONGEST_LOCK = 128  # characters of a room's password
@@ -122,6 +126,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             terms.check_there(state)
             permit(state, actor, c.Say, now)
             terms.check_voice(state, role_of(state, actor, now))
+        check_plain(state)
         return [e.Said(actor.name, command.body, command.action)]
     if isinstance(command, c.Join) and actor.key in state.members:
         return []
@@ -131,10 +136,17 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
     if not (state.name or state.members or isinstance(command, c.Join)):
         raise NoSuchRoom(f"There is no room called {command.room}.")
     match command:
+        case c.Seal():
+            return [_sealed(state, actor, command, role_of(state, actor, now))]
+        case c.Encrypt():
+            return _encrypt(state, actor)
         case c.Roll(_, dice, faces):
             parse_dice(dice)
             terms.check_voice(state, role_of(state, actor, now))
             return [e.Rolled(actor.name, dice, faces)]
+        case c.Share(_, file):
+            terms.check_voice(state, role_of(state, actor, now))
+            return [_shared(actor, file)]
         case c.Join():
             return _join(state, actor, command)
         case c.Leave():
@@ -143,7 +155,8 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             return [e.TopicSet(actor.name, _short(topic, "topic", LONGEST_TOPIC))]
         case c.Kick(_, who, reason):
             _check_touch(state, actor, command)
-            return [e.Kicked(_member(state, who), actor.name, _reason(reason))]
+            name = state.readers.get(fold(who)) or _member(state, who)  # it may have lost the link
+            return [e.Kicked(name, actor.name, _reason(reason))]
         case c.Ban() | c.Mute():
             return _sanction(state, actor, command, now)
         case c.Unban(_, who):
@@ -201,6 +214,62 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             assert_never(command)
 
 
+def _sealed(state: RoomState, actor: Actor, command: c.Seal, role: Role) -> e.Event:
+    terms.check_voice(state, role)
+    check_sealed(command.session, command.body)
+    if not state.encrypted:
+        raise NotAllowed(f"The room {state.name} is not encrypted; /encrypt on makes it so.")
+    check_epoch(command.epoch, state.epoch, state.name)
+    return e.Sealed(actor.name, command.sender, command.session, command.body)
+
+
+def check_plain(state: RoomState) -> None:
+    """See that plain words may be said in the room.
+
+    Raises:
+        Encrypted: they may not.
+    """
+    if state.encrypted:
+        raise Encrypted(
+            f"The room {state.name} is encrypted, and that was not: it was not sent, for others"
+            " could read it. Speak with a client that has keys, logged in to an account:"
+            " python -m chatnet.client --user NAME"
+        )
+
+
+def check_epoch(epoch: int, now: int, where: str) -> None:
+    """See that what was encrypted for those of ``epoch`` was so for those of the one it is ``now``.
+
+    Raises:
+        Stale: it was not.
+    """
+    if epoch != now:
+        raise Stale(
+            f"Who has keys in {where} has changed (it is {now} now) since that was encrypted (for"
+            f" {epoch}). Encrypt it for those who have them now, and send it again."
+        )
+
+
+def _encrypt(state: RoomState, actor: Actor) -> list[e.Event]:
+    if state.encrypted:
+        return []
+    if sum(member.registered for member in state.members.values()) > MOST_READERS:
+        raise NotAllowed(f"An encrypted room has at most {MOST_READERS} people with accounts.")
+    return [e.Encrypted(actor.name)]
+
+
+def whisper_sealed(actor: Actor, to: str, command: c.SealWhisper, now: int) -> list[e.Event]:
+    """Return what happens when ``actor`` asks for ``command``, to an account called ``to``.
+
+    Raises:
+        Refused: nothing happens.
+    """
+    permit_person(actor, c.SealWhisper)
+    check_sealed(command.session, command.body)
+    check_epoch(command.epoch, now, f"this talk with {to}")
+    return [e.SealedWhisper(actor.name, to, command.sender, command.session, command.body)]
+
+
 def parse_dice(dice: str) -> tuple[int, int]:
     """Return how many dice ``dice`` means, like ``2d6``, and how many sides they have.
 
@@ -228,6 +297,16 @@ def whisper(actor: Actor, to: str, command: c.Whisper) -> list[e.Event]:
     return [e.Whispered(actor.name, to, command.body)] * command.times
 
 
+def give(actor: Actor, to: str, command: c.Give) -> list[e.Event]:
+    """Return what happens when ``actor`` asks for ``command``, to someone called ``to``.
+
+    Raises:
+        Refused: nothing happens.
+    """
+    permit_person(actor, c.Give)
+    return [_shared(actor, command.file, to)]
+
+
 def announce(actor: Actor, command: c.Announce) -> list[e.Event]:
     """Return what happens when ``actor`` asks for ``command``.
 
@@ -236,6 +315,12 @@ def announce(actor: Actor, command: c.Announce) -> list[e.Event]:
     """
     permit_person(actor, c.Announce)
     return [e.Announced(actor.name, command.body)]
+
+
+def _shared(actor: Actor, file: File, to: str = "") -> e.Shared:
+    return e.Shared(
+        actor.name, file.id, file.name, file.size, file.type, file.sha256, file.sealed, to
+    )
 
 
 def _join(state: RoomState, actor: Actor, command: c.Join) -> list[e.Event]:
@@ -247,6 +332,10 @@ def _join(state: RoomState, actor: Actor, command: c.Join) -> list[e.Event]:
             )
         raise WrongPassword(f"That is not the password of {state.name}.")
     terms.check_door(state, actor)
+    if state.encrypted and actor.registered and actor.key not in state.readers:
+        present = sum(key in state.members for key in state.readers)
+        if present >= MOST_READERS:
+            raise NotAllowed(f"An encrypted room has at most {MOST_READERS} people with accounts.")
     joined = e.Joined(actor.name, actor.registered)
     if not state.name:
         return [e.Opened(room_name(command.room).text, actor.name), joined]

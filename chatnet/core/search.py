@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from chatnet.core.events import Entry, Said
+from chatnet.core.events import WRITTEN, Entry, Said
 from chatnet.core.names import fold
 
 MOST_WORDS = 16  # of a search
@@ -60,10 +60,10 @@ def finds(search: Search, entry: Entry) -> bool:
     """Return whether ``search`` finds ``entry``."""
     event = entry.event
     return (
-        isinstance(event, Said)
+        isinstance(event, WRITTEN)
         and entry.at >= search.since
         and (not search.by or fold(event.by) == search.by)
-        and set(search.words).issubset(words_of(event.body))
+        and set(search.words).issubset(words_of(event.body) if isinstance(event, Said) else ())
     )
 
 

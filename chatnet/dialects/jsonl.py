@@ -53,11 +53,17 @@ VERBS: dict[str, type[c.Command]] = {
     "rename": c.RenameRoom, "deleteroom": c.DeleteRoom, "restoreroom": c.RestoreRoom,
     "voice": c.Voice, "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
     "rank": c.SetRank, "serverban": c.ServerBan, "serverunban": c.ServerUnban,
-    "exempt": c.Exempt, "unexempt": c.Unexempt, "serverset": c.ServerSet,
+    "encrypt": c.Encrypt, "seal": c.Seal, "sealwhisper": c.SealWhisper, "device": c.BeDevice,
+    "removedevice": c.RemoveDevice, "publish": c.PublishKeys, "devices": c.ListDevices,
+    "claim": c.ClaimKey, "deliver": c.Deliver, "collected": c.Collected, "keep": c.KeepBackup,
+    "kept": c.ShowBackup, "exempt": c.Exempt, "unexempt": c.Unexempt, "serverset": c.ServerSet,
     "serverunset": c.ServerUnset, "purge": c.Purge, "admin": c.Operate,
+    "token": c.Token, "get": c.Fetch,
 }  # fmt: skip
 # Fields that the server fills in:
-_SERVERS_OWN = frozenset(("proof", "target", "faces", "lock", "author", "own", "shielded", "grace"))
+_SERVERS_OWN = frozenset(
+    ("proof", "target", "faces", "lock", "author", "own", "shielded", "grace", "sender")
+)
 _PRIVATE = frozenset(("target", "lock", "address"))  # fields of events that nobody is shown
 _LONG = 64 * 1024  # bytes of a line that is parsed with care
 _NO_OBJECT = "Send one JSON object per line, in UTF-8."
@@ -159,7 +165,8 @@ class JsonDialect:
             case (
                 r.Hello() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.History()
                 | r.Found() | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()
-                | r.Ignored() | r.Noted() | r.Pong() | r.Bye()
+                | r.Ignored() | r.Token() | r.Link() | r.Noted() | r.Pong() | r.Bye() | r.Attached()
+                | r.Devices() | r.Claimed() | r.Kept()
             ):  # fmt: skip
                 said = {"reply": type(reply).__name__.lower(), **_shallow(reply)}
             case _:

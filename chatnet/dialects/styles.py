@@ -10,12 +10,15 @@ from zope.interface import implementer
 
 from chatnet.core import events as e
 from chatnet.core.durations import spell_duration, spell_span
+from chatnet.core.files import spell_size
 from chatnet.core.large import SLICE
 from chatnet.core.names import fold
 from chatnet.core.plain import plain, plain_lines
 from chatnet.interfaces import IStyle
 
 _END = "\r\n"
+_SEALED = "(encrypted: a client with keys can read it, python -m chatnet.client)"
+_TOLD = (e.Whispered, e.SealedWhisper)
 
 
 @implementer(IStyle)
@@ -45,19 +48,19 @@ class DatedStyle:
     """What was said, when (UTC), and where in the log."""
 
     def render(self, entry: e.Entry) -> bytes:
-        if not isinstance(entry.event, (*e.MESSAGES, e.Whispered)):
+        if not isinstance(entry.event, (*e.MESSAGES, *_TOLD)):
             return b""
         at = _dated(entry)
         return _units([at + line for line in _lines(entry)])
 
     def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:
-        if not isinstance(entry.event, (*e.MESSAGES, e.Whispered)):
+        if not isinstance(entry.event, (*e.MESSAGES, *_TOLD)):
             return b"", -1
         return _part(entry, place, _dated(entry))
 
 
 def _dated(entry: e.Entry) -> str:
-    place = "" if isinstance(entry.event, e.Whispered) else f" #{entry.seq}"
+    place = "" if entry.room.startswith("@") else f" #{entry.seq}"
     return f"[{when(entry.at)}{place}] "
 
 
@@ -103,16 +106,39 @@ def _lines(entry: e.Entry) -> list[str]:
         case e.Rolled(by, dice, faces):
             thrown = " + ".join(map(str, faces)) + (f" = {sum(faces)}" if len(faces) > 1 else "")
             return [f"{by} rolled {dice}: {thrown}"]
+        case e.Shared(by, id, name, size, kind, _, _, to):
+            whom = "" if not to else f" to {to}" if entry.room == f"@{fold(by)}" else " to you"
+            mark = "[whisper] " if to else ""
+            what = f"{name} ({spell_size(size)}, {kind})"
+            return [f"{mark}{by} sent a file{whom}: {what}. /get {id} fetches it."]
         case e.Whispered(by, to, body):
-            if entry.room == f"@{fold(by)}":  # one's own, on another of one's connections
+            if _is_own(entry, by):
                 return [f"[whisper to {to}] {by}: {line}" for line in plain_lines(body)]
             return [f"[whisper] {by}: {line}" for line in plain_lines(body)]
+        case e.Sealed(by):
+            return [f"{by}: {_SEALED}"]
+        case e.SealedWhisper(by, to):
+            return [f"[whisper{f' to {to}' if _is_own(entry, by) else ''}] {by}: {_SEALED}"]
         case e.Announced(by, body):
             return [f"[all] {by}: {line}" for line in plain_lines(body)]
         case e.Noticed(text):
             return [f"*** {line}" for line in plain_lines(text)]
-        case e.Opened() | e.Seen() | e.RoomDiscarded() | e.Visited():
+        case (
+            e.Opened() | e.Seen() | e.RoomDiscarded() | e.KeysPublished() | e.KeyTaken()
+            | e.Letter() | e.Kept() | e.Visited()
+        ):  # fmt: skip
             return []
+        case e.Encrypted(by):
+            return [f"{by} had this room encrypted: from here on, only clients with keys can read."]
+        case e.Rekeyed(who, device, added):
+            return [f"{who} has {'a new device' if added else 'no longer the device'}, {device}."]
+        case e.DeviceAdded(device, label):
+            return [
+                f"Your account has a new device: {device}, {label or 'without a name'}. If you do"
+                f" not know it, /rmdevice {device} and change your password."
+            ]
+        case e.DeviceRemoved(device):
+            return [f"Your account has no longer the device {device}."]
         case e.Joined(who):
             return [f"{who} has joined the room."]
         case e.Left(who, dropped):
@@ -173,6 +199,11 @@ def _lines(entry: e.Entry) -> list[str]:
             return [f"{by} lets messages be kept for {spell_span(seconds)}."]
         case _:
             assert_never(event)
+
+
+def _is_own(entry: e.Entry, by: str) -> bool:
+    """Return whether ``by`` said it, and it is read on another connection of the same person."""
+    return entry.room == f"@{fold(by)}"
 
 
 def _why(reason: str) -> str:

@@ -11,6 +11,7 @@ from zope.interface import implementer
 from chatnet.core import replies as r
 from chatnet.core.commands import Password, Request, Say
 from chatnet.core.durations import spell_duration, spell_span
+from chatnet.core.files import spell_size
 from chatnet.core.large import Work, decoding
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Malformed
@@ -159,11 +160,18 @@ class TextDialect:
                 return _whois(reply)
             case r.Ignored(names):
                 return f"You ignore: {', '.join(names)}" if names else "You ignore nobody."
+            case r.Token():
+                return _token(reply)
+            case r.Link(_, name, size, _, sha256, _, url, seconds):
+                about = f"{plain(name)}, {spell_size(size)}, for {spell_duration(seconds)} at"
+                return f"{about}\n{url}\nIts SHA-256 is {sha256}"
             case r.Noted(text):
                 return "\n".join(plain_lines(text))
             case r.Pong():
                 return "pong"
-            case r.Done() | r.Typing():
+            case r.Devices(_, name, _, devices):
+                return _devices(name, devices)
+            case r.Done() | r.Typing() | r.Attached() | r.Claimed() | r.Kept():
                 return ""  # no command has a name in this dialect, and nothing is half said
             case r.Sorry(refusal):
                 return plain(str(refusal))
@@ -211,6 +219,20 @@ def _found(reply: r.Found) -> str:
     return "\n".join([f"--- {what}{count} found ---", *lines, "--- end of what was found ---"])
 
 
+def _token(reply: r.Token) -> str:
+    """Return how a file is sent with what every system has."""
+    way = f"curl -T FILE --oauth2-bearer {reply.token} {reply.url}"
+    most = f", of up to {spell_size(reply.most)}" if reply.most else ""
+    return "\n".join(
+        [
+            f"With this token you send files for {spell_duration(reply.seconds)}{most}."
+            " Keep it to yourself.",
+            f"To a room that you are in: {way}/r/ROOM/",
+            f"To one person: {way}/p/USER/",
+        ]
+    )
+
+
 def _members(name: str, people: tuple[r.PersonLine, ...]) -> str:
     marks = [
         line.name + (" (moderator)" if line.moderator else "") + (" (muted)" if line.muted else "")
@@ -218,6 +240,18 @@ def _members(name: str, people: tuple[r.PersonLine, ...]) -> str:
     ]
     where = f"In {name}" if name else "On the server"
     return f"{where} ({len(people)}): {', '.join(marks)}" if marks else f"{where}: nobody"
+
+
+def _devices(name: str, devices: tuple[r.DeviceLine, ...]) -> str:
+    if not devices:
+        return f"{name} has no devices with keys, so nothing can be encrypted for {name}."
+    lines = [f"{d.device}  {fingerprint(d.signing)}  {plain(d.label)}".rstrip() for d in devices]
+    return "\n".join([f"Devices of {name}, and the fingerprints of their keys:", *lines])
+
+
+def fingerprint(signing: str) -> str:
+    """Return the public key ``signing`` as people compare it: in groups of four characters."""
+    return " ".join(signing[at : at + 4] for at in range(0, len(signing), 4))
 
 
 def _rooms(rooms: tuple[r.RoomLine, ...], more: int) -> str:

@@ -167,6 +167,12 @@ def _set(rest: str) -> c.Command:
     return c.Configure("", words[0], on)
 
 
+def _encrypt(rest: str) -> c.Command:
+    if rest.lower() != "on":
+        raise Malformed()
+    return c.Encrypt("")
+
+
 def _delete_room(rest: str) -> c.Command:
     return c.DeleteRoom(*_whom(rest))
 
@@ -217,6 +223,11 @@ ALL_VERBS = (
          " for the last week", "Rooms", _search, ("find",)),
     Verb("whisper", "/whisper USER TEXT", "tell one person alone, now or at their next login",
          "Talking", _whisper, ("w", "msg", "tell")),
+    Verb("send-file", "/send-file ROOM|USER PATH", "send a file to a room or to one person. With nc"
+         " that takes a second program: /token tells which", "Talking", lambda rest: c.Token(),
+         ("sendfile", "upload", "token")),
+    Verb("get", "/get [ID]", "get a link to a file that was sent, or to the last one in the room",
+         "Talking", _one(c.Fetch, optional=True), ("fetch", "get-file")),
     Verb("me", "/me TEXT", "say what you do: * ann waves", "Talking",
          _text(lambda rest: c.Say("", rest, True))),
     Verb("shout", "/shout TEXT", "SAY IT IN CAPITALS", "Talking",
@@ -237,6 +248,10 @@ ALL_VERBS = (
     Verb("passwd", "/passwd OLD NEW", "change your password", "You", _two(c.ChangePassword)),
     Verb("logout", "/logout", "log out, which closes the connection", "You", _none(c.Logout)),
     Verb("whois", "/whois USER", "see who someone is", "You", _one(c.Whois)),
+    Verb("devices", "/devices [USER]", "list your devices that have keys, or someone's, and the"
+         " fingerprints of these", "You", _one(c.ListDevices, optional=True)),
+    Verb("rmdevice", "/rmdevice ID", "remove one of your devices: nothing is encrypted for it"
+         " any more", "You", _one(c.RemoveDevice)),
     Verb("ignore", "/ignore [USER]", "see nothing more of what someone says; list whom you"
          " ignore", "You", _one(c.Ignore, optional=True)),
     Verb("unignore", "/unignore USER", "see it again", "You", _one(c.Unignore)),
@@ -259,6 +274,8 @@ ALL_VERBS = (
          _here(c.Devoice)),
     Verb("invite", "/invite USER", "let someone in, also where one enters by invitation only",
          "Moderators", _here(lambda room, who: c.Invite(room, who))),
+    Verb("encrypt", "/encrypt on", "encrypt the room, for good: the server cannot read what is"
+         " said from then on, and only accounts with keys take part", "Moderators", _encrypt),
     Verb("set", "/set SETTING on, off or DURATION", "change the room: invite-only, members-only"
          " (who has an account enters), announce-only (who has a voice speaks), slow (a DURATION"
          " between messages), closed (its owner)", "Moderators", _set),

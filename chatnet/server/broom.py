@@ -78,9 +78,13 @@ class Broom:
     async def _let_go(self, audience: Audience) -> None:
         room, log = audience.room, audience.room.log
         kept = retention(self.seconds, room.state.retention)
-        if not kept or log.floor == log.head:
+        read = min(room.state.seen, log.head) if "/" in room.key else 0  # letters that were taken
+        if not (kept or read > log.floor) or log.floor == log.head:
             return
-        upto = await self._journal.seq_at(room.key, self._clock.seconds() - kept)
+        upto = read
+        if kept:
+            old = await self._journal.seq_at(room.key, self._clock.seconds() - kept)
+            upto = max(upto, old)
         here = self._rooms.audiences.get(room.key) is audience and not self._rooms.closing
         if upto <= log.floor or not here:
             return
@@ -97,6 +101,7 @@ class Broom:
                 before, floor = floor, await self._journal.forget(room.key, upto)
         finally:
             log.floor = floor
+            self._rooms.forgot(room.key, floor)
 
     async def _discard_rooms(self) -> None:
         """Discard the logs of deleted rooms whose time is over; then their names are free."""

@@ -35,7 +35,7 @@ class Chronicle:
         spoke: Counter[str] = Counter()
         for entry in entries:
             event = entry.event
-            if type(event) is e.Said or type(event) is e.Rolled:
+            if type(event) is e.Said or type(event) is e.Sealed or type(event) is e.Rolled:
                 spoke[event.by] += 1
                 continue
             self._catch_up(room)
@@ -47,6 +47,11 @@ class Chronicle:
                 case e.Left(who, dropped):
                     how = "lost the connection to" if dropped else "left"
                     self._log.info("{who} {how} {room}", who=who, how=how, room=room.name)
+                case e.Encrypted(by):
+                    self._log.info("{by} had {room} encrypted", by=by, room=room.name)
+                case e.DeviceAdded(device) | e.DeviceRemoved(device):
+                    has = "has" if isinstance(event, e.DeviceAdded) else "has no more"
+                    self._log.info("{who} {has} the device {id}", who=room.key, has=has, id=device)
                 case e.Kicked(who, by):
                     self._log.info("{by} kicked {who}, {room}", by=by, who=who, room=room.name)
                 case e.Banned(who, by):

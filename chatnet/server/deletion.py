@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chatnet.core import commands as c
-from chatnet.core.events import Entry, Erased, Said
+from chatnet.core.events import WRITTEN, Entry, Erased
 from chatnet.core.names import fold
 from chatnet.core.refusals import NoSuchMessage
 from chatnet.core.room import Room
@@ -33,14 +33,14 @@ async def resolve(host: Host, session: Asker, audience: Audience, command: c.Del
             raise NoSuchMessage(f"You said nothing in {room.name} that is yours to delete.")
     else:
         entry = await _get(host, room, command.message)
-    assert isinstance(entry.event, Said)
+    assert isinstance(entry.event, WRITTEN)
     own = _is_own(entry, session, room, account)
     return replace(command, message=entry.seq, author=entry.event.by, own=own)
 
 
 def _is_own(entry: Entry, session: Asker, room: Room, account: Account | None) -> bool:
     key = session.actor.key
-    if not isinstance(entry.event, Said) or fold(entry.event.by) != key:
+    if not isinstance(entry.event, WRITTEN) or fold(entry.event.by) != key:
         return False
     if account is not None and account.key == key and entry.at > account.made:
         return True
@@ -48,7 +48,10 @@ def _is_own(entry: Entry, session: Asker, room: Room, account: Account | None) -
 
 
 async def _last(host: Host, session: Asker, room: Room) -> Entry | None:
-    """Return the last message under one's name."""
+    """Return the last message, or file, under one's name."""
+    for entry in reversed(room.log.between(room.log.tail, room.log.head)):
+        if isinstance(entry.event, WRITTEN) and fold(entry.event.by) == session.actor.key:
+            return entry
     found = await host.network.journal.search([room.key], Search((), session.actor.key), 1)
     return found[0] if found and found[0].seq > room.log.floor else None
 
@@ -62,6 +65,6 @@ async def _get(host: Host, room: Room, seq: int) -> Entry:
     event = entries[0].event if entries else None
     if isinstance(event, Erased):
         raise NoSuchMessage(f"Message #{seq} of {room.name} was deleted before.")
-    if not isinstance(event, Said):
+    if not isinstance(event, WRITTEN):
         raise NoSuchMessage(f"#{seq} of {room.name} is not a message that someone wrote.")
     return entries[0]

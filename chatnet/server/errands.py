@@ -23,11 +23,11 @@ from chatnet.core.replies import (
 )
 from chatnet.core.room import Room, retention
 from chatnet.core.times import NO_TIME, parse_time
-from chatnet.server import arrivals, deletion, naming, queries
+from chatnet.server import arrivals, deletion, keys, naming, queries
 from chatnet.server.audience import Audience
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
-from chatnet.server.seats import Asker, Seat, inbox_of
+from chatnet.server.seats import Asker, Participant, Seat, inbox_of
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
@@ -50,6 +50,7 @@ async def prepare(
     match command:
         case c.Say(_, body) if len(body) >= LARGE:
             rules.permit(state, session.actor, c.Say, host.clock.seconds())
+            rules.check_plain(state)
             body = await _park(host, command)
             await host.network.open(key)  # it may have been let go while we waited
             return replace(command, body=body), None
@@ -138,11 +139,14 @@ def _snapshot(room: Room) -> Snapshot:
         bool(state.lock),
         tuple(members),
         tuple(state.moderators.values()),
+        state.encrypted,
+        state.epoch,
+        tuple(state.readers.values()),
     )
 
 
 async def address(
-    host: Host, session: Asker, command: c.Telling
+    host: Host, session: Participant, command: c.Telling | c.Give
 ) -> tuple[Sequence[str], Sequence[e.Event], Reply | None]:
     """Return the logs that ``command`` goes to, open, what goes there, and what to say then.
 
@@ -157,7 +161,13 @@ async def address(
     name, person = await queries.addressee(host, command.who)
     if person is session.person:
         raise Malformed("That is you.")
-    events = rules.whisper(session.actor, name.text, command)
+    if isinstance(command, c.SealWhisper):
+        now = await keys.epoch_of(host, session.person.name, name)
+        events = rules.whisper_sealed(session.actor, name.text, command, now)
+    elif isinstance(command, c.Give):
+        events = rules.give(session.actor, name.text, command)
+    else:
+        events = rules.whisper(session.actor, name.text, command)
     await arrivals.open_inbox(host, session)
     readers = list(person.sessions) if person else []
     key = inbox_of(person) if person else f"@{name.key}"

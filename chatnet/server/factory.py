@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IAddress, IProtocol, ITransport
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -225,12 +225,31 @@ class ChatFactory(ServerFactory):
         """Return a session in ``dialect`` for the client at ``door``, who wants ``wishes``."""
         patience = PAGE_PATIENCE if door.speaks is Speech.HTTP else 1.0
         session = Session(
-            wire, dialect, self.host, door.id, door.address, door.private, wishes, patience
+            wire,
+            dialect,
+            self.host,
+            door.id,
+            door.address,
+            door.private,
+            wishes,
+            patience,
+            self._url_of(door),
         )
         self.sessions[door.id] = session
         spoken = door.speaks.value if door.speaks else ""
         self._log.debug("connection {id} speaks {spoken}", id=door.id, spoken=spoken)
         return session
+
+    def _url_of(self, door: OnePort) -> str:
+        """Return where a browser finds the server, as far as that is known at ``door``."""
+        settings = self.host.settings
+        if settings.url:
+            return settings.url
+        here: Any = ITransport(door.transport).getHost()
+        host, port = getattr(here, "host", "localhost"), getattr(here, "port", None)
+        scheme = "https" if door.encrypted or settings.tls_only else "http"
+        shown = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{shown}:{port}" if port else f"{scheme}://{shown}"
 
     def _tell_staff(self, text: str) -> None:
         for session in list(self.sessions.values()):

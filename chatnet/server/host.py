@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,6 +17,9 @@ from chatnet.server.invitations import Invitations
 from chatnet.server.network import Network
 from chatnet.server.turn import Turn
 from chatnet.settings import Settings
+
+if TYPE_CHECKING:
+    from chatnet.server.files import Files
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +38,7 @@ class Host:
     throttle: Throttle  # of tries at the server's own password
     defence: Defence
     invitations: Invitations
+    files: Files
     dials: Dials = field(init=False)
 
     def __post_init__(self) -> None:

@@ -71,6 +71,7 @@ class Network:
         # What answers a line of an operator's, who is connected by that id.
         self.desk: Callable[[Actor, str, str], Awaitable[str]] | None = None
         self.watchers: list[Callable[[e.Entry], None]] = []  # who is told what staff did
+        self.erased: Callable[[str, int], object] = lambda _key, _seq: None  # hears of deletions
         self._vacated: dict[Person, list[Deferred[None]]] = {}
         self._turn = turn
         journal.subscribe(self._deliver, self.rooms.rewind)
@@ -139,7 +140,8 @@ class Network:
             Refused: the rules do not allow it.
         """
         now = self._clock.seconds()
-        slow = "slow" in room.decided.settings and isinstance(command, c.Say | c.Roll)
+        spoken = c.Say | c.Seal | c.Roll | c.Share
+        slow = "slow" in room.decided.settings and isinstance(command, spoken)
         if slow:
             role = rules.role_of(room.decided, actor, now)
             terms.check_pace(room.decided, role, room.spoke.get(actor.key, 0.0), now)
@@ -467,12 +469,14 @@ class Network:
                     self.seating.renamed(audience, fold(old), fold(new), entry.seq)
                 case e.Invited(who, by):
                     self._invited(room, fold(who), by)
+                case e.Deleted(_, message):
+                    self.erased(room.key, message)
                 case e.RoomDeleted():
                     listed = True
                     for key in room.state.members:
                         self.seating.departed(audience, key, entry.seq, True)
                 case (
-                    e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet()
+                    e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet() | e.Encrypted()
                     | e.RoomRenamed() | e.RoomRestored() | e.RoomDiscarded()
                 ):  # fmt: skip
                     listed = True

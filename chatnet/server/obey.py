@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from chatnet.core import commands as c, events as e, rules, staff as office
@@ -17,7 +18,7 @@ from chatnet.core.refusals import (
     WrongPassword,
 )
 from chatnet.core.replies import AlreadyIn, Ignored, Noted, Pong, Reply, Sorry
-from chatnet.server import arrivals, errands, finding, queries, staff
+from chatnet.server import arrivals, errands, finding, keys, queries, staff
 from chatnet.server.gatekeeper import opens
 from chatnet.server.seats import Hold, Seat
 
@@ -46,6 +47,9 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
                 session.submit(key, command, cid)
             else:
                 session.slowly(_submit(session, key, command, cid), cid)
+        case c.Seal():
+            sealed = replace(command, sender=keys.device_of(session))
+            session.slowly(_submit(session, session.key_of(command.room), sealed, cid), cid)
         case c.Quit():
             session.leave_for_good("Goodbye.", "quit")
         case c.Logout():
@@ -64,6 +68,12 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.say_in_order(_ignore(session, name), cid)
         case c.Unignore(name):
             session.say_in_order(_unignore(session, name), cid)
+        case c.Token():
+            session.say_in_order(session.host.files.token(session), cid)
+        case c.Fetch():
+            session.slowly(_link(session, command, cid), cid)
+        case c.Share() | c.Give():
+            raise Malformed("The bytes of a file go over HTTP, with a token.")
         case c.Password(password):
             session.slowly(_let_in(session, password, cid), cid)
         case c.Nick() | c.Register() | c.Login() | c.ChangePassword():
@@ -73,6 +83,15 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             if isinstance(command, c.Whisper) and command.times > 1 and len(command.body) >= LARGE:
                 raise Malformed("So long a message can be told once at a time.")
             session.slowly(_tell(session, command, cid), cid)
+        case c.SealWhisper():
+            told = replace(command, sender=keys.device_of(session))
+            session.slowly(_tell(session, told, cid), cid)
+        case (
+            c.BeDevice() | c.RemoveDevice() | c.PublishKeys() | c.ListDevices() | c.ClaimKey()
+            | c.Deliver() | c.Collected() | c.KeepBackup() | c.ShowBackup()
+        ):  # fmt: skip
+            rules.permit_person(session.actor, type(command))
+            session.slowly(_handle_keys(session, command, cid), cid)
         case c.History():
             session.slowly(_recall(session, command, cid), cid)
         case c.Find():
@@ -86,7 +105,7 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             | c.Unmute() | c.Op() | c.Deop() | c.Own() | c.Voice() | c.Devoice()
             | c.Invite() | c.Configure() | c.RenameRoom() | c.DeleteRoom() | c.RestoreRoom()
             | c.Lock() | c.Unlock()
-            | c.Delete() | c.Retain()
+            | c.Delete() | c.Retain() | c.Encrypt()
         ):  # fmt: skip
             session.slowly(_submit(session, session.key_of(command.room), command, cid), cid)
         case (
@@ -100,6 +119,17 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.slowly(_purge(session, command, cid), cid)
         case _:
             assert_never(command)
+
+
+async def _handle_keys(session: Session, command: c.KeyCommand, cid: str | None) -> None:
+    await session.settled()
+    if not session.can_answer(cid):
+        await session.host.network.recall(session.person)
+    done = session.person.answers.get(cid) if cid and session.person.answers else None
+    if done is None:
+        await keys.handle(session.host, session, command, cid)
+    else:
+        session.say_in_order(done, cid)
 
 
 async def _ready(session: Session, cid: str | None, *keys: str) -> None:
@@ -201,11 +231,13 @@ def _entered(result: Any, session: Session, seat: Seat, cid: str | None, called:
 
 
 async def _tell(session: Session, command: c.Telling, cid: str | None) -> None:
-    keys, events, reply = await errands.address(session.host, session, command)
+    logs, events, reply = await errands.address(session.host, session, command)
     session.pace.settle()  # there is somebody it knows
-    await _ready(session, cid, *keys)
-    done = session.host.network.tell(session, keys, events, cid)
-    session.answer_to(done, cid, len(command.body) * len(events) * len(keys), reply)
+    await _ready(session, cid, *logs)
+    if isinstance(command, c.SealWhisper):
+        keys.check_talk(session.host, logs, command)
+    done = session.host.network.tell(session, logs, events, cid)
+    session.answer_to(done, cid, len(command.body) * len(events) * len(logs), reply)
 
 
 async def _govern(session: Session, command: c.Governing, cid: str | None) -> None:
@@ -244,6 +276,11 @@ async def _answer(session: Session, query: c.Query, cid: str | None) -> None:
 async def _find(session: Session, query: c.Find, cid: str | None) -> None:
     await session.settled()
     session.say(await finding.find(session.host, session, query), cid)
+
+
+async def _link(session: Session, query: c.Fetch, cid: str | None) -> None:
+    await session.settled()
+    session.say(await session.host.files.link(session, query), cid)
 
 
 async def _recall(session: Session, query: c.History, cid: str | None) -> None:

@@ -24,7 +24,8 @@ _PACED = Limit(3, 2.0)  # messages of a newcomer while there is a flood
 _SEEN_BY_ALL = 1.0 - UNIT
 _COSTS: dict[type[c.Command], float] = {  # in messages, besides the unit
     c.Say: _SEEN_BY_ALL, c.Roll: _SEEN_BY_ALL, c.Announce: _SEEN_BY_ALL, c.Nick: _SEEN_BY_ALL,
-    c.SetTopic: _SEEN_BY_ALL, c.Whisper: _SEEN_BY_ALL,
+    c.SetTopic: _SEEN_BY_ALL, c.Whisper: _SEEN_BY_ALL, c.Seal: _SEEN_BY_ALL,
+    c.SealWhisper: _SEEN_BY_ALL, c.Share: _SEEN_BY_ALL,
     c.Join: UNIT, c.Leave: UNIT, c.Find: 4 * UNIT,
 }  # fmt: skip
 
@@ -71,6 +72,11 @@ class Pace:
         self._told = False
         self._timer: IDelayedCall | None = None  # the end of a wait
         self._watch: IDelayedCall | None = None  # of a newcomer, or of what waits of one who left
+
+    @property
+    def holding(self) -> bool:
+        """Whether its session has to wait now, because it sent too much."""
+        return self._timer is not None
 
     def begin(self, patience: float) -> None:
         """See that the newcomer takes a name in time, ``patience`` times as long as others."""

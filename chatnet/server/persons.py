@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Container
 
 from chatnet.core import events as e, staff as rules
-from chatnet.core.names import Name, fold
+from chatnet.core.names import Name, fold, own_logs
 from chatnet.core.refusals import NotAllowed, Unavailable
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor, RoomState
@@ -127,6 +127,8 @@ async def _strip(host: Host, actor: Actor, name: Name, room: str, state: RoomSta
         events.append(e.Demoted(name.text, actor.name))
     if name.key in state.voices:
         events.append(e.Devoiced(name.text, actor.name))
+    if name.key in state.readers:
+        events.append(e.Left(name.text))
     if events:
         await host.network.open(room)
         await host.network.write(room, events)
@@ -138,7 +140,7 @@ async def _delete(
     """Delete what ``name`` said in ``room``; return how much that was."""
     piece, count = list[e.Event](), 0
     async for entry in said(host, room, name.key, since):
-        if isinstance(entry.event, e.Said):
+        if isinstance(entry.event, e.WRITTEN):
             piece.append(e.Deleted(actor.name, entry.seq, reason, entry.event.by))
         if len(piece) >= PIECE:
             count += await _write(host, room, piece)
@@ -161,7 +163,10 @@ async def _discard_log(host: Host, name: Name) -> None:
     """
     log = f"@{name.key}"
     await host.network.settle()
-    host.network.rooms.let_go(log)
-    if log in host.network.audiences:
-        raise Unavailable(f"The log of {name.text} is in use. Ask for that again.")
-    host.network.journal.discard(log)
+    devices = (await host.network.open(log)).room.state.devices
+    for key in (*own_logs(name.key, devices), log):
+        await host.network.open(key)
+        host.network.rooms.let_go(key)
+        if key in host.network.audiences:
+            raise Unavailable(f"The log of {name.text} is in use. Ask for that again.")
+        host.network.rooms.discard(key)

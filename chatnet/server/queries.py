@@ -143,6 +143,12 @@ async def account_key(host: Host, who: str) -> str:
     return account.key if account is not None else ""
 
 
+async def account_name(host: Host, who: str) -> Name | None:
+    """Return the name of the account called ``who``; None if there is none."""
+    account = await _account(host, who)
+    return person_name(account.name) if account is not None else None
+
+
 async def addressee(host: Host, who: str) -> tuple[Name, Person | None]:
     """Return the name of ``who``, and the person if it is here.
 

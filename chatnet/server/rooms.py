@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -38,6 +39,7 @@ class Rooms:
     ) -> None:
         """Keep what is said for ``retention`` seconds; 0: for good."""
         self.audiences: dict[str, Audience] = {}
+        self.forgot: Callable[[str, int], object] = lambda _key, _upto: None  # hears what is let go
         self.closing = False  # the server stops: nobody's departure is noted any more
         self._journal = journal
         self._budget = budget
@@ -60,7 +62,7 @@ class Rooms:
         self.closing = True
         for key, audience in self.audiences.items():
             if key.startswith(GUEST_LOG):
-                self._journal.discard(key)
+                self.discard(key)
             elif audience.room.log.head:
                 self._journal.keep(key, audience.room.log.head, audience.room.state)
 
@@ -92,9 +94,14 @@ class Rooms:
             return
         del self.audiences[key]
         if key.startswith(GUEST_LOG):
-            self._journal.discard(key)  # what was whispered to a guest goes with it
+            self.discard(key)  # what was whispered to a guest goes with it
         elif room.log.head:
             self._journal.keep(key, room.log.head, room.state)
+
+    def discard(self, key: str) -> None:
+        """Forget the log ``key``, with the next commit."""
+        self._journal.discard(key)
+        self.forgot(key, sys.maxsize)
 
     @property
     def directory(self) -> Directory:

@@ -54,6 +54,7 @@ class Participant(Reader, Protocol):
     person: Person
     rooms: dict[str, Seat]  # where it sits, or wishes to
     quitting: bool  # it leaves of its own accord
+    device: str  # the id of that of the account's devices that it is
     secret: str  # what its next connection can show to take its name over
     since: float  # when it came, and when it last was heard, on the network's clock
     heard_at: float
@@ -78,6 +79,9 @@ class Participant(Reader, Protocol):
 
     def tell(self, text: str) -> None:
         """Say ``text`` to it alone."""
+
+    def leave_for_good(self, words: str, code: str, of_own_accord: bool = True) -> None:
+        """Close, and say ``words``, when all that was asked for was read; see ``Bye``."""
 
     def replaced(self) -> None:
         """Make way for the same person on a newer connection."""

@@ -53,13 +53,24 @@ _SPEECH = c.Say("", "")
 _ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
 _ALLOWED_IN_A_FLOOD = (*_ALLOWED_OUTSIDE, c.Login, c.Logout, c.Register)
 _NOBODY: frozenset[str] = frozenset()  # one for all: each would take 216 bytes
-_HEARD = (c.Say, c.Roll, c.Whisper, c.Announce, c.SetTopic, c.Typing)  # what a mute is about
+_HEARD = (
+    c.Say,
+    c.Seal,
+    c.Roll,
+    c.Whisper,
+    c.SealWhisper,
+    c.Announce,
+    c.SetTopic,
+    c.Typing,
+)  # what a mute is about
 _FEATURES = (
     "history",
     "search",
     "delete",
     "retention",
     "typing",
+    "keys",
+    "files",
 )  # what programs may make use of here
 
 _TOO_SLOW = (
@@ -121,10 +132,11 @@ class Session:
     # Not for want of memory alone: with more than thirty attributes Python's way to them is slow.
     __slots__ = (
         "_dialect", "_inside", "_last_word", "_leaving", "_network", "_on_their_way", "_parted",
-        "_patience", "_read_out_of", "_reading", "_replies", "_sent", "_slow", "_timer", "_trusted",
-        "_units", "_wire", "_wishes", "actor", "asked", "deaf", "echo", "ended", "full", "heard_at",
-        "here", "host", "id", "ignored", "pace", "past", "person", "quitting", "recall", "rooms",
-        "secret", "shut_out", "signalled_at", "since", "style", "unroll", "waiting", "write",
+        "_patience", "_read_out_of", "_reading", "_replies", "_sent", "_slow", "_timer",
+        "_trusted", "_units", "_wire", "_wishes", "actor", "asked", "deaf", "device", "echo",
+        "ended", "full", "heard_at", "here", "host", "id", "ignored", "pace", "past", "person",
+        "quitting", "recall", "rooms", "secret", "secure", "shut_out", "signalled_at", "since",
+        "style", "unroll", "url", "waiting", "write",
     )  # fmt: skip
     _log = Logger()
     person: Person
@@ -139,11 +151,12 @@ class Session:
         secure: bool = True,
         wishes: Sequence[c.Command] = (),
         patience: float = 1.0,
+        url: str = "",
     ) -> None:
         """Obey what ``wire`` brings in ``dialect``; before that ``wishes``, once it is let in.
 
         ``secure`` is whether nobody on the way can read what it brings; ``patience`` is how many
-        times as long as others it may take to begin.
+        times as long as others it may take to begin. ``url`` is where a browser finds the server.
         """
         self.id = id
         self.actor = Actor("", "", False, address)
@@ -151,6 +164,7 @@ class Session:
         self.here = ""  # the key of the room that plain speech goes to
         self.ignored = _NOBODY
         self.secret = ""
+        self.device = ""  # the id of that of the account's devices that it is
         self.full = False
         self.ended = False
         self.deaf = False  # nothing that is said to it reaches it any more
@@ -170,6 +184,7 @@ class Session:
         self._dialect = dialect
         self.host = host
         self._network = host.network
+        self.secure, self.url = secure, url
         self.shut_out = bool(host.settings.password)  # until the password is said
         self._patience = patience
         self._trusted = secure or host.settings.allow_plaintext_passwords
@@ -270,6 +285,7 @@ class Session:
         self.full = self.deaf = self.ended = True
         self._stop_timer()
         self.pace.end()
+        self.host.files.passes.revoke(self)
         self._stop_waiting()
         if self._inside and not self._slow:
             self._network.exit(self)
@@ -363,6 +379,11 @@ class Session:
         self.say_in_order(Noted(text), None)
 
     @property
+    def is_here(self) -> bool:
+        """Whether it was let in, and has not begun to go."""
+        return self._inside and self.status in (Status.HERE, Status.FULL)
+
+    @property
     def status(self) -> Status:
         """How it is with this connection."""
         if self.ended:
@@ -402,7 +423,7 @@ class Session:
         self, key: str, command: c.RoomCommand, cid: str | None, reply: Reply | None = None
     ) -> None:
         """Ask the network for ``command``; when it is done, say ``reply``."""
-        size = len(command.body) if isinstance(command, c.Say) else 0
+        size = len(command.body) if isinstance(command, c.Say | c.Seal) else 0
         self.answer_to(self._network.submit(self, key, command, cid), cid, size, reply)
 
     def answer_to(

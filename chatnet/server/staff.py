@@ -172,7 +172,7 @@ async def _prepare(
         case c.Delete(_, message):
             entries = await host.network.journal.read(key, message - 1, message)
             event = entries[0].event if message > 0 and entries else None
-            if not isinstance(event, e.Said):
+            if not isinstance(event, e.WRITTEN):
                 raise NoSuchMessage(f"There is no message #{message} in {command.room}.")
             return replace(command, author=event.by, own=False)
         case _:
@@ -204,7 +204,8 @@ async def purgeable(host: Host, actor: Actor, command: c.Purge) -> int:
         Refused: the rules do not allow it.
     """
     rooms, wanted = await _wanted(host, actor, command)
-    return len(await host.network.journal.search(rooms, wanted, MOST_COUNTED))
+    said = len(await host.network.journal.search(rooms, wanted, MOST_COUNTED))
+    return said + sum([len(await _files(host, key, wanted)) for key in rooms])
 
 
 async def _wanted(host: Host, actor: Actor, command: c.Purge) -> tuple[list[str], Search]:
@@ -222,8 +223,9 @@ async def _wanted(host: Host, actor: Actor, command: c.Purge) -> tuple[list[str]
 
 async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str) -> int:
     network, done = host.network, set[int]()
+    sent = await _files(host, key, wanted)
     while True:
-        found = await network.journal.search([key], wanted, PIECE)
+        found, sent = [*sent, *await network.journal.search([key], wanted, PIECE)], []
         new = [entry for entry in found if entry.seq not in done]
         if not new:
             return len(done)
@@ -232,6 +234,17 @@ async def _purge(host: Host, actor: Actor, key: str, wanted: Search, reason: str
         await network.write(
             key, [e.Deleted(actor.name, entry.seq, reason, e.speaker(entry.event)) for entry in new]
         )
+
+
+async def _files(host: Host, key: str, wanted: Search) -> list[e.Entry]:
+    """Return the entries of files in the room ``key`` that are ``wanted``: no search finds them."""
+    found = []
+    for seq in host.files.places(key):
+        for entry in await host.network.journal.read(key, seq - 1, seq):
+            event = entry.event
+            if isinstance(event, e.Shared) and fold(event.by) == wanted.by:
+                found += [entry] if entry.at >= wanted.since else []
+    return found
 
 
 async def rooms(host: Host) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
-from chatnet.core.events import Event, Said
+from chatnet.core.events import Event, Said, Sealed
 from chatnet.core.names import fold
 from chatnet.core.search import Search, words_of
 
@@ -20,6 +20,8 @@ _DIGEST_BYTES = 6  # enough: what is found is looked at again
 
 def indexed(room: str, event: Event) -> str | None:
     """Return the tokens of ``event``, with spaces between them; None if it is not searched."""
+    if isinstance(event, Sealed):  # found by who said it, and by nothing else
+        return f"{_place(room)} {_speaker(fold(event.by))}"
     if not isinstance(event, Said):
         return None
     words = words_of(event.body)

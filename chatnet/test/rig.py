@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.address import IPv4Address
@@ -23,6 +24,7 @@ from chatnet.dialects.text import TextDialect
 from chatnet.interfaces import Batch
 from chatnet.server.defence import Defence
 from chatnet.server.factory import ChatFactory
+from chatnet.server.files import Files
 from chatnet.server.host import Host
 from chatnet.server.invitations import Invitations
 from chatnet.server.network import Network
@@ -31,6 +33,7 @@ from chatnet.server.turn import Turn
 from chatnet.settings import Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.memory import MemoryStore
+from chatnet.stores.shelf import Shelf
 from chatnet.test import schema
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
@@ -156,6 +159,7 @@ class Rig:
 
     began = 1_800_000_000.0  # what the clock says when it starts
     hashes = ByHand  # what passwords are made on
+    folder = Path("/nonexistent")  # of files, for which a test has to call files.start
 
     def __init__(self, store: FailingStore | None = None, **settings: Any) -> None:
         self.store = store or FailingStore()
@@ -191,6 +195,9 @@ class Rig:
             limits,
         )
         throttle = Throttle(self.clock, limits)
+        self.files = Files(
+            self.network, self.clock, self.entropy, limits, Shelf(self.folder), self.reader
+        )
         host = Host(
             self.settings,
             self.network,
@@ -201,6 +208,7 @@ class Rig:
             throttle,
             Defence(self.clock, limits, self.settings.proxies),
             Invitations(self.network, self.clock, self.entropy, self.settings.registration),
+            self.files,
         )
         self.host = host
         self.factory = ChatFactory(host, TextDialect, JsonDialect)

@@ -19,12 +19,15 @@ SAMPLES: dict[Any, Any] = {
     tuple[r.PersonLine, ...]: (r.PersonLine("ann", True),),
     tuple[r.RoomLine, ...]: (r.RoomLine("tea", "Tea", 2, "", False),),
     tuple[r.Present, ...]: (r.Present("ann", True, False),),
-    r.Snapshot: r.Snapshot(9, "tea", True, (r.Present("ann", True, False),), ("ann", "bob")),
+    r.Snapshot: r.Snapshot(
+        9, "tea", True, (r.Present("ann", True, False),), ("ann",), True, 3, ("bob",)
+    ),
     tuple[r.Hit, ...]: (r.Hit("tea", "Tea", 3, 1.5, "ann", "green tea", False),),
     tuple[Sanction, ...]: (Sanction("bob", "ann", 2.5, "rude"),),
+    tuple[r.DeviceLine, ...]: (r.DeviceLine("QJ3XK7M2PA", "laptop", "a", "b", "c"),),
     refusals.Refused: refusals.Banned("You are banned."),
 }  # fmt: skip
-SERVERS_OWN = {"proof", "target", "faces", "lock", "author", "own", "shielded", "grace"}
+SERVERS_OWN = {"proof", "target", "faces", "lock", "author", "own", "shielded", "grace", "sender"}
 
 
 def sample(kind: Any) -> Any:

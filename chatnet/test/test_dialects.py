@@ -29,6 +29,7 @@ SAMPLES: dict[str, Any] = {
     "bool": st.booleans(),
     "int": st.integers(0, 10**9),
     "float": st.floats(0, 2e9),
+    "tuple[str, ...]": st.lists(text, max_size=3).map(tuple),
     "tuple[int, ...]": st.lists(st.integers(1, 6), max_size=5).map(tuple),
 }
 
@@ -83,6 +84,8 @@ class ContractTests(SynchronousTestCase):
                 r.Snapshot(3, "green", False, (r.Present("ann", False, True),), ("ann",)),
             ),
             r.History("tea", "Tea", 1, 3, 50),
+            r.Token("s3cret", 3600, "http://192.0.2.9:8888", 100),
+            r.Link("0" * 12, "a.txt", 1, "text/plain", "0" * 64, "", "http://x/get/y/a.txt", 900),
             r.Found(("tea",), (r.Hit("tea", "Tea", 3, 1.5, "ann", "green tea", False),), True),
             r.Typing("tea", "ann"),
             r.AlreadyIn("tea", "Tea"),
@@ -96,6 +99,10 @@ class ContractTests(SynchronousTestCase):
             r.Ignored(()),
             r.Noted("noted"),
             r.Pong(),
+            r.Attached("ann", "QJ3XK7M2PA", 1, "@ann/QJ3XK7M2PA", 0, 0, 0, False),
+            r.Devices("ann", "Ann", 1, (r.DeviceLine("QJ3XK7M2PA", "laptop", "a", "b", "c"),)),
+            r.Claimed("ann", "QJ3XK7M2PA", "a", "b", False),
+            r.Kept("r1", ("AAAA",), 1, False),
             r.Done("1", "tea", 3),
             r.Sorry(Malformed("no")),
             r.Bye("bye", "quit"),
@@ -197,7 +204,8 @@ class JsonTests(SynchronousTestCase):
         return JsonDialect().receive(json.dumps(asked).encode(), False)
 
     def test_every_command_can_be_asked_for(self) -> None:
-        self.assertEqual(set(JSON_VERBS.values()), union(c.Command))
+        by_http = {c.Share, c.Give}  # asked for by the upload of a file
+        self.assertEqual(set(JSON_VERBS.values()) | by_http, union(c.Command))
 
     def test_fields_are_checked(self) -> None:
         for asked in (

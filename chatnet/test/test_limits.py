@@ -63,7 +63,7 @@ class TableTests(SynchronousTestCase):
             ("messages=0/s", "messages is a number in a time"),
             ("messages=5/0s", "messages is a number in a time"),
             ("mute=5", "mute is a time, like 60s or 10m, or none, not 5"),
-            ("connections=-1", "connections is a number, like 16 or 64K, or none, not -1"),
+            ("connections=-1", "connections is a number, like 16, 64K or 2G, or none, not -1"),
         ):
             with self.assertRaisesRegex(ValueError, sentence):
                 parse_change(written)

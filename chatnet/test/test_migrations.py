@@ -27,6 +27,16 @@ from chatnet.stores.sql import SqlStore
 from chatnet.stores.tables import VERSION
 
 SINCE_0_1 = {
+    "encrypted",
+    "sealed",
+    "sealedwhisper",
+    "rekeyed",
+    "deviceadded",
+    "deviceremoved",
+    "keyspublished",
+    "keytaken",
+    "letter",
+    "kept",
     "acted",
     "configured",
     "deleted",
@@ -40,6 +50,7 @@ SINCE_0_1 = {
     "roomrenamed",
     "roomrestored",
     "visited",
+    "shared",
     "voiced",
 }  # kinds of entries
 LOGS = {"*": 1, "@ann": 1, "@bob": 2, "milk": 43, "tea": 24}  # how many each has

@@ -36,7 +36,8 @@ class HelloTests(ProgramTestCase):
         [hello] = ann.receives()
         self.assertEqual((hello["you"], hello["protocol"], hello["cid"]), ("ann", 1, "h"))
         self.assertEqual(
-            hello["features"], ["history", "search", "delete", "retention", "typing", "tls"]
+            hello["features"],
+            ["history", "search", "delete", "retention", "typing", "keys", "files", "tls"],
         )
         ann.sends("hello", protocol=2)
         [error] = ann.receives()

@@ -30,7 +30,9 @@ from chatnet.wires.certificates import Certificates
 from chatnet.wires.oneport import OnePort, Speech
 
 MOST_CURSORS = 50_000  # readers' places that are looked at for one answer
-SPOKEN = (e.Said, e.Rolled, e.Whispered, e.Announced, e.Noticed)
+SPOKEN = (
+    e.Said, e.Sealed, e.Rolled, e.Shared, e.Whispered, e.SealedWhisper, e.Announced, e.Noticed
+)  # fmt: skip
 _DOORS = ("text", "json", "websocket", "http", "silent")
 _ELSEWHERE = (
     "Metrics are for this machine, and for those whom the operator named with --metrics ADDRESS."
@@ -152,6 +154,10 @@ class Measures(Collector):
             "Entries that did not follow those before. Must be 0.",
             meter.disorders,
         )
+        files = host.files
+        yield _gauge("files", "Files that were sent and are kept.", len(files.sheets))
+        yield _gauge("uploads", "Files that are coming.", files.uploads.coming)
+        yield _gauge("file_bytes", "That files take, and are going to.", files.space.total)
         budget = self._network.budget
         yield _gauge("budget_used_bytes", "Held by large messages on their way.", budget.used)
         yield _gauge("budget_bytes", "That large messages may hold together.", budget.size)

@@ -20,9 +20,11 @@ from chatnet.core.commands import PROTOCOL
 from chatnet.core.limits import Registration
 from chatnet.core.names import EVERYBODY
 from chatnet.server.factory import ChatFactory
+from chatnet.web.downloads import DownloadResource
 from chatnet.web.metrics import Metrics
 from chatnet.web.request import ChatRequest, request_of
 from chatnet.web.socket import SPEECHES, SocketResource
+from chatnet.web.uploads import UploadResource
 from chatnet.wires.certificates import Certificates
 from chatnet.wires.oneport import OnePort
 
@@ -53,6 +55,12 @@ class ChatSite:
         root.putChild(b"about", About(factory))
         root.putChild(b"healthz", Health(factory, clock))
         root.putChild(b"metrics", Metrics(factory, certificates))
+        uploads, downloads = UploadResource(factory), DownloadResource(factory)
+        for path in (b"r", b"p", b"uploads"):
+            root.putChild(path, uploads)
+        for path in (b"files", b"get"):
+            root.putChild(path, downloads)
+        self._takes = uploads.take
         self._site = _QuietSite(root, clock)
         self._upstairs = _QuietSite(ToTls(), clock)
         self._tls_only = factory.host.settings.tls_only
@@ -62,7 +70,8 @@ class ChatSite:
         site = self._upstairs if self._tls_only and not door.encrypted else self._site
         channel = site.buildProtocol(None)
         channel.door = door
-        channel.requestFactory = lambda channel, _=0: ChatRequest(channel, door)
+        takes = self._takes if site is self._site else None
+        channel.requestFactory = lambda channel, _=0: ChatRequest(channel, door, takes)
         inner: IProtocol = channel
         return inner
 
@@ -71,6 +80,22 @@ class _Channel(HTTPChannel):
     """Takes requests from a connection, no faster than their answers are read."""
 
     door: OnePort
+    _held = False
+
+    def hold(self) -> None:
+        """Take no more of a body: who writes it on has enough to do."""
+        if not self._held:
+            self._held = self.paused = True
+            self.setTimeout(None)
+            IPushProducer(self.transport).pauseProducing()
+
+    def release(self) -> None:
+        """Take more of it."""
+        if self._held:
+            self._held = False
+            self.setTimeout(IDLE_SECONDS)
+            if not (self._waitingForTransport or getattr(self.transport, "disconnecting", False)):
+                self.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
         """Take ``data``, until the connection is closing: over TLS more may come then."""
@@ -84,6 +109,9 @@ class _Channel(HTTPChannel):
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
+        if self._held:
+            IPushProducer(self.transport).pauseProducing()
+            return
         self.paused = False
         self.dataReceived(b"")
 

@@ -20,7 +20,7 @@ from chatnet.core.refusals import Refused
 from chatnet.dialects.framed import Framed
 from chatnet.server.factory import ChatFactory
 from chatnet.web.asker import Asker, Askers, Contradiction
-from chatnet.web.request import ChatRequest, request_of
+from chatnet.web.request import ChatRequest, Turned, request_of
 from chatnet.wires.oneport import Speech
 from chatnet.wires.websocket import WebSocketWire
 
@@ -28,14 +28,6 @@ JSON, TEXT = "chatnet.json.v1", "chatnet.text.v1"
 SPEECHES = {JSON: Speech.JSON, TEXT: Speech.TEXT}  # by subprotocol
 # Ends of names that mean something near only: RFC 6761, RFC 6762, RFC 8375, and what routers use.
 _NEAR = (".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home", ".test")
-
-
-class NotOpened(Exception):
-    """The WebSocket is refused, with an HTTP status and a sentence."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
 
 
 class SocketResource(Resource):
@@ -55,7 +47,7 @@ class SocketResource(Resource):
         asked = request_of(request)
         try:
             self._open(asked)
-        except NotOpened as error:
+        except Turned as error:
             self._factory.host.network.meter.refusals[f"http-{error.status}"] += 1
             if error.status == 426:
                 asked.setHeader(b"upgrade", b"websocket")
@@ -76,15 +68,15 @@ class SocketResource(Resource):
 
     def _open(self, request: ChatRequest) -> None:
         if request.method != b"GET":
-            raise NotOpened(426, "Here WebSocket is spoken, and opened with GET.")
+            raise Turned(426, "Here WebSocket is spoken, and opened with GET.")
         if request.content is not None and request.content.read(1):
-            raise NotOpened(400, "A WebSocket is opened without a body.")
+            raise Turned(400, "A WebSocket is opened without a body.")
         Origins(self._factory.host.settings.origins).check(request)
         door = request.door
         try:
             asker = self._askers.of(request)
         except Contradiction as error:
-            raise NotOpened(400, str(error)) from None
+            raise Turned(400, str(error)) from None
         self._see(asker)
         wishes = _wishes(request)
         handshake, opening = _handshake(request)
@@ -98,16 +90,16 @@ class SocketResource(Resource):
         )
         dialect = Framed(self._factory.dialect(SPEECHES[protocol or JSON]))
         if door.unnamed and not asker.vouched:
-            raise NotOpened(400, "Your proxy has to say for whom it asks, by X-Forwarded-For.")
+            raise Turned(400, "Your proxy has to say for whom it asks, by X-Forwarded-For.")
         if asker.vouched:
             door.overheard = asker.overheard
             barred = self._factory.barred(asker.address)
             if barred is not None:
-                raise NotOpened(403, str(barred))
+                raise Turned(403, str(barred))
             try:
                 self._factory.introduce(door, asker.address)
             except Refused as refusal:
-                raise NotOpened(429, str(refusal)) from None
+                raise Turned(429, str(refusal)) from None
             self._log.info("connection {id} is for {address}", id=door.id, address=door.address)
         wire.session = self._factory.converse(door, wire, dialect, wishes)
         door.transport.write(answer)  # type: ignore[union-attr]
@@ -125,7 +117,7 @@ class Origins:
         """See that the page ``request`` comes from, if it does, is from here.
 
         Raises:
-            NotOpened: it is another site's.
+            Turned: it is another site's.
         """
         origin = (request.getHeader(b"origin") or b"").decode("latin-1").lower()
         if not origin or origin in self._others:
@@ -133,7 +125,7 @@ class Origins:
         host = (request.getHeader(b"host") or b"").decode("latin-1").lower()
         scheme, site = _site(origin)
         if site != host or not host or (request.door.encrypted and scheme != "https"):
-            raise NotOpened(
+            raise Turned(
                 403,
                 f"A page of {origin[:200]} may not connect to this server."
                 " Its operator can allow that with --origin.",
@@ -143,7 +135,7 @@ class Origins:
         proxied = request.getHeader(b"x-forwarded-for") or request.getHeader(b"forwarded")
         near = not request.door.encrypted and not proxied and is_near(request.door.address)
         if near and not _is_near_name(host):
-            raise NotOpened(
+            raise Turned(
                 403,
                 f"This server is not known as {host[:200]}. If it is called that, the operator can"
                 f" say so with --origin {origin[:200]}; or use https://.",
@@ -181,12 +173,12 @@ def _handshake(request: ChatRequest) -> tuple[H11Handshake, Opening]:
     try:
         handshake.initiate_upgrade_connection(headers, b"/ws")
     except (h11.ProtocolError, UnicodeError):
-        raise NotOpened(400, "Its headers are none that HTTP knows; one Host is needed.") from None
+        raise Turned(400, "Its headers are none that HTTP knows; one Host is needed.") from None
     except RemoteProtocolError:
-        raise NotOpened(426, "Here WebSocket is spoken, version 13 (RFC 6455).") from None
+        raise Turned(426, "Here WebSocket is spoken, version 13 (RFC 6455).") from None
     opening = next(iter(handshake.events()), None)
     if not isinstance(opening, Opening):
-        raise NotOpened(426, "Here WebSocket is spoken, version 13 (RFC 6455).")
+        raise Turned(426, "Here WebSocket is spoken, version 13 (RFC 6455).")
     return handshake, opening
 
 
@@ -196,7 +188,7 @@ def _protocol(opening: Opening) -> str | None:
         if wanted in SPEECHES:
             return wanted
     if opening.subprotocols:
-        raise NotOpened(400, f"This server speaks {' and '.join(SPEECHES)}.")
+        raise Turned(400, f"This server speaks {' and '.join(SPEECHES)}.")
     return None
 
 
@@ -206,7 +198,7 @@ def _wishes(request: ChatRequest) -> tuple[Join, ...]:
         arguments = request.text_arguments
         path = b"/".join(request.postpath or []).decode()
     except UnicodeDecodeError:
-        raise NotOpened(400, "The address is not UTF-8.") from None
+        raise Turned(400, "The address is not UTF-8.") from None
     room = path or arguments.get("room", "")
     if not room:
         return ()
@@ -222,5 +214,5 @@ def _number(name: str, written: str | None) -> int | None:
     except ValueError:
         number = -2
     if not -1 <= number <= 2**53 or (number < 0 and name == "since"):
-        raise NotOpened(400, f"{name} is a number, not {written[:20]!r}.")
+        raise Turned(400, f"{name} is a number, not {written[:20]!r}.")
     return number

@@ -265,6 +265,14 @@ class OnePort(Protocol):
         self._stop_waiting()
         self._timer = self._clock.callLater(seconds, self.abort)
 
+    def take_time(self) -> None:
+        """Let the connection go on for as long as a file is on its way, which is watched itself."""
+        self._stop_waiting()
+
+    def go_on(self) -> None:
+        """The file is through: what may be asked for now are pages again, for a while."""
+        self.hurry(HTTP_SECONDS)
+
     def turn_away(self, words: bytes) -> None:
         """Say ``words`` to a client that has no session, and close.
 

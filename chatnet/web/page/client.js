@@ -290,7 +290,7 @@ function happened(entry) {
     return;
   }
   let talk = talks.get(room);
-  if (event === "whispered") {
+  if (entry.to) {
     const place = `${room}:${seq}`;
     if (told.has(place)) return;
     told.add(place);

@@ -52,6 +52,7 @@ export const COMMANDS = [
   ["lock", "PASSWORD", "let in only who knows it"],
   ["unlock", "", "let everyone in again"],
   ["retain", "DURATION", "keep messages so long; 0s: for good"],
+  ["send-file", "", "send a file"],
   ["help ?", "", "list the commands"],
 ].map(([called, usage, about]) => {
   const names = called.split(" ");

@@ -4,6 +4,7 @@ import { hue, initial, safe } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWINGS = {
+  clip: "M9 12l5-5a2.5 2.5 0 0 1 4 4l-7 7a4 4 0 0 1-6-6l7-7",
   close: "M6 6l12 12M18 6L6 18",
   lock: "M7 11h10v8H7zM9 11V8a3 3 0 0 1 6 0v3",
   menu: "M4 7h16M4 12h16M4 17h16",

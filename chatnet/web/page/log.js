@@ -208,8 +208,14 @@ function drawn(entry, goesOn) {
   const did = faces ? [`rolled ${dice}: `, faces.map((one) => [h("span.die", String(one)), " "]), sum] : action && words(body);
   if (did) return h(`div.did${called}`, face(by), h("div.act", author(by), " ", did), time(entry));
   const mine = fold(by) === me.key && h("span.tag", "you");
-  return h(`div.said${called}`, face(by), h("div.by", author(by), mine, time(entry)), words(body));
+  return h(`div.said${called}`, face(by), h("div.by", author(by), mine, time(entry)), entry.id ? file(entry) : words(body));
 }
+
+const more = (what, entry) => async () => (await import("./more.js"))[what](entry);
+
+const file = (entry) => h("div.body",
+  h("strong", entry.name), ` ${entry.size < 1e5 ? some(entry.size, "byte") : `${(entry.size / 1048576).toFixed(1)} MiB`} `, button("Download", more("fetchFile", entry), { class: "more" }),
+  entry.type.startsWith("image/") && [" ", button("Show", more("picture", entry), { class: "more" })]);
 
 const author = (name) => button(h("bdi", name), null, { class: "who", "--hue": hue(name), "data-who": name });
 

@@ -1,7 +1,7 @@
 // Puts the page together.
 
 import * as client from "./client.js";
-import { COMMANDS, command, parse } from "./commands.js";
+import { command, parse } from "./commands.js";
 import * as composer from "./composer.js";
 import { $, button, dialog, h, icon, menu, put, show, tool } from "./dom.js";
 import * as door from "./door.js";
@@ -10,7 +10,7 @@ import * as log from "./log.js";
 import { tab, theme } from "./settings.js";
 import { drawPeople, drawTalks } from "./side.js";
 import { Refused, speaks } from "./state.js";
-import { fold, lasting, safe } from "./text.js";
+import { fold, safe } from "./text.js";
 
 const narrow = matchMedia("(max-width: 860px)");
 const dirty = new Set(); // what to draw in the next frame
@@ -99,7 +99,7 @@ client.begin({
 });
 
 // Tell the reader something that is in no log.
-function note(text, talk = current, wrong = false) {
+export function note(text, talk = current, wrong = false) {
   if (talk) talk.remark({ event: "note", text, wrong });
   else for (const id of ["door-wrong", "noted"]) put($(id), text);
   changed();
@@ -228,7 +228,7 @@ async function browse() {
 }
 
 // A line of a dialog, which closes when it is chosen.
-function choice(name, about, more, act) {
+export function choice(name, about, more, act) {
   const click = (event) => {
     event.target.closest("dialog").close();
     act();
@@ -236,25 +236,13 @@ function choice(name, about, more, act) {
   return h("li", button([h("strong", h("bdi", name)), h("small", about), more && h("small.topic", h("bdi", more))], click));
 }
 
+// Do what is seldom done: it is fetched when it is wanted.
+const more = (what) => async (given) => (await import("./more.js"))[what](given, current);
+
 // Ask the server to do something; tell what it says.
-async function act(verb, fields) {
+export async function act(verb, fields) {
   const { reply, text = reply } = await client.ask(verb, fields);
   if (reply) note(text);
-}
-
-async function bans() {
-  const room = openRoom();
-  const { bans, mutes } = await client.ask("bans", { room });
-  const line = (did, undo) => ({ who, by, until, reason }) =>
-    choice(who, `${did} by ${by} ${until ? `for another ${lasting(until - Date.now() / 1e3)}` : "for good"}`, reason, () => act(undo, { room, who }));
-  const lines = [...bans.map(line("banned", "unban")), ...mutes.map(line("muted", "unmute"))];
-  dialog(`Kept out of #${room}`, h("p.hint", lines.length ? "Choose whom to let in, or speak, again." : "Nobody."), h("ul", lines));
-}
-
-async function whois({ who }) {
-  const { name, registered, online, seconds, idle, rooms } = await client.ask("whois", { who });
-  const here = online ? `came ${lasting(seconds)} ago, silent for ${lasting(idle)}, in ${rooms.map((one) => `#${one}`).join(", ") || "no room that you see"}` : "not here";
-  note(`${name}: ${registered ? "has an account" : "a guest"}, ${here}`);
 }
 
 // What one can do about a person.
@@ -269,7 +257,7 @@ function person(name, anchor) {
   menu(anchor, name, [
     ["Whisper", () => go(client.whispers(name))],
     room && ["Mention", () => composer.insert(`@${name} `)],
-    ["Who is this?", () => whois({ who: name })],
+    ["Who is this?", () => DOES.whois({ who: name })],
     client.ignored.has(key) ? ["Stop ignoring", () => client.ignore(name, "unignore")] : ["Ignore", () => client.ignore(name)],
     here && does("Put out", "kick", undefined, "danger"),
     moderates && ["Mute", [does("10 min", "mute", 600), does("1 h", "mute", 3600), does("for good", "mute")]],
@@ -288,7 +276,7 @@ function self(anchor) {
     !registered && passwords && asks("Log in", "login", { name }),
     !registered && passwords && registration && asks("Keep this name", "newuser", { name }),
     registered && asks("Change password", "passwd"),
-    ["Keys and commands", help],
+    ["Keys and commands", DOES.help],
     [registered ? "Log out" : "Leave", quit, "danger"],
   ]);
 }
@@ -300,20 +288,16 @@ function roomMenu() {
   menu($("head-tools"), whispers ? name : `#${name}`, [
     moderates && asks("Change the topic", "topic", { topic }),
     moderates && (locked ? ["Let everyone in", () => run("unlock")] : asks("Give it a password", "lock")),
-    moderates && ["Banned and muted", bans],
+    moderates && ["Banned and muted", DOES.bans],
     [whispers ? "Close" : "Leave the room", () => client.leave(talk), "danger"],
   ]);
 }
-
-const help = () => dialog("Keys and commands",
-  h("p", "Alt+↑ and Alt+↓ change the conversation, Ctrl+K lists rooms, Tab completes, ↑ brings back what you sent, Shift+Enter begins a line."),
-  h("dl", COMMANDS.map(({ usage, about }) => [h("dt", usage), h("dd", about)])));
 
 const quit = () => client.ask("quit").catch(() => {});
 
 // -- what is typed
 
-function openRoom() {
+export function openRoom() {
   if (current.whispers) throw new Refused("That is for rooms. Here you whisper.");
   return current.name;
 }
@@ -340,12 +324,7 @@ const DOES = {
   },
   topic: ({ topic }) => topic === undefined ? note(current.topic || "The room has no topic.") : act("topic", { room: openRoom(), topic: topic === "-" ? "" : topic }),
   history: () => ($("log").scrollTop = 0),
-  async search({ words }) {
-    const asked = {};
-    words = words.replace(/\b(from|in|since):(\S+)/g, (_, name, value) => ((asked[{ from: "by", in: "room" }[name] || name] = value), ""));
-    const { hits } = await client.ask("search", { words, ...asked });
-    note(hits.map(({ name, seq, at, by, body }) => `${name} #${seq}, ${new Date(at * 1e3).toLocaleString()}, ${by}: ${body}`).join("\n") || "Nothing found.");
-  },
+  search: more("search"),
   whisper,
   spam: whisper,
   send: ({ who, body }) => who.toLowerCase() === "all" ? act("announce", { body }) : whisper({ who, body }),
@@ -361,12 +340,13 @@ const DOES = {
   },
   logout: quit,
   quit,
-  whois,
+  whois: more("whois"),
   ignore: ({ name }) => name ? client.ignore(name) : note(`You ignore ${[...client.ignored.values()].join(", ") || "nobody"}.`),
   unignore: ({ name }) => client.ignore(name, "unignore"),
-  bans,
+  bans: more("bans"),
   ping: () => act("ping"),
-  help,
+  help: more("help"),
+  "send-file": more("pick"),
 };
 
 const run = async (name, fields) => (DOES[name] ? DOES[name](fields) : act(name, { room: openRoom(), ...fields }));
@@ -412,6 +392,7 @@ $("people-tools").append(tool("Close", "close", () => drawer("")));
 $("to-side").prepend(tool("Conversations", "menu", () => drawer("side")));
 $("head-tools").append(tool("People", "people", people, { id: "to-people" }), tool("Room menu", "more", roomMenu, { "aria-haspopup": "menu" }));
 $("send").append(icon("send"));
+$("send").before(tool("Send a file", "clip", more("pick"), { type: "button" }));
 $("self").onclick = () => self($("self"));
 $("retry").onclick = link.open;
 $("shade").onclick = () => drawer("");
@@ -422,6 +403,13 @@ $("composer").onsubmit = submit;
 onclick = click;
 onkeydown = key;
 onhashchange = visit;
+ondragover = (event) => event.preventDefault();
+ondrop = document.onpaste = (event) => {
+  const { files } = event.dataTransfer || event.clipboardData;
+  if (!files.length) return;
+  event.preventDefault();
+  more("send")(files);
+};
 ononline = onoffline = document.onvisibilitychange = link.nudge;
 onbeforeunload = (event) => {
   if (client.outbox.some(({ state }) => state !== "refused")) event.preventDefault();

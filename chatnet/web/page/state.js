@@ -128,7 +128,7 @@ export class Talk {
   }
 }
 
-export const speaks = ({ event }) => ["said", "rolled", "whispered"].includes(event);
+export const speaks = ({ event }) => ["said", "rolled", "whispered", "shared"].includes(event);
 
 export const passing = ({ event }) => ["joined", "left", "renamed"].includes(event);
 

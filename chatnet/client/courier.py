@@ -1,0 +1,357 @@
+"""Files, sent and fetched over HTTP at the port of the link: both go on after a cut.
+
+They are sent by tus 1.0 (https://tus.io) and fetched by ranges (RFC 9110), are read and written in
+slices on another thread, and are checked against their SHA-256.
+"""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.web.client import (
+    Agent,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    readBody,
+)
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from chatnet.client.streams import BodySink, FileBody, Partial, Source, free_name
+from chatnet.core import commands as c, replies as r
+from chatnet.core.files import safe_name, type_of
+from chatnet.core.names import room_name
+from chatnet.core.refusals import (
+    Malformed,
+    NoSpace,
+    NoSuchFile,
+    NotAllowed,
+    NotWhole,
+    Refused,
+    TooLong,
+    Unavailable,
+)
+
+Progress = Callable[[int, int], object]  # of bytes: how many are through, and how many there are
+MOST_TRIES, PAUSE_SECONDS = 8, 1.0  # in vain after each other, and between two of them
+QUIET_SECONDS = 60.0  # without a byte, after which a connection is taken for dead
+_LOST = (ResponseFailed, RequestTransmissionFailed, ConnectError, ConnectionClosed)
+_REFUSALS: dict[int, type[Refused]] = {
+    400: Malformed, 404: NoSuchFile, 410: NoSuchFile, 413: TooLong, 422: NotWhole, 507: NoSpace,
+}  # fmt: skip
+_AGAIN = (401, 408, 409, 423, 500, 503)  # statuses after which it may be tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file that was sent: its id, and the seq of its entry in the log it went to."""
+
+    id: str
+    seq: int
+    size: int
+    sha256: str
+
+
+class _Again(Exception):
+    """It did not work now, and may work soon."""
+
+
+@implementer(IAgentEndpointFactory)
+class _OneWay:
+    """Whatever is asked for, this is the way there."""
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def endpointForURI(self, uri: object) -> IStreamClientEndpoint:  # noqa: N802 -- Twisted's name
+        return self._endpoint
+
+
+class Courier:
+    """Carries files to the server that is at ``endpoint``, and from there."""
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        site: str,
+        ask: Callable[[c.Command], Awaitable[r.Reply]],
+        reactor: Any,
+    ) -> None:
+        """``site`` is the server's address as in ``http://host:port``; ``ask`` is the link's."""
+        self._agent = Agent.usingEndpointFactory(reactor, _OneWay(endpoint))
+        self._site = site
+        self._ask = ask
+        self._reactor = reactor
+
+    async def send(
+        self,
+        to: str,
+        path: str | os.PathLike[str],
+        *,
+        name: str = "",
+        kind: str = "",
+        sealed: str = "",
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Send the file at ``path`` to a room, or, if ``to`` begins with ``@``, to a person.
+
+        It is called ``name``, and of the type ``kind``, unless that is to be as the path says.
+        ``sealed`` goes with it, for those who have the keys to read it. To be cancelled, cancel
+        the ``Deferred`` that this runs in.
+
+        Raises:
+            Refused: the server does not take it; the sentence says why.
+            OSError: it cannot be read.
+        """
+        source = await self._aside(Source, Path(path))
+        try:
+            while await self._aside(source.hash_on):
+                pass
+            said = {
+                "filename": name or Path(path).name,
+                "filetype": kind or type_of(name or Path(path).name),
+                "sha256": source.sha256,
+                "sealed": sealed,
+            }
+            return await self._send(_target(to), source, said, progress or _nobody)
+        finally:
+            await self._aside(source.close)
+
+    async def fetch(
+        self, id: str, to: str | os.PathLike[str], progress: Progress | None = None
+    ) -> Path:
+        """Fetch the file ``id`` to the path ``to``; if that is a folder, under its own name there.
+
+        Nothing that is there is overwritten: a number is added to the name. Returns where it is.
+
+        Raises:
+            Refused: there is no such file for one, or what came is not it.
+            OSError: it cannot be written.
+        """
+        link = await self._link(id)
+        folder = Path(to)
+        target = folder / safe_name(link.name) if folder.is_dir() else folder
+        partial = await self._aside(Partial, target, link.id, link.size, link.sha256)
+        tries = 0
+        try:
+            while await self._aside(partial.read_on):
+                pass
+            while partial.have < partial.size or not partial.size:
+                before = partial.have
+                try:
+                    await self._get(link, partial, progress or _nobody)
+                    break
+                except (_Again, *_LOST) as error:
+                    tries = 0 if partial.have > before else tries + 1
+                    await self._wait(tries, error)
+                link = await self._link(id)
+            await self._aside(partial.finish)
+        finally:
+            await self._aside(partial.close)
+        path: Path = await self._aside(free_name, partial.path, target)
+        return path
+
+    async def _link(self, id: str) -> r.Link:
+        reply = await self._ask(c.Fetch(id))
+        if not isinstance(reply, r.Link):
+            raise Unavailable("The server did not say where the file is.")
+        return reply
+
+    # -- sending -----------------------------------------------------------------------
+
+    async def _send(
+        self, target: str, source: Source, said: dict[str, str], progress: Progress
+    ) -> Sent:
+        place, tries, done = "", 0, -1
+        try:
+            while True:
+                try:
+                    if not place:
+                        place = await self._begin(target, source, said)
+                    offset = await self._offset(place) if done >= 0 else 0
+                    if offset > done:
+                        tries, done = 0, offset
+                    seq = await self._patch(place, source, offset, progress)
+                    return Sent(place.rpartition("/")[2], seq, source.size, source.sha256)
+                except (_Again, *_LOST) as error:
+                    done = max(done, 0)
+                    tries += 1
+                    await self._wait(tries, error)
+                except NoSuchFile:
+                    if done <= 0:
+                        raise
+                    place, done = "", -1  # the server has lost what came: all of it again
+        except CancelledError:
+            if place:
+                self._give_up(place)
+            raise
+
+    async def _begin(self, target: str, source: Source, said: dict[str, str]) -> str:
+        metadata = ",".join(
+            f"{key} {b64encode(value.encode(errors='replace')).decode()}"
+            for key, value in said.items()
+            if value
+        )
+        headers = {"upload-length": str(source.size), "upload-metadata": metadata}
+        answer = await self._request(b"POST", target, headers)
+        return _header(answer, "location")
+
+    async def _offset(self, place: str) -> int:
+        return int(_header(await self._request(b"HEAD", place, {}), "upload-offset"))
+
+    async def _patch(self, place: str, source: Source, offset: int, progress: Progress) -> int:
+        """Send what is missing; return the seq of the entry."""
+        body = FileBody(source, offset, self._aside, progress)
+        headers = {
+            "upload-offset": str(offset),
+            "content-type": "application/offset+octet-stream",
+        }
+        answer = await self._request(b"PATCH", place, headers, body)
+        seq = answer.headers.getRawHeaders("chatnet-entry")
+        if not seq:
+            raise _Again("The server has not got all of it.")
+        return int(seq[0])
+
+    def _give_up(self, place: str) -> None:
+        """Let the server drop what came."""
+        done = Deferred.fromCoroutine(self._request(b"DELETE", place, {}))
+        done.addErrback(lambda _: None)  # it does so in time by itself
+
+    # -- fetching ----------------------------------------------------------------------
+
+    async def _get(self, link: r.Link, partial: Partial, progress: Progress) -> None:
+        path = "/" + link.url.split("/", 3)[3]  # the server may not know how we reach it
+        headers = {}
+        if partial.have:
+            headers = {"range": f"bytes={partial.have}-", "if-range": f'"{link.sha256}"'}
+        answer = await self._request(b"GET", path, headers, token=False)
+        if partial.have and answer.code != 206:
+            await self._aside(partial.restart)
+        sink = BodySink(partial, self._aside, progress, self._reactor, QUIET_SECONDS)
+        answer.deliverBody(sink)
+        await sink.done
+
+    # -- requests ----------------------------------------------------------------------
+
+    async def _request(
+        self,
+        method: bytes,
+        path: str,
+        said: dict[str, str],
+        body: FileBody | None = None,
+        token: bool = True,
+    ) -> IResponse:
+        """Return the answer to a request, with a token, if that went well.
+
+        Raises:
+            _Again: it may go well soon.
+            Refused: it will not.
+        """
+        headers = Headers({name: [value] for name, value in said.items()})
+        headers.setRawHeaders("tus-resumable", ["1.0.0"])
+        if token:
+            reply = await self._ask(c.Token())
+            if not isinstance(reply, r.Token):
+                raise Unavailable("The server gives no token for files.")
+            headers.setRawHeaders("authorization", [f"Bearer {reply.token}"])
+        producer = IBodyProducer(body) if body is not None else None
+        asked = self._agent.request(method, f"{self._site}{path}".encode(), headers, producer)
+        watch = _Watch(asked, body, self._reactor)
+        try:
+            answer: IResponse = await asked
+        except Exception as error:
+            cause = _cause(error)
+            if watch.late:
+                raise _Again("The server is silent.") from None
+            if isinstance(cause, CancelledError | Refused | OSError):
+                raise cause from None
+            raise
+        finally:
+            watch.stop()
+            if body is not None:
+                body.stopProducing()
+        if answer.code < 300:
+            return answer
+        text = (await readBody(answer)).decode(errors="replace").strip()
+        if answer.code in _AGAIN:
+            raise _Again(text)
+        raise _REFUSALS.get(answer.code, NotAllowed)(text or f"The server says {answer.code}.")
+
+    async def _wait(self, tries: int, error: Exception) -> None:
+        if tries > MOST_TRIES:
+            raise Unavailable(f"The file does not get through. {error}".strip()) from error
+        await deferLater(self._reactor, min(30.0, PAUSE_SECONDS * 2 ** max(0, tries - 1)))
+
+    def _aside(self, call: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        """Return what ``call`` will return, which blocks."""
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call, *args)
+
+
+class _Watch:
+    """Cancels a request of which nothing is heard, and of whose body nothing moves."""
+
+    def __init__(self, asked: Deferred[Any], body: FileBody | None, reactor: Any) -> None:
+        self.late = False
+        self._asked = asked
+        self._body = body
+        self._reactor = reactor
+        self._sent = -1
+        self._call = reactor.callLater(QUIET_SECONDS, self._look)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._call.active():
+            self._call.cancel()
+
+    def _look(self) -> None:
+        sent = self._body.sent if self._body is not None else -1
+        if sent == self._sent:
+            self.late = True
+            self._asked.cancel()
+            return
+        self._sent = sent
+        self._call = self._reactor.callLater(QUIET_SECONDS, self._look)
+
+
+def site_of(host: str, port: int, tls: bool) -> str:
+    """Return the address of the server at ``host`` and ``port``, as in ``http://host:port``."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{port}"
+
+
+def _cause(error: Exception) -> BaseException:
+    """Return why a request failed, which Twisted wraps: cancelled, or its body cannot be read."""
+    for reason in getattr(error, "reasons", ()):
+        if reason.check(CancelledError, Refused, OSError):
+            cause: BaseException = reason.value
+            return cause
+    return error
+
+
+def _target(to: str) -> str:
+    if to.startswith("@"):
+        return f"/p/{quote(to[1:], safe='')}/"
+    return f"/r/{quote(room_name(to).text, safe='')}/"
+
+
+def _header(answer: IResponse, name: str) -> str:
+    values = answer.headers.getRawHeaders(name)
+    if not values:
+        raise Unavailable("What answers there takes no files.")
+    return str(values[0])
+
+
+def _nobody(_through: int, _all: int) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,65 @@
+"""What there is to complete a word with: commands, the names of people, and rooms. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chatnet.core import events as e
+from chatnet.core.names import fold
+from chatnet.dialects.verbs import ALL_VERBS, VERBS
+
+_SECRET = ("login", "newuser", "passwd", "lock")  # commands with a password in them
+_ABOUT_ROOMS = ("join", "who")
+
+
+class Offers:
+    """Completes a command, or the name of someone who was heard of, or a room."""
+
+    def __init__(self, commands: Iterable[str] = ()) -> None:
+        """Complete the commands of the dialect, and ``commands`` besides."""
+        self._commands = sorted({verb.name for verb in ALL_VERBS} | set(commands))
+        self._heard: dict[str, str] = {}  # who spoke to one, or to all, by key
+
+    def saw(self, event: e.Event) -> None:
+        """Know who speaks in ``event``, wherever that is."""
+        match event:
+            case e.Whispered(by) | e.Announced(by):
+                self._heard[fold(by)] = by
+            case e.Renamed(old, new) if self._heard.pop(fold(old), None) is not None:
+                self._heard[fold(new)] = new
+
+    def find(self, before: str, people: Iterable[str], rooms: Iterable[str] = ()) -> list[str]:
+        """Return what may stand in place of the last word of ``before``, the line so far.
+
+        ``people`` are here; ``rooms``, if there are any, is what the command is about.
+        """
+        first, _, _ = before.partition(" ")
+        word = before.rpartition(" ")[2].rpartition("\n")[2]
+        if before.startswith("/") and first == before:
+            found = [f"/{name} " for name in self._commands if name.startswith(word[1:])]
+        else:
+            tail = " " if before.startswith("/") else ": " if word == before else " "
+            names = tuple(rooms) or self._people(people)
+            found = [n + tail for n in names if fold(n).startswith(fold(word)) and n != word]
+        return sorted(found, key=fold)
+
+    def _people(self, here: Iterable[str]) -> tuple[str, ...]:
+        return tuple((self._heard | {fold(name): name for name in here}).values())
+
+
+def about_rooms(before: str) -> bool:
+    """Return whether what is typed is a command that a room is the object of."""
+    verb = _verb(before.split(" ")[0])
+    return verb is not None and verb in _ABOUT_ROOMS
+
+
+def is_secret(line: str) -> bool:
+    """Return whether there is a password in the command that ``line`` is."""
+    words = line.split()
+    verb = _verb(words[0]) if words else None
+    return line.startswith("/recovery") or verb in _SECRET or (verb == "join" and len(words) > 2)
+
+
+def _verb(word: str) -> str | None:
+    verb = VERBS.get(word[1:].lower()) if word.startswith("/") else None
+    return verb.name if verb is not None else None

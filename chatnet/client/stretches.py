@@ -1,0 +1,38 @@
+"""Stretches of a room's history, which come over the link one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, DeferredLock
+
+from chatnet.client.link import Link
+from chatnet.core import commands as c, events as e, replies as r
+
+
+class Stretches:
+    """Reads what rooms held before; who asks for the same room meanwhile waits."""
+
+    def __init__(self, link: Link, check: Callable[[], None] = lambda: None) -> None:
+        """Ask over ``link``, after ``check``, which raises ``Refused`` where that is no use."""
+        self._link = link
+        self._check = check
+        self._locks: dict[str, DeferredLock] = {}
+
+    async def read(self, history: c.History) -> list[e.Entry]:
+        """Return the entries that ``history`` asks for.
+
+        Raises:
+            Refused: one is not in the room, or the link has ended.
+        """
+        key = self._link.dialogue.places.key_of(history.room)
+        lock = self._locks.setdefault(key, DeferredLock())
+        await lock.acquire()
+        try:
+            self._check()
+            done: Deferred[r.Reply] = Deferred()
+            pending = self._link.submit(history, done)
+            await done
+        finally:
+            lock.release()
+        return pending.stretch

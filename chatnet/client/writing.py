@@ -1,0 +1,22 @@
+"""What every face of the client says of what is being written."""
+
+SIGNAL_SECONDS = 3.0  # between two signals that one is writing
+WRITING_SECONDS = 6.0  # for which the others are shown one
+
+
+def who_writes(names: list[str]) -> str:
+    """Return in words that those called ``names`` are writing; empty if nobody is."""
+    match names:
+        case []:
+            return ""
+        case [name]:
+            return f"{name} is writing ..."
+        case [one, other]:
+            return f"{one} and {other} are writing ..."
+        case _:
+            return f"{len(names)} people are writing ..."
+
+
+def unsent(count: int) -> str:
+    """Return in words that ``count`` lines were not sent."""
+    return "1 line was not sent." if count == 1 else f"{count} lines were not sent."
