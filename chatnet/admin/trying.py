@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from chatnet.admin import accounts, deeds, jobs, orders, reloading, rooms, turning
-from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk, Does
+from chatnet.admin.fates import told
 from chatnet.admin.grammar import Asked, Given
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import ALL_VERBS
@@ -22,8 +22,6 @@ from chatnet.server.foresight import Fate
 from chatnet.server.levels import ACCOUNTS_ONLY, NOBODY_NEW
 from chatnet.server.session import Session
 from chatnet.server.visitors import DAY, DAYS
-
-MOST_SHOWN = 1000  # people in an answer
 
 
 async def asked(desk: Desk, operator: Operator, command: Asked) -> Answer:
@@ -44,33 +42,6 @@ async def asked(desk: Desk, operator: Operator, command: Asked) -> Answer:
             if not found.events:
                 return Answer("That is so already. Nothing was done.")
             return told(found.fates, await _about(desk, operator, command))
-
-
-def told(fates: Sequence[Fate], about: str = "") -> Answer:
-    """Return ``fates`` as an operator reads them, behind a sentence ``about`` what else is so."""
-    now = sum(fate.here for fate in fates)
-    rows: list[Row] = [
-        {
-            "name": fate.actor.name,
-            "account": fate.actor.registered,
-            "address": fate.actor.address,
-            "here": fate.here,
-            "is": fate.before,
-            "becomes": fate.after,
-        }
-        for fate in fates[:MOST_SHOWN]
-    ]
-    words = f"{now:,} who {_are(now)} here would be hit, and {len(fates) - now:,} who"
-    words += f" {_were(len(fates) - now)} here in the last {DAYS} days"
-    return Answer(f"{about}{words}; nothing was done.", rows)
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"
 
 
 def _closing(sessions: Sequence[Session], about: str = "") -> Answer:
