@@ -16,7 +16,7 @@ from chatnet.admin.unpacking import Reader
 from chatnet.admin.verify import Findings
 from chatnet.core.chain import Record, erased
 from chatnet.core.codec import encode_event
-from chatnet.core.events import Said, Shared
+from chatnet.core.events import Said, Sealed, Shared
 from chatnet.core.names import GUEST_LOG, known_name
 from chatnet.core.room import RoomState
 from chatnet.interfaces import Batch, IAccountStore, IStore
@@ -26,7 +26,7 @@ _MOST_ITEMS = 512  # that are written at once
 _MOST_CHARACTERS = 1024 * 1024  # of records, about
 _SAID = tuple(  # how all begins that can be deleted
     encode_event(event).partition(",")[0] + ","
-    for event in (Said("", ""), Shared("", "", "", 0, "", ""))
+    for event in (Said("", ""), Sealed("", "", "", ""), Shared("", "", "", 0, "", ""))
 )
 _NAMED = 5  # of the logs that are there already
 

@@ -23,14 +23,14 @@ from chatnet.admin.files import made, opened
 from chatnet.admin.heads import read_heads, write_heads
 from chatnet.admin.mending import LOST
 from chatnet.admin.options import parse
-from chatnet.admin.restore import Restore, refuse_if_used
+from chatnet.admin.restore import _SAID, Restore, refuse_if_used
 from chatnet.admin.survey import Heads, Survey
 from chatnet.admin.telling import Progress, Unable
 from chatnet.admin.unpacking import Reader
 from chatnet.admin.verify import verify_file, verify_store
 from chatnet.core.chain import Record
 from chatnet.core.codec import encode_event
-from chatnet.core.events import Deleted, Entry, Erased, Event, Joined, Opened, Said
+from chatnet.core.events import WRITTEN, Deleted, Entry, Erased, Event, Joined, Opened, Said
 from chatnet.core.names import person_name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
@@ -510,6 +510,10 @@ class MeanwhileTests(SynchronousTestCase):
                 Batch([], discards=["@~7"])
             )
             self.assertEqual(looked_at(self.store), [])
+
+    def test_all_that_can_be_deleted_is_known_by_how_it_begins(self) -> None:
+        begins = {f'["{kind.__name__.lower()}",' for kind in WRITTEN}
+        self.assertEqual(set(_SAID), begins)
 
 
 class RefusalTests(SynchronousTestCase):
