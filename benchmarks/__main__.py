@@ -73,8 +73,8 @@ def _entries(options: argparse.Namespace) -> None:
 def _draw(curve: Curve, name: str) -> None:
     report.put(name, curve.table())
     series: report.Series = {
-        "chatnet": [(point.size, point.cost) for point in curve.points],
         "C limit": [(point.size, point.limit) for point in curve.points],
+        "chatnet": [(point.size, point.cost) for point in curve.points],
     }
     title = f"CPU per delivery, in microseconds, by the number of {name}"
     report.lines(f"performance-{name}", title, series, name)

@@ -27,7 +27,7 @@ def compare(names: Iterable[str], servers: Sequence[Server], rounds: int) -> Fou
         for name, by_server in found.items():
             for server in servers:
                 try:
-                    told = measure(server, SCENARIOS[name])
+                    told = {**measure(server, SCENARIOS[name]), "round": turn}
                 except RuntimeError as error:
                     tell(f"round {turn}, {name}, {server.name}: {error}")
                     continue
@@ -43,10 +43,13 @@ def median(runs: Sequence[dict[str, Any]], what: str = "cpu") -> float:
 
 def ratio(found: Found, name: str, server: str, to: str = LIMIT.name) -> float:
     """Return how many times as much CPU a delivery costs as ``to``: the median of the rounds."""
-    pairs = zip(found[name][server], found[name][to], strict=False)
-    return statistics.median(
-        [float(mine["cpu"] / its["cpu"]) for mine, its in pairs] or [float("nan")]
-    )
+    limits = {told["round"]: told["cpu"] for told in found[name][to]}
+    ratios = [
+        float(told["cpu"] / limits[told["round"]])
+        for told in found[name][server]
+        if told["round"] in limits
+    ]
+    return statistics.median(ratios or [float("nan")])
 
 
 def beside(found: Found, to: str = LIMIT.name) -> list[str]:

@@ -78,7 +78,7 @@ def lines(name: str, title: str, series: Series, unit: str) -> None:
             f'<polyline points="{path}" fill="none" stroke="{COLOURS[number]}" stroke-width="2"/>'
         )
     drawn += [
-        _text(at(10**power), TOP + HEIGHT + 18, f"{10**power:,}", "middle")
+        _text(at(10**power), TOP + HEIGHT + 18, f"{10**power:,}", "end")
         for power in range(first, last + 1)
     ]
     drawn.append(_text(WIDTH - 20, TOP + HEIGHT + 34, unit, "end"))

@@ -12,6 +12,7 @@ from benchmarks.servers import Dialect, Server
 from benchmarks.tools import built
 
 RUN_SECONDS = 300
+MOST_PER_RECEIVE = 1.2  # messages, where they come one at a time
 Crowd = Mapping[str, float]  # what is told to load: see load.c
 
 
@@ -73,8 +74,15 @@ def run(server: Found, dialect: Dialect, crowd: Crowd) -> dict[str, Any]:
 
 
 def measure(server: Server, scenario: Scenario) -> dict[str, Any]:
-    """Run ``scenario`` on a server of its own."""
+    """Run ``scenario`` on a server of its own.
+
+    Raises:
+        RuntimeError: as ``run``; or the crowd fell behind, so that messages went out in bursts.
+    """
     crowd = {"together": server.together, **scenario.crowd}
     crowd["messages"] = -(-crowd["messages"] // server.patience)
     with server.start() as process:
-        return run(process, server.dialect, crowd)
+        told = run(process, server.dialect, crowd)
+    if "rate" in crowd and told["per_receive"] > MOST_PER_RECEIVE:
+        raise RuntimeError(f"the crowd fell behind: {told['per_receive']} messages at once")
+    return told
