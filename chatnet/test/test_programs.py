@@ -37,7 +37,7 @@ class HelloTests(ProgramTestCase):
         self.assertEqual((hello["you"], hello["protocol"], hello["cid"]), ("ann", 1, "h"))
         self.assertEqual(
             hello["features"],
-            ["history", "search", "delete", "retention", "typing", "files", "tls"],
+            ["history", "search", "delete", "retention", "typing", "keys", "files", "tls"],
         )
         ann.sends("hello", protocol=2)
         [error] = ann.receives()

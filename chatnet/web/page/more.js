@@ -3,7 +3,8 @@
 import * as client from "./client.js";
 import { COMMANDS } from "./commands.js";
 import { $, button, dialog, h } from "./dom.js";
-import { act, choice, note, openRoom } from "./main.js";
+import { act, note, openRoom } from "./main.js";
+import { choice } from "./menus.js";
 import { Refused } from "./state.js";
 import { lasting } from "./text.js";
 
@@ -36,6 +37,13 @@ export async function search({ words }) {
   words = words.replace(/\b(from|in|since):(\S+)/g, (_, name, value) => ((asked[{ from: "by", in: "room" }[name] || name] = value), ""));
   const { hits } = await client.ask("search", { words, ...asked });
   note(hits.map(({ name, seq, at, by, body }) => `${name} #${seq}, ${new Date(at * 1e3).toLocaleString()}, ${by}: ${body}`).join("\n") || "Nothing found.");
+}
+
+export async function encrypt({ on }, talk) {
+  const name = openRoom();
+  if (on) return act("encrypt", { room: name });
+  const { about } = await import("./keys.js");
+  note(about(talk));
 }
 
 // -- files
