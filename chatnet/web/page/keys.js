@@ -285,7 +285,7 @@ export function hears(entry) {
 }
 
 function change({ event, room, seq, who, new: fresh, dropped }) {
-  if (event === "encrypted") known(room, { since: seq });
+  if (event === "encrypted" && !vault.get("room", room)) known(room, { since: seq });
   else if (["left", "kicked", "banned"].includes(event)) {
     outgoing.delete(room);
     if (!dropped && fold(who) === own.account && vault.get("room", room)) known(room, { ...vault.get("room", room), left: true });
