@@ -21,6 +21,7 @@ INTEGRITY = (  # as npm says it: SHA-512, in base64
     "xi8lLaMTaKSFhpq2MVqxImMxjzEPRdw/NNjo7gBLA91hwDP9+kX90X7gI1rwHhpqdwt+L4Yw1Krf11JwEHZYzA=="
 )
 FILES = ("vodozemac.js", "vodozemac_bg.wasm")
+PROGRAM = "npm"
 SECONDS = 120  # for npm
 USAGE = f"""\
 Usage: python -m chatnet.web.crypto [FILE]
@@ -81,9 +82,11 @@ def fetch() -> bytes:
         NotInstalled: there is no npm, or it does not get it.
     """
     with TemporaryDirectory() as place:
-        command = ["npm", "pack", "--silent", "--pack-destination", place, PACKAGE]
+        command = [PROGRAM, "pack", "--silent", "--pack-destination", place, PACKAGE]
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=SECONDS, cwd=place)
+            subprocess.run(  # noqa: S603 -- nothing in it comes from outside
+                command, check=True, capture_output=True, timeout=SECONDS, cwd=place
+            )
         except FileNotFoundError as error:
             raise NotInstalled(
                 "There is no npm here. Install it (apt install npm), or get the package elsewhere:"
@@ -101,14 +104,14 @@ def fetch() -> bytes:
 def main(arguments: list[str]) -> int:
     """Do what ``arguments`` say, and return the exit status."""
     if len(arguments) > 1 or any(one.startswith("-") for one in arguments):
-        print(USAGE)
+        sys.stdout.write(f"{USAGE}\n")
         return 0 if arguments in (["--help"], ["-h"]) else 2
     try:
         install(Path(arguments[0]).read_bytes() if arguments else fetch(), folder())
     except (NotInstalled, OSError) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
-    print(f"The page can encrypt now: {PACKAGE} is in {folder()}. Restart the server.")
+    sys.stdout.write(f"The page can encrypt now: {PACKAGE} is in {folder()}. Restart the server.\n")
     return 0
 
 

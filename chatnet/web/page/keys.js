@@ -264,6 +264,7 @@ function known(room, what) {
 // Take note of an entry, and read it if it is encrypted; return whether that is all there is to do.
 export function hears(entry) {
   const { event, room, seq, who, by } = entry;
+  if (event.startsWith("sealed") && !own) entry.why = `This is encrypted. ${lack}`;
   if (!own) return false;
   if (room === log) {
     letters.push(entry);

@@ -208,7 +208,7 @@ function made(entries, before) {
 function drawn(entry, goesOn) {
   const { event, by, body, action, dice, faces } = entry;
   if (event === "note") return h(entry.wrong ? "div.card.wrong" : "div.card", words(entry.text));
-  if (event.startsWith("sealed")) return h("p.quiet.sealed", icon("shield"), told(entry), time(entry));
+  if (event.startsWith("sealed")) return h("p.quiet.sealed", icon("sealed"), told(entry), time(entry));
   if (!speaks(entry)) return h("p.quiet", told(entry), time(entry));
   const { me } = client;
   const called = concerns(entry, me.name) ? ".called" : "";
@@ -232,7 +232,7 @@ const LOCKS = {
   verified: "Encrypted, by a device that was verified",
 };
 
-const mark = ({ lock }) => lock && h(`span.lock.${lock}`, { title: LOCKS[lock] }, icon("shield"), lock === "plain" && "not encrypted!");
+const mark = ({ lock }) => lock && h(`span.lock.${lock}`, { title: LOCKS[lock] }, icon(lock === "verified" ? "shield" : "sealed"), lock === "plain" && "not encrypted!");
 
 const author = (name) => button(h("bdi", name), null, { class: "who", "--hue": hue(name), "data-who": name });
 
@@ -261,7 +261,7 @@ function words(body) {
 
 // Comings and goings: one by one, or, of many, the last, and all when opened.
 function comings(run) {
-  if (run[0].event === "early") return h("p.quiet.sealed", icon("shield"), told(run[0]), time(run[0]));
+  if (run[0].event === "early") return h("p.quiet.sealed", icon("sealed"), told(run[0]), time(run[0]));
   const lines = run.map((entry) => h("p", told(entry), time(entry)));
   if (run.length < 4) return h("div.quiet", lines);
   const last = run.at(-1);

@@ -56,6 +56,7 @@ export function pick(_, talk) {
 // Send what was chosen, dropped or pasted to a conversation, one after the other.
 export async function send(files, talk) {
   if (!talk?.here) throw new Refused("Enter a room first: files go to those who are in it.");
+  if (talk.encrypted) throw new Refused("This room is encrypted, and files from this page would not be. Nothing was sent.");
   for (const file of [...files]) {
     await post(file, talk).catch((error) => note(`${file.name}: ${error.message}`, talk, true));
   }

@@ -1,6 +1,6 @@
 // Two people compare seven emoji, so as to know that nobody is between their devices; and the list of devices.
 
-import { $, button, dialog, h, put } from "./dom.js";
+import { $, button, dialog, h, put, show } from "./dom.js";
 import * as client from "./client.js";
 import * as keys from "./keys.js";
 import { note } from "./main.js";
@@ -130,7 +130,7 @@ async function finish(one) {
   }
   underWay.delete(keys.own.name(peer));
   keys.verified(peer);
-  one.box?.close();
+  close(one);
   note(`${nameOf(peer)} is verified on the device ${peer.device}: nobody is between you.`);
   await send(one, "done");
 }
@@ -142,16 +142,23 @@ async function end(one, code) {
 
 function failed(one, code) {
   underWay.delete(keys.own.name(one.peer));
-  one.box?.close();
+  close(one);
   if (code !== "elsewhere") note(`${nameOf(one.peer)} is not verified on the device ${one.peer.device}: ${WHY[code] || "the other side ended it."}`, undefined, true);
 }
 
 // -- what people see
 
+// Close the dialog, and let people go on writing: where focus is put back, Chromium takes no text.
+function close({ box }) {
+  box?.close();
+  $("write").blur();
+  $("write").focus();
+}
+
 function ask(one) {
   const name = nameOf(one.peer);
   const act = (what) => () => {
-    one.box.close();
+    close(one);
     what();
   };
   one.box = dialog(`${name} wants to compare keys`,
@@ -162,7 +169,8 @@ function ask(one) {
 function compare(one) {
   const name = nameOf(one.peer);
   const act = (what) => () => {
-    for (const each of one.box.querySelectorAll(".choices button")) each.disabled = true;
+    one.box.querySelector("button").focus(); // for what is to be hidden should not have it
+    show(one.box.querySelector(".choices"), false);
     put(one.box.querySelector(".hint"), `Waiting for ${name}\u2026`);
     what();
   };
