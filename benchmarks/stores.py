@@ -19,6 +19,7 @@ from chatnet.core.replies import Done
 from chatnet.core.search import Search, words_of
 from chatnet.interfaces import Batch, IStore
 from chatnet.stores.databases import Sqlite, server
+from chatnet.stores.journal import INDEXED
 from chatnet.stores.sql import SqlStore
 
 PAGE = 256
@@ -58,6 +59,17 @@ def reads(store: IStore, room: str, count: int) -> Callable[[], int]:
     return read
 
 
+def indexes(store: IStore, count: int) -> Callable[[], int]:
+    """Return what does what ``store`` put off when it wrote ``count`` rows."""
+
+    def index() -> int:
+        while store.index(INDEXED):
+            pass
+        return count
+
+    return index
+
+
 def searches(store: IStore, room: str) -> Callable[[], int]:
     """Return what searches ``room`` twenty times for two words."""
 
@@ -92,6 +104,7 @@ def main() -> None:
                 for named in (False, True)
                 for size in (1, 50, 500)
             }
+            works["index"] = indexes(store, 17_000)
             works["read"] = reads(store, f"500False{turn}", 4000)
             works["search"] = searches(store, f"500False{turn}")
             for name, work in works.items():

@@ -67,6 +67,12 @@ class IDialect(Interface):
             Malformed: not a sentence of this dialect. The connection stays usable.
         """
 
+    def speech(units: Sequence[bytes]) -> Sequence[str]:
+        """Return what ``units``, sent in a room, say there, if all of them are plain speech.
+
+        Nothing if they are not, or if it takes ``receive`` to tell.
+        """
+
     def read(unit: bytes, in_room: bool) -> Work[Request | Reply | None]:
         """Do what ``receive`` does, with a large unit: in slices."""
 
@@ -202,6 +208,12 @@ class IStore(Interface):
         Raises:
             OSError: the disk is full, the database away, or the like.
             Exception: anything else, for an entry whose place is taken.
+        """
+
+    def index(limit: int) -> bool:
+        """Make up to ``limit`` entries that were written quicker to find; return whether it did.
+
+        Before that they are found as well: all that a store does that can wait is done here.
         """
 
     def load(room: str) -> tuple[int, RoomState]:
@@ -344,6 +356,9 @@ class IAccounts(Interface):
     def find(name: Name) -> Deferred[Account | None]:
         """Return the account whose name is ``name``, or looks like it."""
 
+    def made_since(at: float) -> Deferred[int]:
+        """Return how many accounts were made since ``at``, in UTC seconds since the epoch."""
+
     def register(name: Name, password: str, address: str) -> Deferred[Account]:
         """Make an account.
 
@@ -396,6 +411,13 @@ class ISession(IPushProducer):
 
     def receive(unit: bytes) -> None:
         """Obey one unit of input. Holds the wire if the next one must wait."""
+
+    def hear(units: Sequence[bytes]) -> int:
+        """Take as many of the first of ``units`` as are plain speech that nothing stands against.
+
+        Returns how many were taken, as by ``receive``; perhaps none. What is left is for
+        ``receive``, once the wire is not held.
+        """
 
     def overlong(limit: int) -> None:
         """A unit of more than ``limit`` bytes came, and is lost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +25,7 @@ from chatnet.accounts.throttle import Throttle
 from chatnet.admin.desk import Building
 from chatnet.admin.listening import open_desks
 from chatnet.admin.reloading import reload_by_signal
-from chatnet.core.events import Entry, Seen, Whispered, weight
+from chatnet.core.events import Entry, Seen, Visited, Whispered, weight
 from chatnet.core.large import LARGE
 from chatnet.core.limits import Limits
 from chatnet.core.names import EVERYBODY, STAFF
@@ -51,13 +52,12 @@ from chatnet.settings import Settings
 from chatnet.stores.journal import Journal
 from chatnet.stores.pieces import orphans
 from chatnet.stores.shelf import FILES, Shelf
-from chatnet.stores.worker import Worker
+from chatnet.stores.worker import AtOnce, Worker
 from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
 from chatnet.wires.proxied import Proxies
 
-HASHERS = 2  # threads for passwords
 FILERS = 2  # threads for what is written to, and read from, files
 
 
@@ -121,6 +121,15 @@ def again(options: Options) -> tuple[Settings | None, list[str]]:
     return anew.settings, []
 
 
+def hashers(cores: int) -> int:
+    """Return how many threads compute passwords: two, if that leaves a core for everything else."""
+    return max(1, min(2, cores - 1))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 def build(
     settings: Settings, reactor: Any, keeps: LogLevelFilterPredicate | None = None
 ) -> tuple[ChatFactory, Callable[[], None]]:
@@ -135,14 +144,17 @@ def build(
     threads = cast(IReactorFromThreads, reactor)
     write, read = open_stores(settings, _notice)
     write.log.write(Batch([], discards=[*write.log.strays(), *orphans(write.log)]))
-    writer = Worker(threads, "chatnet writer")
-    reader = writer if read is write else Worker(threads, "chatnet reader")
-    hasher = Worker(threads, "chatnet passwords", HASHERS)
+    writer: AtOnce | Worker = AtOnce()  # memory keeps nobody waiting
+    reader = writer
+    if read is not write:
+        writer, reader = Worker(threads, "chatnet writer"), Worker(threads, "chatnet reader")
+    hasher = Worker(threads, "chatnet passwords", hashers(_cores()))
     journal = Journal(clock, writer, write.log, reader, read.log)
     turn = Turn(clock)
     budget = Budget(clock, settings.budget)
     transcript = _transcript if settings.transcript else None
     network = Network(journal, turn, clock, transcript, settings.retention, budget)
+    journal.catch_up()
     network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
     limits = Limits(settings.limits)
     forgets = settings.store == "memory:" and not settings.journal
@@ -197,6 +209,7 @@ def build(
             certificates.stop()
         host.dials.stop()
         defence.levels.stop()
+        journal.stop()
         for worker in workers:
             worker.stop()
         for stores in dict.fromkeys((write, read)):
@@ -231,7 +244,7 @@ _log = Logger("chatnet.transcript")
 
 def _transcript(room: Room, entry: Entry) -> None:
     """Log what is shown in rooms. What people whisper is theirs alone."""
-    if isinstance(entry.event, Whispered | Seen):
+    if isinstance(entry.event, Whispered | Seen | Visited):
         return
     large = weight(entry.event) >= LARGE
     shown = LIVE.part(entry, 0)[0] + b"\n(and more)" if large else LIVE.render(entry)

@@ -16,8 +16,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from ipaddress import ip_address
 
 PART = 64 * 1024
+GUESSERS = 200  # addresses
 
 
 class Flooder:
@@ -32,10 +34,10 @@ class Flooder:
         self._selector = selectors.DefaultSelector()
         self._heard: dict[socket.socket, int] = {}
 
-    def comes(self, first: bytes = b"") -> None:
-        """Make a connection, and say ``first``."""
+    def comes(self, first: bytes = b"", nth: int = 0) -> None:
+        """Make a connection, and say ``first``; ``nth`` is how far from the address."""
         one: socket.socket = socket.socket()
-        one.bind((self._address, 0))
+        one.bind((str(ip_address(self._address) + nth), 0))
         one.settimeout(10)
         try:
             one.connect(("127.0.0.1", self._port))
@@ -134,6 +136,23 @@ def logins(flooder: Flooder, until: float) -> None:
     _several(flooder, b"/login tom wrong\r\n" * 20, until)
 
 
+def guesses(flooder: Flooder, until: float) -> None:
+    """Guess passwords from many addresses, as fast as they are heard."""
+    for nth in range(GUESSERS):
+        flooder.comes(b"/login tom wrong\r\n", nth)
+    while time.monotonic() < until:
+        flooder.say(b"/login tom wrong\r\n")
+        flooder.hear(0.01)
+
+
+def crowd(flooder: Flooder, until: float) -> None:
+    """Make accounts from many addresses."""
+    for nth in range(GUESSERS):
+        flooder.comes(f"/newuser crowd{nth}x{int(until)} secret\r\n".encode(), nth)
+    while time.monotonic() < until:
+        flooder.hear(0.1)
+
+
 def registrations(flooder: Flooder, until: float) -> None:
     """Make accounts, one on each connection."""
     for number in range(8):
@@ -152,7 +171,8 @@ def slowly(flooder: Flooder, until: float) -> None:
 
 
 FLOODS: dict[str, Callable[[Flooder, float], None]] = {
-    flood.__name__: flood for flood in (connections, lines, large, logins, registrations, slowly)
+    flood.__name__: flood
+    for flood in (connections, lines, large, logins, guesses, registrations, crowd, slowly)
 }
 
 

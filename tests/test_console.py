@@ -186,6 +186,11 @@ class PortTests(ConsoleCase):
         verbs = [*EVERY_VERB]
         verbs.insert(-3, (f"backup {self.folder}/chat.backup", "Done: "))
         for words, expected in verbs:
+            if VERBS[understand(shlex.split(words))[0].name].writes and "--dry-run" not in words:
+                before = await self.asks(calls, "audit --limit 1")
+                tried = await self.asks(calls, f"{words} --dry-run")
+                self.assertIn("othing was done", tried.said, words)
+                self.assertEqual(await self.asks(calls, "audit --limit 1"), before, words)
             told = await self.asks(calls, words)
             shown = told.said + "".join(json.dumps(row) for row in told.rows)
             self.assertIn(expected, shown, words)

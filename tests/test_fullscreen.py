@@ -7,9 +7,10 @@ import shutil
 import sys
 from importlib.util import find_spec
 
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest
 
-from tests.harness import Server, coming
+from tests.harness import SOON, Server, coming, reactor
 from tests.test_client import ClientTestCase
 
 
@@ -42,11 +43,12 @@ class Terminal:
 
     async def shows(self, *texts: str) -> str:
         """Return the screen, once all of ``texts`` are on it."""
-        deadline = 200
-        while not all(text in self.screen for text in texts) or deadline == 200:
-            deadline -= 1
-            if not deadline:
+        deadline = reactor.seconds() + SOON
+        self.screen = await self.tells("capture-pane", "-p")
+        while not all(text in self.screen for text in texts):
+            if reactor.seconds() > deadline:
                 raise AssertionError(f"not on the screen: {texts!r}\n{self.screen}")
+            await deferLater(reactor, 0.05)
             self.screen = await self.tells("capture-pane", "-p")
         return self.screen
 

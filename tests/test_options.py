@@ -256,7 +256,8 @@ class LogTests(LiveTestCase):
         data = self.folder / "data"
         modes = {path.name: path.stat().st_mode & 0o777 for path in (data, *data.iterdir())}
         self.assertGreater(len(modes), 2)
-        self.assertEqual(modes, {name: 0o700 if name == "data" else 0o600 for name in modes})
+        folders = ("data", "files")
+        self.assertEqual(modes, {name: 0o700 if name in folders else 0o600 for name in modes})
 
 
 class ListenTests(LiveTestCase):

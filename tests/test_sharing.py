@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -179,6 +180,30 @@ class CutTests(SharingTestCase):
             await room.send_file(self.file(8 * MIB))
         sent = await room.send_file(self.file(MIB, "small.bin"))
         self.assertEqual(sent.size, MIB)
+
+
+class PipeTests(SharingTestCase):
+    async def test_a_pipe_sends_and_fetches_and_tells_how_it_ended(self) -> None:
+        server = await self.serves()
+        path = self.file(2 * MIB)
+        home = self.folder / "home"
+        home.mkdir()
+        lines = f"/send-file tea {path}\n/send-file tea nowhere\n"
+        out, err, status = await self.pipes(server, lines)
+        self.assertIn("report.bin is sent.", err)
+        self.assertIn("There is no file nowhere.", err)
+        self.assertEqual(status, 1)
+        id = out.partition("/get ")[2][:12]
+        out, err, status = await self.pipes(server, f"/get {id} {home}\n", "1")
+        self.assertEqual((status, (home / "report.bin").read_bytes()), (0, path.read_bytes()))
+        _, err, status = await self.pipes(server, "/get 000000000000\n")
+        self.assertIn("There is no such file", err)
+        self.assertEqual(status, 1)
+
+    async def pipes(self, server: Server, lines: str, history: str = "0") -> tuple[str, str, int]:
+        words = (sys.executable, "-m", "chatnet.client", "tea", "--history", history)
+        where = ("--host", "127.0.0.1", "--port", str(server.port), "--name", "ann")
+        return await self.runs("/bin/sh", "-c", 'printf "$0" | "$@"', lines, *words, *where)
 
 
 class CurlTests(SharingTestCase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from twisted.cred.credentials import UsernamePassword
@@ -29,6 +30,7 @@ from chatnet.interfaces import Account, IAccounts, IAccountStore, Runs
 
 T = TypeVar("T")
 
+_MANY = 500  # accounts that are looked at in one go
 MOST_AT_ONCE = 512  # passwords in work or waiting: bounds what a flood of them costs
 
 
@@ -67,6 +69,15 @@ class Accounts:
 
     def find(self, name: Name) -> Deferred[Account | None]:
         return self._reader.run(self._reads.find, sorted(name.claims))
+
+    def made_since(self, at: float) -> Deferred[int]:
+        return Deferred.fromCoroutine(self._made_since(at))
+
+    async def _made_since(self, at: float) -> int:
+        every, count = iter(self._reads.accounts()), 0
+        while some := await self._reader.run(lambda: list(islice(every, _MANY))):
+            count += sum(made >= at for _, made in some)
+        return count
 
     def register(self, name: Name, password: str, address: str) -> Deferred[Account]:
         return self._counted(self._register(name, password))

@@ -31,7 +31,8 @@ class Throttle:
     By the address that tries, and by that address at that secret: these add up, and end in a
     refusal. By the secret alone, from everywhere: this only slows down. A try counts before its
     outcome is known, so that many at once gain nothing; a success takes its own back. Addresses
-    count by their /64 in IPv6; this machine's own does not, for it may be everybody's.
+    count by their /64 in IPv6. This machine's own, which may be everybody's behind a proxy that
+    nobody named, counts only at each secret, and has as much free there as all together.
 
     How many tries are free, and for how long they are remembered, is in ``limits``: ``logins`` and
     ``logins_address``.
@@ -106,5 +107,8 @@ class Throttle:
 
     def _keys(self, secret: str, address: str) -> list[tuple[str, Limit]]:
         place, limits = party_of(address), self._limits
+        if not place:  # it may be everybody's, but must not be anybody's way around the brakes
+            free = [(f"this machine at {secret}", FREE_PER_SECRET)]
+            return free if limits.logins is not UNLIMITED else []
         keys = [(f"{place} at {secret}", limits.logins), (place, limits.logins_address)]
-        return [(key, limit) for key, limit in keys if place and limit is not UNLIMITED]
+        return [(key, limit) for key, limit in keys if limit is not UNLIMITED]

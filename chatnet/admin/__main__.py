@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 
 from chatnet.admin import importing
 from chatnet.admin.calling import Calls
-from chatnet.admin.commandline import USAGE, Asked, parse
+from chatnet.admin.commandline import USAGE, Asked, by_itself, parse
 from chatnet.admin.oneshot import DONE, OneShot
-from chatnet.admin.verbs import BY_THEMSELVES, help_on, help_text, understand
+from chatnet.admin.verbs import help_on, help_text, understand
 from chatnet.core.refusals import Malformed
 
 _BROKEN = 70  # the exit status of a bug
@@ -26,10 +26,11 @@ _BROKEN = 70  # the exit status of a bug
 
 def main(words: list[str]) -> int:
     """Do what ``words`` say. Return the exit status."""
-    if words and words[0] in BY_THEMSELVES:
+    alone = by_itself(words)
+    if alone:
         from chatnet.admin.keeping import main as keep
 
-        return keep(words)
+        return keep(alone)
     asked = parse(words)
     try:
         if not asked.words:

@@ -16,35 +16,54 @@ from chatnet.core.names import EVERYBODY, Name, known_name
 from chatnet.core.refusals import Malformed, NoSuchPerson
 from chatnet.server import codes, persons
 from chatnet.server.queries import addressee
+from chatnet.server.session import Session
 
 
 async def suspend(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let nobody log in to an account: a ban of it, and of nothing else."""
+    return await desk.ask(operator, await suspending(desk, given))
+
+
+async def suspending(desk: Desk, given: Given) -> c.ServerBan:
+    """Return what is asked for by who suspends an account."""
     name = await _account(desk, given)
-    command = c.ServerBan("account", name.key, given.seconds(), given.text("reason"))
-    return await desk.ask(operator, command)
+    return c.ServerBan("account", name.key, given.seconds(), given.text("reason"))
 
 
 async def resume(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let an account be logged in to again."""
+    return await desk.ask(operator, await resuming(desk, given))
+
+
+async def resuming(desk: Desk, given: Given) -> c.ServerUnban:
+    """Return what is asked for by who lets an account be logged in to again."""
     name = await _account(desk, given)
-    return await desk.ask(operator, c.ServerUnban("account", name.key, given.text("reason")))
+    return c.ServerUnban("account", name.key, given.text("reason"))
 
 
 async def warn(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Tell somebody alone, in the name of the staff, now or at the next login."""
-    text = given.text("text")
-    if len(text) > rules.LONGEST_REASON:
-        raise Malformed(f"A warning has at most {rules.LONGEST_REASON} characters.")
-    name, _ = await addressee(desk.host, given.text("who"))
+    name, text = await warned(desk, given), given.text("text")
     whisper = c.Whisper(name.text, f"A warning from this server's staff: {text}")
     await desk.ask(operator, whisper)
     return await _noted(desk, Acted(operator.actor.name, "warn", name.text, reason=text))
 
 
+async def warned(desk: Desk, given: Given) -> Name:
+    """Return who is to be warned.
+
+    Raises:
+        Refused: there is nobody of that name, or the warning is too long.
+    """
+    if len(given.text("text")) > rules.LONGEST_REASON:
+        raise Malformed(f"A warning has at most {rules.LONGEST_REASON} characters.")
+    name, _ = await addressee(desk.host, given.text("who"))
+    return name
+
+
 async def passwd(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Give an account another password, and close its connections."""
-    name = await _below(desk, operator, given)
+    name = await below(desk, operator, given)
     await desk.host.accounts.reset(name, given.text("password"))
     _part(desk, name, "Staff gave your account another password. Log in again with that.")
     return await _noted(desk, Acted(operator.actor.name, "passwd", name.text))
@@ -52,7 +71,7 @@ async def passwd(desk: Desk, operator: Operator, given: Given) -> Answer:
 
 async def reset_code(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Make a code with which somebody who forgot a password can choose another one."""
-    name = await _below(desk, operator, given)
+    name = await below(desk, operator, given)
     code = codes.make(desk.host.entropy)
     verifier = await desk.host.accounts.hash(code)
     until = desk.host.clock.seconds() + codes.SECONDS
@@ -67,7 +86,7 @@ async def reset_code(desk: Desk, operator: Operator, given: Given) -> Answer:
 
 async def export(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Return all that is kept of an account."""
-    name = await _below(desk, operator, given)
+    name = await below(desk, operator, given)
     rows = [row async for row in _kept(desk, name)]
     await desk.host.network.note([Acted(operator.actor.name, "export", name.text)])
     return Answer("", rows)
@@ -112,7 +131,7 @@ def _told(entry: Entry, room: str) -> Iterator[Row]:
 
 async def erase(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Remove an account, and what it said."""
-    name = await _below(desk, operator, given)
+    name = await below(desk, operator, given)
     persons.check_not_last(desk.host, name)
     if not given.flag("sure"):
         raise Malformed(
@@ -140,7 +159,7 @@ async def _account(desk: Desk, given: Given) -> Name:
     return known_name(str(row["account"]))
 
 
-async def _below(desk: Desk, operator: Operator, given: Given) -> Name:
+async def below(desk: Desk, operator: Operator, given: Given) -> Name:
     """Return the name of the account that is meant, which ``operator`` may take over.
 
     Raises:
@@ -153,9 +172,14 @@ async def _below(desk: Desk, operator: Operator, given: Given) -> Name:
 
 def _part(desk: Desk, name: Name, why: str) -> None:
     """Close the connections of who is logged in as ``name``."""
-    for session in looks.connections_of(desk, name.text):
-        if session.actor.registered and session.actor.key == name.key:
-            session.part(why, "refused")
+    for session in logged_in(desk, name):
+        session.part(why, "refused")
+
+
+def logged_in(desk: Desk, name: Name) -> list[Session]:
+    """Return the connections of who is logged in as ``name``."""
+    found = looks.connections_of(desk, name.text)
+    return [one for one in found if one.actor.registered and one.actor.key == name.key]
 
 
 async def _noted(desk: Desk, act: Acted) -> Answer:

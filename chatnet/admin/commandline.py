@@ -13,7 +13,7 @@ from typing import NoReturn
 from chatnet import __version__
 from chatnet.admin.calling import Where
 from chatnet.admin.places import socket_in
-from chatnet.admin.verbs import help_text
+from chatnet.admin.verbs import BY_THEMSELVES, help_text
 from chatnet.client.options import ask_hidden
 from chatnet.settings import Settings
 
@@ -58,6 +58,15 @@ def parse(words: Sequence[str]) -> Asked:
     given = parser.parse_args(ours)
     where = _where(parser, given)
     return Asked(where, given.json, rest)
+
+
+def by_itself(words: Sequence[str]) -> list[str]:
+    """Return ``words``, what they do first, if that needs no server; else nothing."""
+    ours, rest = _split(words)
+    if words and words[0] in BY_THEMSELVES:
+        return list(words)
+    needs_none = bool(rest) and rest[0] in BY_THEMSELVES
+    return [rest[0], *ours, *rest[1:]] if needs_none else []
 
 
 def _parser() -> _Parser:

@@ -17,6 +17,7 @@ from chatnet.core.events import Acted
 from chatnet.core.names import fold, person_name
 from chatnet.core.refusals import Closed, NoSuchPerson, NotAllowed, Refused
 from chatnet.core.rules import LONGEST_REASON
+from chatnet.server.session import Session
 
 SOON = 0.2  # seconds, for an answer to be out before the server stops
 _LEAST_NOTICE = 5.0  # seconds ahead, from which on people are told that the server stops
@@ -27,22 +28,43 @@ async def kick(desk: Desk, operator: Operator, given: Given) -> Answer:
     who, reason = given.text("who"), given.text("reason")
     if given.text("room"):
         return await desk.ask(operator, c.Kick(given.text("room"), who, reason))
-    rooms = _rooms_of(desk, who)
-    if not rooms:
-        raise NoSuchPerson(f"{who} is in no room. logout {who} closes the connection.")
+    rooms = rooms_of(desk, who)
     answers = [await desk.ask(operator, c.Kick(room, who, reason)) for room in rooms]
     rows = [row for answer in answers for row in answer.rows]
     return Answer(f"Done: {who} is out of {', '.join(rooms)}.", rows)
 
 
-def _rooms_of(desk: Desk, who: str) -> list[str]:
+def rooms_of(desk: Desk, who: str) -> list[str]:
+    """Return the rooms that somebody is in.
+
+    Raises:
+        NoSuchPerson: it is in none.
+    """
     every = desk.host.network.audiences.values()
-    return sorted(a.room.name for a in every if fold(who) in a.room.decided.members)
+    rooms = sorted(a.room.name for a in every if fold(who) in a.room.decided.members)
+    if not rooms:
+        raise NoSuchPerson(f"{who} is in no room. logout {who} closes the connection.")
+    return rooms
 
 
 async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Close the connections of somebody."""
     who, reason = given.text("who"), given.text("reason")[:LONGEST_REASON]
+    found = to_close(desk, operator, who)
+    for session in found:
+        why = f": {reason}" if reason else "."
+        session.part(f"The server's operator closed your connection{why}", "refused")
+    await desk.note(Acted(operator.actor.name, "logout", who, reason=reason))
+    count = f"{len(found)} connections" if len(found) > 1 else "1 connection"
+    return Answer(f"Done: {count} closed.", [{"id": session.id} for session in found])
+
+
+def to_close(desk: Desk, operator: Operator, who: str) -> list[Session]:
+    """Return the connections of ``who``.
+
+    Raises:
+        Refused: there are none, or they are not for ``operator`` to close.
+    """
     found = looks.connections_of(desk, who)
     if not found:
         raise NoSuchPerson(f"{who} is not connected.")
@@ -50,12 +72,7 @@ async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
         rank = session.actor.rank
         if rank and rank >= operator.actor.rank and session.actor.key != operator.actor.key:
             raise NotAllowed(f"{session.actor.name} is {rank.name.lower()} of this server.")
-    for session in found:
-        why = f": {reason}" if reason else "."
-        session.part(f"The server's operator closed your connection{why}", "refused")
-    await desk.note(Acted(operator.actor.name, "logout", who, reason=reason))
-    count = f"{len(found)} connections" if len(found) > 1 else "1 connection"
-    return Answer(f"Done: {count} closed.", [{"id": session.id} for session in found])
+    return found
 
 
 async def say(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -72,16 +89,26 @@ async def say(desk: Desk, operator: Operator, given: Given) -> Answer:
 
 async def tell(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Tell somebody alone."""
-    answer = await desk.ask(operator, c.Whisper(given.text("who"), given.text("text")))
+    answer = await desk.ask(operator, telling(given))
     await desk.note(Acted(operator.actor.name, "tell", given.text("who")))
     return answer
 
 
+def telling(given: Given) -> c.Whisper:
+    """Return what is asked for by who tells somebody something."""
+    return c.Whisper(given.text("who"), given.text("text"))
+
+
 async def shout(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Tell everyone on the server."""
-    answer = await desk.ask(operator, c.Announce(given.text("text")))
+    answer = await desk.ask(operator, shouting(given))
     await desk.note(Acted(operator.actor.name, "shout"))
     return answer
+
+
+def shouting(given: Given) -> c.Announce:
+    """Return what is asked for by who tells everyone something."""
+    return c.Announce(given.text("text"))
 
 
 async def account_add(desk: Desk, operator: Operator, given: Given) -> Answer:

@@ -75,11 +75,17 @@ class Desk:
 
     _log = Logger()
 
-    def __init__(self, building: Building, does: dict[str, Does]) -> None:
-        """Answer with ``does``, by the names of verbs, what is no ordinary command."""
+    def __init__(
+        self, building: Building, does: dict[str, Does], tries: dict[str, Does] | None = None
+    ) -> None:
+        """Answer with ``does``, by the names of verbs, what is no ordinary command.
+
+        With ``tries`` answer what would come of those that write.
+        """
         self.building = building
         self.host = building.host
         self._does = does
+        self._tries = tries or {}
 
     async def do(self, operator: Operator, verb: Verb, given: Given) -> Answer:
         """Do what ``verb`` says.
@@ -97,6 +103,10 @@ class Desk:
         operator.heard_at = self.host.clock.seconds()
         if verb.writes:
             self._note(operator, verb, given)
+        if given.flag("dry"):
+            if verb.name not in self._tries:
+                raise NotAllowed(f"{verb.name} cannot be tried out.")
+            return await self._tries[verb.name](self, operator, given)
         if verb.asks is not None:
             return await self.ask(operator, verb.asks(given))
         return await self._does[verb.name](self, operator, given)

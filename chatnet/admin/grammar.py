@@ -119,6 +119,9 @@ class Given:
         return room, int(seq)
 
 
+_DRY = Argument("dry", Kind.FLAG, option="dry-run")  # of all that write: see admin.trying
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """One thing that an operator can do."""
@@ -137,6 +140,11 @@ class Verb:
     def usage(self) -> str:
         """How it is written."""
         return " ".join([self.name, *(argument.usage for argument in self.arguments)])
+
+    def __post_init__(self) -> None:
+        """Let what writes be tried out."""
+        if self.writes:
+            object.__setattr__(self, "arguments", (*self.arguments, _DRY))
 
     def understand(self, words: Sequence[str]) -> Given:
         """Return what ``words`` say that follow the verb's name.

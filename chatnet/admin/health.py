@@ -108,7 +108,7 @@ async def usage(desk: Desk, operator: Operator, given: Given) -> Answer:
 async def doctor(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Look for what may go wrong."""
     settings = desk.host.settings
-    rows = [_clock(desk), _certificate(desk), _files(desk)]
+    rows = [_clock(desk), _certificate(desk), _files(desk), _proxy(desk)]
     if settings.store != "memory:" or settings.journal:
         aside = desk.building.aside
         if aside is not None:
@@ -149,6 +149,13 @@ def _files(desk: Desk) -> Row:
     most = desk.host.settings.max_clients
     enough = soft == resource.RLIM_INFINITY or soft >= most + _SPARE_FILES
     return _check("open files", enough, f"{soft:,} may be open, for {most:,} connections")
+
+
+def _proxy(desk: Desk) -> Row:
+    strange = desk.host.network.meter.strange_proxy
+    if strange:
+        return _check("proxy", False, f"{strange} speaks for others: name it with --proxy")
+    return _check("proxy", True, "none that was not named")
 
 
 def _backup(desk: Desk, folder: Path) -> Row:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -79,28 +79,14 @@ class Jobs:
 
     async def backup(self, desk: Desk, operator: Operator, given: Given) -> Answer:
         """Write all that is kept to a new file."""
-        path = _path(desk, operator, given.text("path"))
-        if os.path.lexists(path):
-            raise NotAllowed(f"{path} is there already, and is not overwritten. Name a new file.")
-        if not path.parent.is_dir():
-            raise NotAllowed(f"There is no folder {path.parent} on the server's machine.")
-        return await self._run(desk, operator, "backup", str(path))
+        return await self._run(desk, operator, "backup", to_write(desk, operator, given))
 
     async def verify(self, desk: Desk, operator: Operator, given: Given) -> Answer:
         """Find what is wrong with what is kept, or with a backup."""
-        if not given.text("path"):
-            return await self._run(desk, operator, "verify")
-        path = _path(desk, operator, given.text("path"))
-        if not path.is_file():
-            raise NotAllowed(f"There is no file {path} on the server's machine.")
-        return await self._run(desk, operator, "verify", str(path))
+        return await self._run(desk, operator, "verify", *to_read(desk, operator, given))
 
     async def _run(self, desk: Desk, operator: Operator, task: str, *files: str) -> Answer:
-        settings, spawn = desk.host.settings, desk.building.spawn
-        if spawn is None:
-            raise NotAllowed(f"No process can be started here: python -m chatnet.admin {task}")
-        if settings.store == "memory:" and not (task == "verify" and files):
-            raise NotAllowed("What this server has in memory, no other process can read.")
+        settings, spawn = desk.host.settings, _spawning(desk, task, *files)
         if self._busy:
             raise NotAllowed(f"One at a time: {self._busy} is not done yet.")
         job = Job(settings, operator.tell)
@@ -120,6 +106,50 @@ class Jobs:
         await desk.note(Acted(operator.actor.name, task, to=" ".join(files)))
         done = "Done" if status == _WHOLE else "To be looked at"
         return Answer(f"{done}: {job.last}.", faults)
+
+
+def to_write(desk: Desk, operator: Operator, given: Given) -> str:
+    """Return where a backup is to be.
+
+    Raises:
+        Refused: it cannot be there.
+    """
+    path = _path(desk, operator, given.text("path"))
+    if os.path.lexists(path):
+        raise NotAllowed(f"{path} is there already, and is not overwritten. Name a new file.")
+    if not path.parent.is_dir():
+        raise NotAllowed(f"There is no folder {path.parent} on the server's machine.")
+    _spawning(desk, "backup", str(path))
+    return str(path)
+
+
+def to_read(desk: Desk, operator: Operator, given: Given) -> Sequence[str]:
+    """Return the backup that is to be looked at, if not all that is kept.
+
+    Raises:
+        Refused: there is none.
+    """
+    files = []
+    if given.text("path"):
+        path = _path(desk, operator, given.text("path"))
+        if not path.is_file():
+            raise NotAllowed(f"There is no file {path} on the server's machine.")
+        files = [str(path)]
+    _spawning(desk, "verify", *files)
+    return files
+
+
+def _spawning(desk: Desk, task: str, *files: str) -> Callable[..., object]:
+    """Return what starts the process that does ``task``.
+
+    Raises:
+        NotAllowed: it would be of no use, or there is no way to start one.
+    """
+    if desk.building.spawn is None:
+        raise NotAllowed(f"No process can be started here: python -m chatnet.admin {task}")
+    if desk.host.settings.store == "memory:" and not (task == "verify" and files):
+        raise NotAllowed("What this server has in memory, no other process can read.")
+    return desk.building.spawn
 
 
 def _path(desk: Desk, operator: Operator, written: str) -> Path:

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from chatnet.admin.deeds import all_of_them
+from chatnet.admin import deeds, trying
 from chatnet.admin.desk import Building, Desk
 from chatnet.admin.places import LONGEST_PATH, socket_in
 from chatnet.admin.port import OperatorsFactory
@@ -33,7 +33,10 @@ def open_desks(
     Raises:
         CannotStart: the socket's place is taken by something else.
     """
-    settings, desk = building.host.settings, Desk(building, all_of_them())
+    settings, desk = (
+        building.host.settings,
+        Desk(building, deeds.all_of_them(), trying.all_of_them()),
+    )
     building.host.network.desk = desk.converse
     doors: list[Door] = []
     path = socket_in(settings.data)

@@ -38,7 +38,7 @@ class Operator:
         self.actor = Actor(known.text, known.key, True, address, rank)
         self.person = host.network.people.find(known.key) or Person(known, True)
         self.rooms: dict[str, Seat] = {}
-        self.ignored: set[str] = set()
+        self.ignored: frozenset[str] = frozenset()
         self.since = self.heard_at = host.clock.seconds()
         self._host = host
         self.hear: Callable[[str], object] = lambda _: None  # is told how far something is

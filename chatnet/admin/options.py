@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from getopt import GetoptError, gnu_getopt
 from typing import Any, ClassVar
 
 from twisted.python import usage
@@ -30,13 +31,25 @@ class _Task(StoreOptions):
 
     def parseOptions(self, options: Any = None) -> None:
         """Parse; anything wrong is one line on standard error and exit status 2."""
-        words = list(options or ())
+        words = self._options_first(list(options or ()))
         try:
             for fault in self.read_config(words):
                 refuse(fault)
             super().parseOptions(words)
         except usage.UsageError as error:
             refuse(str(error))
+
+    def _options_first(self, words: list[str]) -> list[str]:
+        """Return ``words`` with the options before the file, as ``getopt`` wants them."""
+        try:
+            options, files = gnu_getopt(words, self.shortOpt, self.longOpt)
+        except GetoptError:
+            return words  # which is refused with a sentence
+        said = list[str]()
+        for option, value in options:
+            taking = f"{option[2:]}=" in self.longOpt or f"{option[1:]}:" in self.shortOpt
+            said += [option, value] if taking else [option]
+        return [*said, "--", *files]
 
     def opt_version(self) -> None:
         """Print chatnet's version."""

@@ -24,48 +24,66 @@ _PAGE = 256  # of them, that are read at once
 
 async def ban(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Keep somebody out of a room, or off the server."""
-    who, room, reason = given.text("who"), given.text("room"), given.text("reason")
-    if room:
-        if given.flag("dry") or given.text("note") or given.text("kind"):
-            raise Malformed("--dry-run, --note and --kind are for bans from the server.")
-        answer = await desk.ask(operator, c.Ban(room, who, given.seconds(), reason))
-    else:
-        kind = await _kind(desk, given)
-        if given.seconds("purge") and kind == "address":
-            raise Malformed("An address says nothing: --purge is for an account or a name.")
-        command = c.ServerBan(kind, who, given.seconds(), reason, given.text("note"))
-        if given.flag("dry"):
-            return _dry(desk, operator, command)
-        answer = _widened(await desk.ask(operator, command), kind, who)
-    if given.seconds("purge"):
-        purge = c.Purge(room or "*", who, given.seconds("purge"), reason)
+    command = await banning(desk, given)
+    answer = await desk.ask(operator, command)
+    if isinstance(command, c.ServerBan):
+        answer = _widened(answer, command.kind, command.what)
+    purge = purging(given)
+    if purge is not None:
         await desk.ask(operator, purge)
     return answer
 
 
-def _dry(desk: Desk, operator: Operator, command: c.ServerBan) -> Answer:
-    now = staff.hit_now(desk.host, operator.actor, command)
-    lately = staff.hit_lately(desk.host, operator.actor, command)
-    rows: list[Row] = [
-        {"name": one.name, "address": one.address, "here": one in now} for one in (*now, *lately)
-    ]
-    words = f"{len(now)} who are here would be hit, and {len(lately)} who were here lately"
-    return Answer(f"{words}; nothing was done.", rows)
+async def banning(desk: Desk, given: Given) -> c.Ban | c.ServerBan:
+    """Return what is asked for by who bans somebody.
+
+    Raises:
+        Malformed: it makes no sense.
+    """
+    who, room, reason = given.text("who"), given.text("room"), given.text("reason")
+    if room:
+        if given.text("note") or given.text("kind"):
+            raise Malformed("--note and --kind are for bans from the server.")
+        return c.Ban(room, who, given.seconds(), reason)
+    kind = await _kind(desk, given)
+    if given.seconds("purge") and kind == "address":
+        raise Malformed("An address says nothing: --purge is for an account or a name.")
+    if given.seconds("purge") and any(wild in who for wild in "*?"):
+        raise Malformed("--purge is for one name, not for a pattern. purge takes the names.")
+    return c.ServerBan(kind, who, given.seconds(), reason, given.text("note"))
+
+
+def purging(given: Given) -> c.Purge | None:
+    """Return what else is asked for by who bans, if it is."""
+    seconds, reason = given.seconds("purge"), given.text("reason")
+    return (
+        c.Purge(given.text("room") or "*", given.text("who"), seconds, reason) if seconds else None
+    )
 
 
 async def unban(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let somebody in again."""
+    return await desk.ask(operator, await unbanning(desk, given))
+
+
+async def unbanning(desk: Desk, given: Given) -> c.Unban | c.ServerUnban:
+    """Return what is asked for by who lifts a ban."""
     if given.text("room"):
-        return await desk.ask(operator, c.Unban(given.text("room"), given.text("who")))
+        return c.Unban(given.text("room"), given.text("who"))
     kind = await _held(desk, given)
-    return await desk.ask(operator, c.ServerUnban(kind, given.text("who"), given.text("reason")))
+    return c.ServerUnban(kind, given.text("who"), given.text("reason"))
 
 
 async def exempt(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let no ban hit somebody."""
+    command = await exempting(desk, given)
+    return _widened(await desk.ask(operator, command), command.kind, given.text("who"))
+
+
+async def exempting(desk: Desk, given: Given) -> c.Exempt:
+    """Return what is asked for by who exempts somebody."""
     kind = given.text("kind") or ("address" if network_of(given.text("who")) else "account")
-    command = c.Exempt(kind, given.text("who"), given.seconds(), given.text("reason"))
-    return _widened(await desk.ask(operator, command), kind, given.text("who"))
+    return c.Exempt(kind, given.text("who"), given.seconds(), given.text("reason"))
 
 
 def _widened(answer: Answer, kind: str, who: str) -> Answer:
@@ -78,8 +96,13 @@ def _widened(answer: Answer, kind: str, who: str) -> Answer:
 
 async def unexempt(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let bans hit somebody again."""
+    return await desk.ask(operator, await unexempting(desk, given))
+
+
+async def unexempting(desk: Desk, given: Given) -> c.Unexempt:
+    """Return what is asked for by who lets bans hit somebody again."""
     kind = given.text("kind") or ("address" if network_of(given.text("who")) else "account")
-    return await desk.ask(operator, c.Unexempt(kind, given.text("who"), given.text("reason")))
+    return c.Unexempt(kind, given.text("who"), given.text("reason"))
 
 
 async def _kind(desk: Desk, given: Given) -> str:

@@ -97,8 +97,6 @@ async def check(desk: Desk, operator: Operator, given: Given) -> Answer:
 
 async def reload(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Take up what changed in the configuration."""
-    if given.flag("dry"):
-        return await check(desk, operator, given)
     rows = take_up(desk.building)
     live = _live(rows)
     if not live:

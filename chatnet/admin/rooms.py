@@ -10,7 +10,7 @@ from chatnet.core import commands as c, events as e
 from chatnet.core.directory import VERBS
 from chatnet.core.durations import spell_span
 from chatnet.core.names import STAFF
-from chatnet.server import naming
+from chatnet.server import foresight
 from chatnet.server.audience import Audience
 
 MOST_READ = 100_000  # entries that are looked at to tell how much a room is
@@ -19,20 +19,29 @@ MOST_READ = 100_000  # entries that are looked at to tell how much a room is
 async def rename(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let a room be called something else."""
     command = c.RenameRoom(given.text("room"), given.text("name"))
-    if not given.flag("dry"):
-        return _noted(desk, await desk.ask(operator, command))
+    return _noted(desk, await desk.ask(operator, command))
+
+
+async def try_rename(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Who would be in a room of another name."""
+    command = c.RenameRoom(given.text("room"), given.text("name"))
+    await foresight.foresee(desk.host, operator.actor, command)
     audience = await desk.room(command.room)
-    await naming.check_looks(desk.host, operator.actor, audience.room.key, command)
     row: Row = {"room": audience.room.name, "name": command.name, **_here(audience)}
     return Answer(f"{_people(audience)} in it would stay; nothing was done.", [row])
 
 
 async def delete(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Delete a room."""
-    if not given.flag("dry"):
-        command = c.DeleteRoom(given.text("room"), given.text("reason"))
-        return _noted(desk, await desk.ask(operator, command))
-    audience = await desk.room(given.text("room"))
+    command = c.DeleteRoom(given.text("room"), given.text("reason"))
+    return _noted(desk, await desk.ask(operator, command))
+
+
+async def try_delete(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Who would be put out, and how much nobody could read."""
+    command = c.DeleteRoom(given.text("room"), given.text("reason"))
+    await foresight.foresee(desk.host, operator.actor, command)
+    audience = await desk.room(command.room)
     messages, size, whole = await _weigh(desk, audience)
     row: Row = {"room": audience.room.name, **_here(audience), "messages": messages, "bytes": size}
     least = "" if whole else "more than "

@@ -23,9 +23,7 @@ _REASON = Argument("reason", Kind.WORD, option="reason")
 _FOR = Argument("seconds", Kind.SPAN, option="for")
 _KIND = Argument("kind", option="kind", choices=("account", "name", "address"))
 _TEXT = Argument("text", Kind.TEXT)
-_DRY = Argument("dry", Kind.FLAG, option="dry-run")
 _LIMIT = Argument("limit", Kind.NUMBER, option="limit")
-_DRY = Argument("dry", Kind.FLAG, option="dry-run")
 
 GROUPS = ("Look", "People", "Rooms", "Talking", "Defence", "Server")
 
@@ -61,11 +59,9 @@ PEOPLE = (
          asks=lambda g: c.Unmute(g.text("room"), g.text("who"))),
     Verb("ban", "People", "keep an account, a name (or a pattern: spam*), an address or a network"
          " (192.0.2.0/24) off the server, or somebody out of a room; for good, or --for 2h. WHO is"
-         " told the reason, staff alone the note. --purge 1h deletes what WHO said so long back;"
-         " --dry-run only tells who would be hit, of those who are here and who were lately",
+         " told the reason, staff alone the note. --purge 1h deletes what WHO said so long back",
          (_WHO, _SOME_ROOM, _FOR, _REASON, Argument("note", option="note"), _KIND,
-          Argument("purge", Kind.SPAN, option="purge"),
-          _DRY), writes=True),
+          Argument("purge", Kind.SPAN, option="purge")), writes=True),
     Verb("unban", "People", "let them in again", (_WHO, _SOME_ROOM, _KIND, _REASON), writes=True),
     Verb("bans", "People", "who is banned from the server, or banned or muted in a room; --match"
          " only those that hit that name or address. --export prints those from the server, an"
@@ -128,12 +124,12 @@ ROOMS = (
          (_ROOM, Argument("setting"), Argument("value")), Rank.ADMIN, writes=True,
          asks=lambda g: c.Configure(g.text("room"), g.text("setting"), g.switch("value"))),
     Verb("room rename", "Rooms", "let a room be called something else: its log goes on, those in it"
-         " stay, and its old name leads to it; --dry-run only tells who is in it",
-         (_ROOM, Argument("name"), _DRY), Rank.ADMIN, writes=True),
+         " stay, and its old name leads to it",
+         (_ROOM, Argument("name")), Rank.ADMIN, writes=True),
     Verb("room delete", "Rooms", "put everybody out of a room and let nobody in. undo brings it"
          " back whole, until --room-grace is over: then its history is discarded and its name is"
-         " free; --dry-run only tells how much that is",
-         (_ROOM, _REASON, _DRY), Rank.ADMIN, writes=True),
+         " free",
+         (_ROOM, _REASON), Rank.ADMIN, writes=True),
     Verb("room restore", "Rooms", "bring back a room that was deleted; rooms --deleted lists them",
          (_ROOM,), Rank.ADMIN, writes=True, asks=lambda g: c.RestoreRoom(g.text("room"))),
     Verb("topic", "Rooms", "say what a room is about; - removes it", (_ROOM, _TEXT), writes=True,
@@ -162,7 +158,7 @@ TALKING = (
          " rank of admin",
          (Argument("text", Kind.TEXT, optional=True),
           Argument("clear", Kind.FLAG, option="clear"),
-          Argument("reset", Kind.FLAG, option="reset"), _FOR, _REASON, _DRY), writes=True,
+          Argument("reset", Kind.FLAG, option="reset"), _FOR, _REASON), writes=True,
          upright=True),
 )  # fmt: skip
 
@@ -170,12 +166,12 @@ SERVER = (
     Verb("config check", "Server", "read the configuration as a start would: what is wrong with it,"
          " what would change, and what takes a restart"),
     Verb("config reload", "Server", "take up what changed in the configuration, as SIGHUP does; if"
-         " anything is wrong with it, nothing", (_DRY,), Rank.OWNER, writes=True),
+         " anything is wrong with it, nothing", (), Rank.OWNER, writes=True),
     Verb("log level", "Server", "show, or set, what the log keeps: of NAMESPACE, like"
          " chatnet.server, or of all; for good, or --for 10m; --reset: as it was started",
          (Argument("to", optional=True, choices=LOG_LEVELS),
           Argument("namespace", optional=True), _FOR, Argument("reset", Kind.FLAG,
-          option="reset"), _DRY), Rank.ADMIN, writes=True),
+          option="reset")), Rank.ADMIN, writes=True),
     Verb("backup", "Server", "write all that is kept to PATH on the server's machine, a new file",
          (Argument("path"),), Rank.OWNER, writes=True, long=True),
     Verb("verify", "Server", "find what is lost, changed or moved in what is kept or, with PATH, in"
@@ -199,13 +195,13 @@ DEFENCE = (
     Verb("limit get", "Defence", "what one person and one address may do",
          (Argument("name", optional=True),)),
     Verb("limit set", "Defence", "change that, for good or --for 10m; none is no limit",
-         (Argument("name"), Argument("value"), _FOR, _REASON, _DRY), Rank.ADMIN, writes=True),
+         (Argument("name"), Argument("value"), _FOR, _REASON), Rank.ADMIN, writes=True),
     Verb("limit reset", "Defence", "let a limit be again what the server was started with",
-         (Argument("name"), _REASON, _DRY), Rank.ADMIN, writes=True),
+         (Argument("name"), _REASON), Rank.ADMIN, writes=True),
     Verb("registration", "Defence", "whether people can make accounts: all, who has an invitation,"
          " or nobody; for good or --for 1h; reset: as the server was started",
          (Argument("to", optional=True, choices=("open", "invite", "closed", "reset")), _FOR,
-          _REASON, _DRY), Rank.ADMIN, writes=True),
+          _REASON), Rank.ADMIN, writes=True),
     Verb("invite new", "Defence", "make an invitation: for one account, or --uses 5; for good, or"
          " --for 7d", (Argument("uses", Kind.NUMBER, option="uses"), _FOR,
          Argument("note", option="note")), Rank.ADMIN, writes=True),
@@ -215,8 +211,8 @@ DEFENCE = (
          (Argument("id"),), Rank.ADMIN, writes=True),
     Verb("level", "Defence", "how careful the server is with those who are new: 0 to 4, for good"
          " or --for 1h; auto: as many as come",
-         (Argument("to", optional=True, choices=("0", "1", "2", "3", "4", "auto")), _FOR, _REASON,
-          _DRY), Rank.ADMIN, writes=True),
+         (Argument("to", optional=True, choices=("0", "1", "2", "3", "4", "auto")), _FOR, _REASON),
+          Rank.ADMIN, writes=True),
 )  # fmt: skip
 
 ALL_VERBS = (*LOOK, *PEOPLE, *ROOMS, *TALKING, *DEFENCE, *SERVER)
@@ -250,6 +246,8 @@ def find(words: Sequence[str]) -> tuple[Verb, Sequence[str]]:
             return verb, words[count:]
     first = words[0].lower()[:32] if words else ""
     longer = [name for name in VERBS if name.startswith(f"{first} ")]
+    if first in BY_THEMSELVES:
+        raise Malformed(f"{first} needs no server. In a shell: python -m chatnet.admin {first}")
     near = longer or get_close_matches(first, VERBS, 1)
     hint = f"Did you mean {' or '.join(near)}?" if near else "help lists what there is."
     raise Malformed(f"There is no verb {first}. {hint}")
@@ -278,5 +276,6 @@ def help_on(words: Sequence[str]) -> str:
     """
     verb, _ = find(words)
     rank = f" Takes the rank of {verb.rank.name.lower()}." if verb.rank else ""
-    about = f"{verb.about[0].upper()}{verb.about[1:]}.{rank}"
+    dry = " --dry-run only tells who would be hit, of those who are here and who were lately."
+    about = f"{verb.about[0].upper()}{verb.about[1:]}.{dry if verb.writes else ''}{rank}"
     return "\n".join([*wrap(verb.usage, 79, subsequent_indent="    "), *wrap(about, 79)])

@@ -8,6 +8,7 @@ import select
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,8 @@ async def _tail(wish: Wish, server: Server) -> None:
         ca=server.ca,
         allow_plaintext_passwords=server.confides,
         patience=None if wish.follow else PATIENCE_SECONDS,
+        keys=server.keys if who.password and find_spec("vodozemac") else None,
+        passphrase=server.passphrase,
     )
     try:
         with suppress(BrokenPipeError):

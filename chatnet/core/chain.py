@@ -12,11 +12,12 @@ from hashlib import sha256
 
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.events import Deleted, Entry, Erased, erased as erased
+from chatnet.core.values import value
 
 START = bytes(32)  # what the first entry of a log is bound to
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record:
     """An entry as it is kept.
 
@@ -55,9 +56,7 @@ def digest_of(text: str) -> bytes:
 
 def link_of(before: bytes, room: str, seq: int, at: float, digest: bytes) -> bytes:
     """Return the link of the entry at ``seq``, which follows one whose link is ``before``."""
-    return sha256(
-        b"%b%b%d %b %b" % (before, digest, seq, repr(at).encode(), room.encode())
-    ).digest()
+    return sha256(b"%b%b%d%b" % (before, digest, seq, _tail(room, at))).digest()
 
 
 def bind(entries: Iterable[Entry], links: dict[str, bytes]) -> list[Record]:
@@ -66,13 +65,22 @@ def bind(entries: Iterable[Entry], links: dict[str, bytes]) -> list[Record]:
     ``links`` has the link of the last entry of each of their rooms, and is brought up to date.
     """
     records = []
+    place, when, tail = "", 0.0, b""
     for entry in entries:
+        room, seq, at = entry.room, entry.seq, entry.at
+        if room != place or at != when:  # most of what is committed together is neither
+            place, when, tail = room, at, _tail(room, at)
         text = encode_event(entry.event)
-        digest = digest_of(text)
-        link = link_of(links[entry.room], entry.room, entry.seq, entry.at, digest)
-        links[entry.room] = link
-        records.append(Record(entry.room, entry.seq, entry.at, text, digest, link))
+        digest = sha256(text.encode()).digest()
+        link = sha256(b"%b%b%d%b" % (links[room], digest, seq, tail)).digest()
+        links[room] = link
+        records.append(Record(room, seq, at, text, digest, link))
     return records
+
+
+def _tail(room: str, at: float) -> bytes:
+    """Return what is bound of all the entries of ``room`` that were kept ``at`` one time."""
+    return b" %b %b" % (repr(at).encode(), room.encode())
 
 
 def faults(room: str, anchor: Anchor, records: Iterable[Record]) -> Iterator[str]:

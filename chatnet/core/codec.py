@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import astuple, fields
 from json import JSONDecoder
+from json.encoder import encode_basestring
 from typing import Any, get_args
 
 from chatnet.core.devices import Device
@@ -16,6 +17,7 @@ from chatnet.core.room import Member, RoomState, Sanction
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _decode = JSONDecoder().raw_decode
+quoted = encode_basestring  # as ``_dumps`` writes a str, without asking what it is
 
 KINDS: dict[str, Callable[..., Event]] = {kind.__name__.lower(): kind for kind in get_args(Event)}
 _NAMES: dict[type[Event], str] = {kind: kind.__name__.lower() for kind in get_args(Event)}
@@ -37,7 +39,8 @@ def fields_of(event: Event) -> tuple[str, ...]:
 def encode_event(event: Event) -> str:
     """Return ``event`` as one line of JSON: its kind, then its fields."""
     if type(event) is Said and type(event.body) is str and len(event.body) < LARGE:  # nearly always
-        return _dumps(("said", event.by, event.body, event.action))
+        action = "true" if event.action else "false"
+        return f'["said",{quoted(event.by)},{quoted(event.body)},{action}]'
     kind = type(event)
     values = [getattr(event, name) for name in _FIELDS[kind]]
     parts = ['["', _NAMES[kind], '"']

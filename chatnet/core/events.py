@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatnet.core.values import value
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -13,7 +15,7 @@ class Opened:
     by: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
     """``by`` spoke ``body``, or, if it is an ``action``, did it."""
 
@@ -324,6 +326,15 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Visited:
+    """``who`` was here, from ``address``, with an account or as a guest: for staff alone."""
+
+    who: str
+    registered: bool
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Encrypted:
     """``by`` let what is said here be encrypted from now on."""
 
@@ -421,9 +432,9 @@ Event = (
     Opened | Said | Rolled | Shared | Joined | Left | Renamed | Kicked | Banned | Unbanned | Muted
     | Unmuted | Promoted | Demoted | TopicSet | Locked | Unlocked | Whispered | Announced
     | Noticed | Deleted | Erased | RetentionSet | Owned | Voiced | Devoiced | Invited | Configured
-    | RoomRenamed | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen | Encrypted | Sealed
-    | SealedWhisper | Rekeyed | DeviceAdded | DeviceRemoved | KeysPublished | KeyTaken | Letter
-    | Kept
+    | RoomRenamed | RoomDeleted | RoomRestored | RoomDiscarded | Acted | Seen | Visited | Encrypted
+    | Sealed | SealedWhisper | Rekeyed | DeviceAdded | DeviceRemoved | KeysPublished | KeyTaken
+    | Letter | Kept
 )  # fmt: skip
 
 _Spoken = Said | Sealed | Rolled | Shared | Whispered | SealedWhisper | Announced | Erased
@@ -442,7 +453,7 @@ OWN = (
 )  # what its author need not be shown
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One event at its place in one room's log.
 
@@ -470,7 +481,9 @@ def erased(event: Event) -> Event:
 
 def body_of(event: Event) -> str:
     """Return the words that ``event`` carries, which may be many, or an empty string."""
-    return event.body if isinstance(event, Said | Whispered | Announced) else ""
+    if type(event) is Said:  # nearly always
+        return event.body
+    return event.body if isinstance(event, Whispered | Announced) else ""
 
 
 def weight(event: Event) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ class Log:
     At least the last ``keep`` entries are kept, unless they weigh more than ``keep_bytes``.
     """
 
-    __slots__ = ("_bytes", "_entries", "_keep", "_keep_bytes", "floor", "head", "tail")
+    __slots__ = ("_bytes", "_entries", "_keep", "_keep_bytes", "_said", "floor", "head", "tail")
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class Log:
         floor: int = 0,
     ) -> None:
         self._entries: list[Entry] = []
+        self._said: list[int] = []  # where the messages are
         self._keep = keep
         self._keep_bytes = keep_bytes
         self._bytes = 0
@@ -34,12 +36,15 @@ class Log:
         self.tail = head  # every entry with seq > tail is here
         self.floor = floor  # every entry with seq <= floor was let go for good, here and elsewhere
 
-    def extend(self, entries: Sequence[Entry]) -> None:
-        """Add ``entries``, whose ``seq`` go on from ``head`` without a gap."""
+    def extend(self, entries: Sequence[Entry]) -> int:
+        """Add ``entries``, whose ``seq`` go on from ``head`` without a gap; return their weight."""
         assert entries[0].seq == self.head + 1, (entries[0].seq, self.head)
         self._entries += entries
-        self._bytes += sum([weight(entry.event) for entry in entries])
+        self._said += [entry.seq for entry in entries if type(entry.event) in MESSAGES]
+        heavy = sum([weight(entry.event) for entry in entries])
+        self._bytes += heavy
         self.head = entries[-1].seq
+        return heavy
 
     def forget(self) -> None:
         """Drop all but the newest entries. Call only after every ready reader was served."""
@@ -55,6 +60,7 @@ class Log:
         del self._entries[:drop]
         self._bytes = left
         self.tail += drop
+        del self._said[: bisect_right(self._said, self.tail)]
 
     def drop(self, upto: int) -> None:
         """Let the entries with ``seq <= upto`` go, for good."""
@@ -63,6 +69,7 @@ class Log:
         del self._entries[: len(gone)]
         self._bytes -= sum([weight(entry.event) for entry in gone])
         self.tail += len(gone)
+        del self._said[: bisect_right(self._said, self.tail)]
 
     def erase(self, seq: int) -> None:
         """Drop the body of the message at ``seq``."""
@@ -79,20 +86,18 @@ class Log:
 
     def says(self, after: int, upto: int) -> bool:
         """Return whether there is a message with ``after < seq <= upto``, all in memory."""
-        return any(isinstance(entry.event, MESSAGES) for entry in self.between(after, upto))
+        return bisect_right(self._said, after) < bisect_right(self._said, upto)
 
     def back(self, upto: int, count: int) -> int | None:
         """Return the seq behind which the last ``count`` messages up to ``upto`` begin.
 
         ``upto`` if there are none; None if they are further back than what is in memory.
         """
-        first = upto
         if count <= 0:
-            return first
-        for entry in reversed(self._entries[: upto - self.tail]):
-            if isinstance(entry.event, MESSAGES):
-                first = entry.seq - 1
-                count -= 1
-                if not count:
-                    return first
-        return None if self.tail > self.floor else first
+            return upto
+        end = bisect_right(self._said, upto)
+        if end >= count:
+            return self._said[end - count] - 1
+        if self.tail > self.floor:
+            return None
+        return self._said[0] - 1 if end else upto

@@ -17,6 +17,7 @@ LONGEST_ROOM = 64  # characters
 GUEST = "guest-"  # what the names given to the unnamed begin with
 EVERYBODY = "*"  # the key of the log that everyone reads
 STAFF = "*staff"  # the key of the log of what staff does to the server; no room is called so
+VISITS = "*visits"  # the key of the log of who was here lately, see server.visitors
 OPERATOR = "operator"  # what who is at the server's own machine is called
 GUEST_LOG = "@~"  # what the key of a guest's own log begins with
 BACKUP = "backup"  # what the key of the log of an account's backup ends with

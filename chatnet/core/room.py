@@ -96,7 +96,9 @@ class RoomState:
         match event:
             case e.Said() | e.Rolled() | e.Shared() | e.Whispered() | e.Announced() | e.Noticed():
                 pass
-            case e.Sealed() | e.SealedWhisper() | e.Letter() | e.Deleted() | e.Erased():
+            case (
+                e.Sealed() | e.SealedWhisper() | e.Letter() | e.Deleted() | e.Erased() | e.Visited()
+            ):
                 pass
             case e.Opened(name):
                 self.name = name
@@ -297,7 +299,8 @@ class Room:
     def expect(self, events: Iterable[e.Event]) -> None:
         """Let later decisions see ``events``, which are on their way to the log."""
         for event in events:
-            self.decided.evolve(event)
+            if type(event) is not e.Said:  # which changes nothing, and is nearly all there is
+                self.decided.evolve(event)
 
     def apply(self, entries: Sequence[e.Entry]) -> None:
         """Append ``entries`` and bring the state up to date with them."""
@@ -307,8 +310,8 @@ class Room:
 
     def evolve(self, entry: e.Entry) -> None:
         """Bring the state, and what is remembered besides, up to date with ``entry``."""
-        self.state.evolve(entry.event)
         if type(entry.event) is not e.Said:
+            self.state.evolve(entry.event)
             self._note(entry)
 
     def _note(self, entry: e.Entry) -> None:

@@ -110,6 +110,11 @@ def look(state: RoomState, actor: Actor, query: type[c.RoomQuery], now: float) -
         raise NotAMember(f"The room {state.name} has a password; only those in it see that.")
 
 
+def speaks_freely(state: RoomState, actor: Actor) -> bool:
+    """Return whether nothing but being a member counts when ``actor`` speaks in the room."""
+    return not (state.mutes or state.settings) and actor.key in state.members
+
+
 def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -> list[e.Event]:
     """Return what happens when ``actor`` asks for ``command`` at ``now``.
 
@@ -117,7 +122,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
         Refused: the rules do not allow it; nothing happens.
     """
     if isinstance(command, c.Say):  # by far the most frequent, and the simplest
-        if actor.key not in state.members or state.mutes or state.settings:
+        if not speaks_freely(state, actor):
             terms.check_there(state)
             permit(state, actor, c.Say, now)
             terms.check_voice(state, role_of(state, actor, now))

@@ -188,16 +188,6 @@ def _ban(
     return event
 
 
-def hit(office: Office, event: e.Acted, now: float, people: Iterable[Actor]) -> list[Actor]:
-    """Return those of ``people`` whom the ban in ``event`` keeps out, and no other ban does."""
-    only = office.with_only(event)
-    return [
-        one
-        for one in people
-        if barred(only, one, now) is not None and barred(office, one, now) is None
-    ]
-
-
 def barred(office: Office, actor: Actor, now: float) -> Measure | None:
     """Return the ban that keeps ``actor`` out; None if none does.
 

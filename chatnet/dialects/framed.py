@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 from zope.interface import implementer
@@ -65,6 +66,9 @@ class Framed:
 
     def receive(self, unit: bytes, in_room: bool) -> Request | Reply | None:
         return self._dialect.receive(unit, in_room)
+
+    def speech(self, units: Sequence[bytes]) -> Sequence[str]:
+        return self._dialect.speech(units)
 
     def read(self, unit: bytes, in_room: bool) -> Work[Request | Reply | None]:
         return self._dialect.read(unit, in_room)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, replace
 from functools import cache
 from typing import Any, assert_never, get_args, get_type_hints
@@ -20,7 +20,7 @@ from typing import Any, assert_never, get_args, get_type_hints
 from zope.interface import implementer
 
 from chatnet.core import commands as c, replies as r
-from chatnet.core.codec import fields_of, kind_of
+from chatnet.core.codec import fields_of, kind_of, quoted
 from chatnet.core.events import Announced, Entry, Said, Whispered
 from chatnet.core.large import SLICE, Work, decoding, finish, scanning
 from chatnet.core.plain import is_text
@@ -64,7 +64,7 @@ VERBS: dict[str, type[c.Command]] = {
 _SERVERS_OWN = frozenset(
     ("proof", "target", "faces", "lock", "author", "own", "shielded", "grace", "sender")
 )
-_PRIVATE = frozenset(("target", "lock"))  # fields of events that nobody is shown
+_PRIVATE = frozenset(("target", "lock", "address"))  # fields of events that nobody is shown
 _LONG = 64 * 1024  # bytes of a line that is parsed with care
 _NO_OBJECT = "Send one JSON object per line, in UTF-8."
 _MOST_FIELDS = 32
@@ -94,12 +94,12 @@ class JsonStyle:
 
     def render(self, entry: Entry) -> bytes:
         event = entry.event
-        head = f'"room":{_dumps(entry.room)},"seq":{entry.seq},"at":{entry.at:.3f}'
+        head = f'"room":{quoted(entry.room)},"seq":{entry.seq},"at":{entry.at:.3f}'
         if type(event) is Said:  # nearly always
             action = ',"action":true' if event.action else ""
             text = (
-                f'{{"event":"said",{head},"by":{_dumps(event.by)},'
-                f'"body":{_dumps(event.body)}{action}}}\n'
+                f'{{"event":"said",{head},"by":{quoted(event.by)},'
+                f'"body":{quoted(event.body)}{action}}}\n'
             )
             return text.encode()
         rest = {name: getattr(event, name) for name in fields_of(event) if name not in _PRIVATE}
@@ -139,6 +139,9 @@ class JsonDialect:
         except (ValueError, RecursionError) as error:
             raise Malformed(_NO_OBJECT) from error
         return _request(asked)
+
+    def speech(self, units: Sequence[bytes]) -> Sequence[str]:
+        return ()  # each says by itself where to, and what it is called
 
     def read(self, unit: bytes, in_room: bool) -> Work[c.Request | r.Reply | None]:
         if unit.isspace():

@@ -125,7 +125,7 @@ def _lines(entry: e.Entry) -> list[str]:
             return [f"*** {line}" for line in plain_lines(text)]
         case (
             e.Opened() | e.Seen() | e.RoomDiscarded() | e.KeysPublished() | e.KeyTaken()
-            | e.Letter() | e.Kept()
+            | e.Letter() | e.Kept() | e.Visited()
         ):  # fmt: skip
             return []
         case e.Encrypted(by):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import assert_never
 
@@ -49,6 +50,24 @@ class TextDialect:
             return self._understand(self._stripped(unit).decode(), in_room)
         except UnicodeDecodeError as error:
             raise Malformed(_NOT_UTF_8) from error
+
+    def speech(self, units: Sequence[bytes]) -> Sequence[str]:
+        data = b"\n".join(units)
+        if (
+            data.startswith(b"/")
+            or b"\n/" in data
+            or b"\xff" in data
+            or self._negotiation.pending
+            or self._password_first
+        ):
+            return ()
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        try:
+            lines = data.decode().split("\n")
+        except UnicodeDecodeError:
+            return ()
+        return lines if all(map(str.strip, lines)) else ()
 
     def read(self, unit: bytes, in_room: bool) -> Work[Request | r.Reply | None]:
         try:

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatnet.core import commands as c, rules
-from chatnet.core.names import Name, guest_name, person_name
+from chatnet.core.names import GUEST, Name, guest_name, person_name
 from chatnet.core.refusals import Malformed, NameTaken, NotAllowed, Refused, Unavailable
 from chatnet.core.replies import Noted, Reply, YouAre
 from chatnet.core.roles import Rank
@@ -232,3 +232,5 @@ def _become(host: Host, session: Session, person: Person) -> None:
     session.actor = Actor(
         person.name.text, person.name.key, person.registered, session.actor.address, rank
     )
+    if not person.name.text.startswith(GUEST):  # who stays without a name is seen at the end
+        host.network.visitors.sees(session.actor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from chatnet.core.events import Entry, speaker, weight
 from chatnet.core.large import LARGE
 from chatnet.core.names import fold
+from chatnet.core.replies import Snapshot
 from chatnet.core.room import Room
 from chatnet.interfaces import IStyle
 from chatnet.server.cursors import Cursor, Reader
@@ -36,6 +37,29 @@ class _Run:
     entries: Sequence[Entry]
     pieces: list[bytes]
     whole: bytes
+    ends: list[int] | None = None  # where the pieces end in the whole, once somebody asks
+
+    def behind(self, after: int) -> _Run:
+        """Return the rest of it, behind ``after``."""
+        first = len(self.pieces) - (self.upto - after)
+        begin = self._cut()[first]
+        return _Run(self.upto, self.entries[first:], self.pieces[first:], self.whole[begin:])
+
+    def _cut(self) -> list[int]:
+        if self.ends is None:
+            self.ends = [0, *accumulate(map(len, self.pieces))]
+        return self.ends
+
+    def without(self, places: Iterable[int]) -> bytes:
+        """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
+        ends, first, begin, left = self._cut(), self.upto - len(self.pieces) + 1, 0, []
+        for place in sorted(places):
+            number = place - first
+            if 0 <= number < len(self.pieces):
+                left.append(self.whole[begin : ends[number]])
+                begin = ends[number + 1]
+        left.append(self.whole[begin:])
+        return b"".join(left)
 
 
 class Audience:
@@ -46,6 +70,7 @@ class Audience:
     def __init__(self, room: Room, read: Read, budget: Budget) -> None:
         self.room = room
         self.used_at = 0.0  # when it was last needed, on the network's clock
+        self.shown: Snapshot | None = None  # what those were shown of the room who came last
         self.unkept = 0  # the weight of its entries since its state was last kept
         self.seats = Seats()
         self._read = read
@@ -155,7 +180,8 @@ class Audience:
 
     def drain(self) -> None:
         """Bring every reader whose wire has room up to date."""
-        after, style, run = -1, None, _Run(0, (), [], b"")
+        # A turn of this loop is what a delivery costs, with the write: see docs/performance.md.
+        after, style, upto, whole = -1, None, 0, b""
         for cursor in list(self._cursors.values()):
             reader = cursor.reader
             if (
@@ -166,9 +192,10 @@ class Audience:
                 and not reader.ignored
             ):
                 if not reader.full:  # like the one before it, and nearly everyone
-                    cursor.after = run.upto
+                    cursor.after = upto
+                    write = reader.write  # which is no method of it: Python is slow to see that
                     try:
-                        reader.write(run.whole)
+                        write(whole)
                     except Exception:
                         self._broke(reader)
                 continue
@@ -181,7 +208,7 @@ class Audience:
             if cursor.after == head and self.room.log.tail <= begin < head:
                 printed = self._print(cursor.style, begin, head)
                 if printed.upto == head and not _large(printed.entries):
-                    after, style, run = begin, cursor.style, printed
+                    after, style, upto, whole = begin, cursor.style, head, printed.whole
         self._printed.clear()
         self._close_idle()
         self.room.log.forget()
@@ -235,16 +262,12 @@ class Audience:
             self._unroll(cursor, run.entries[0])
             return
         data = run.whole
-        if skip or ignored:
-            skip = skip or set()
-            data = b"".join(
-                [
-                    piece
-                    for entry, piece in zip(run.entries, run.pieces, strict=True)
-                    if entry.seq not in skip
-                    and not (ignored and fold(speaker(entry.event)) in ignored)
-                ]
-            )
+        if ignored:
+            skip = (skip or set()) | {
+                entry.seq for entry in run.entries if fold(speaker(entry.event)) in ignored
+            }
+        if skip:
+            data = run.without(skip)
             cursor.skip = {place for place in skip if place > run.upto} or None
         cursor.after = run.upto
         if data:
@@ -313,6 +336,9 @@ class Audience:
         key = (style, after, upto)
         run = self._printed.get(key)
         if run is None:
+            for (other, begin, _), longer in self._printed.items():
+                if other is style and begin < after < longer.upto <= upto and longer.pieces:
+                    return longer.behind(after)  # who came a little later reads a little less
             run = _render(style, self.room.log.between(after, min(upto, after + MAX_RUN)))
             if len(self._printed) >= _RUNS:
                 del self._printed[next(iter(self._printed))]

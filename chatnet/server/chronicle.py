@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatnet.core import events as e
 from chatnet.core.durations import spell_span
 from chatnet.core.plain import plain
 from chatnet.core.room import Room
+
+SPOKE_SECONDS = 5.0  # in which what one says in a room is logged once at first, and then once more
 
 Transcript = Callable[[Room, e.Entry], None]
 
@@ -20,16 +23,23 @@ class Chronicle:
 
     _log = Logger()
 
-    def __init__(self, transcript: Transcript | None = None) -> None:
+    def __init__(self, clock: IReactorTime, transcript: Transcript | None = None) -> None:
+        self._clock = clock
         self._transcript = transcript
+        # Who spoke lately, and how often since that was last logged.
+        self._spoke: dict[Room, dict[str, int]] = {}
+        self._timer: IDelayedCall | None = None
 
     def note(self, room: Room, entries: Sequence[e.Entry]) -> None:
         """Log ``entries``, which are some consecutive ones of ``room``."""
         spoke: Counter[str] = Counter()
         for entry in entries:
-            match entry.event:
-                case e.Said(by) | e.Sealed(by) | e.Rolled(by):
-                    spoke[by] += 1
+            event = entry.event
+            if type(event) is e.Said or type(event) is e.Sealed or type(event) is e.Rolled:
+                spoke[event.by] += 1
+                continue
+            self._catch_up(room)
+            match event:
                 case e.Opened(name, by):
                     self._log.info("{by} opened {room}", by=by, room=name)
                 case e.Joined(who):
@@ -40,7 +50,7 @@ class Chronicle:
                 case e.Encrypted(by):
                     self._log.info("{by} had {room} encrypted", by=by, room=room.name)
                 case e.DeviceAdded(device) | e.DeviceRemoved(device):
-                    has = "has" if isinstance(entry.event, e.DeviceAdded) else "has no more"
+                    has = "has" if isinstance(event, e.DeviceAdded) else "has no more"
                     self._log.info("{who} {has} the device {id}", who=room.key, has=has, id=device)
                 case e.Kicked(who, by):
                     self._log.info("{by} kicked {who}, {room}", by=by, who=who, room=room.name)
@@ -63,8 +73,48 @@ class Chronicle:
                     long = spell_span(seconds) if seconds else "as long as the server does"
                     self._log.info("{by} has {room} kept {long}", by=by, long=long, room=room.name)
         for by, count in spoke.items():
-            times = "" if count == 1 else f", {count} times"
-            self._log.info("{by} spoke in {room}{times}", by=by, room=room.name, times=times)
+            lately = self._spoke.setdefault(room, {})
+            if by in lately:
+                lately[by] += count
+            else:
+                lately[by] = 0
+                self._tell(room, by, count)
+        if self._spoke and self._timer is None:
+            self._timer = self._clock.callLater(SPOKE_SECONDS, self._look_again)
         if self._transcript is not None:
             for entry in entries:
                 self._transcript(room, entry)
+
+    def stop(self) -> None:
+        """Log what was not logged yet."""
+        for room in self._spoke:
+            self._catch_up(room)
+        self._spoke.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_again(self) -> None:
+        self._timer = None
+        for room, lately in list(self._spoke.items()):
+            self._spoke[room] = {by: 0 for by, count in lately.items() if count}
+            self._tell_all(room, lately)
+            if not self._spoke[room]:
+                del self._spoke[room]
+        if self._spoke:
+            self._timer = self._clock.callLater(SPOKE_SECONDS, self._look_again)
+
+    def _catch_up(self, room: Room) -> None:
+        """Log who spoke in ``room`` before anything else happens there."""
+        if lately := self._spoke.get(room):
+            self._tell_all(room, lately)
+            self._spoke[room] = dict.fromkeys(lately, 0)
+
+    def _tell_all(self, room: Room, lately: dict[str, int]) -> None:
+        for by, count in lately.items():
+            if count:
+                self._tell(room, by, count)
+
+    def _tell(self, room: Room, by: str, count: int) -> None:
+        times = "" if count == 1 else f", {count} times"
+        self._log.info("{by} spoke in {room}{times}", by=by, room=room.name, times=times)

@@ -17,7 +17,7 @@ class Reader(Protocol):
     """What an audience needs of a session."""
 
     full: bool  # the wire takes no more for now
-    ignored: set[str]  # keys of those whose words are not shown to it
+    ignored: frozenset[str]  # keys of those whose words are not shown to it
 
     @property
     def style(self) -> IStyle:

@@ -121,7 +121,10 @@ def entered(host: Host, seat: Seat) -> Entered:
     """Return what to say to a session that has just taken ``seat``."""
     room = seat.audience.room
     kept = retention(host.settings.retention, room.state.retention)
-    return Entered(room.key, room.name, seat.here, seat.start, _snapshot(room), kept)
+    shown = seat.audience.shown
+    if shown is None or shown.seq != room.log.head:
+        shown = seat.audience.shown = _snapshot(room)  # for all who come at this moment
+    return Entered(room.key, room.name, seat.here, seat.start, shown, kept)
 
 
 def _snapshot(room: Room) -> Snapshot:

@@ -160,7 +160,7 @@ class Files:
             if id not in self.sheets and id not in self.uploads:
                 return id
 
-    async def check_disk(self, size: int) -> None:
+    async def check_disk(self, size: float) -> None:
         """See that the disk has room for ``size`` bytes more than it is to have for others.
 
         Raises:

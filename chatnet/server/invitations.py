@@ -47,17 +47,25 @@ class Invitations:
             Unavailable: it is not known to be stored.
         """
         now, held = self._clock.seconds(), self._network.office.invitations
+        self.check(uses)
         over = [one.digest for one in held.values() if not one.holds(now)]
-        if not 1 <= uses <= MOST_USES:
-            raise NotAllowed(f"An invitation is for 1 to {MOST_USES:,} accounts.")
-        if len(held) - len(over) >= MOST:
-            raise NotAllowed(f"{MOST:,} invitations hold already. Revoke some first.")
         token = b32encode(self._entropy(_TOKEN_BYTES)).decode().lower()
         until = now + seconds if seconds else 0.0
         acts = [Acted(by, "uninvite", digest, note="it was over") for digest in over]
         made = Acted(by, "invite", _digest(token), to=str(uses), until=until, note=note)
         await self._network.note([*acts, made])
         return token
+
+    def check(self, uses: int) -> None:
+        """See that there may be another one, for so many.
+
+        Raises:
+            NotAllowed: not so.
+        """
+        if not 1 <= uses <= MOST_USES:
+            raise NotAllowed(f"An invitation is for 1 to {MOST_USES:,} accounts.")
+        if len(self.all()) >= MOST:
+            raise NotAllowed(f"{MOST:,} invitations hold already. Revoke some first.")
 
     def all(self) -> list[Invitation]:
         """Return those that hold, the oldest first."""

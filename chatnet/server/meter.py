@@ -14,9 +14,12 @@ PULSE_SECONDS = 1.0  # between two looks at how late the reactor is
 
 
 class Meter:
-    """Numbers that only grow."""
+    """Numbers that only grow; and what an operator should look at."""
 
-    __slots__ = ("connections", "delays", "disorders", "entries", "partings", "refusals", "turns")
+    __slots__ = (
+        "connections", "delays", "disorders", "entries", "partings", "refusals", "strange_proxy",
+        "turns",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.connections = 0  # that were let in
@@ -25,15 +28,14 @@ class Meter:
         self.partings: Counter[str] = Counter()  # closed by the server, by their codes
         self.turns = 0  # of the reactor in which somebody asked for so much that it had to wait
         self.disorders = 0  # times that entries came which did not follow those before: never
+        self.strange_proxy = ""  # an address that seems to speak for others, and was not named
         self.delays = Tally()  # by which the reactor came late to what was to be done
 
     def deliver(self, entries: Sequence[e.Entry], head: int) -> None:
         """Count ``entries``, which are to follow the one at ``head`` without a gap."""
         if entries[0].seq != head + 1 or entries[-1].seq != head + len(entries):
             self.disorders += 1
-        counts = self.entries
-        for entry in entries:
-            counts[type(entry.event)] += 1
+        self.entries.update([type(entry.event) for entry in entries])
 
 
 class Pulse:

@@ -65,8 +65,8 @@ class Network:
         self.journal = journal
         self.settle = journal.settle
         self._clock = clock
-        self._chronicle = Chronicle(transcript)
-        self.visitors = Visitors(clock.seconds)
+        self.chronicle = Chronicle(clock, transcript)
+        self.visitors = Visitors(self, clock)
         self.erasing: set[str] = set()  # the keys of accounts that just are
         # What answers a line of an operator's, who is connected by that id.
         self.desk: Callable[[Actor, str, str], Awaitable[str]] | None = None
@@ -117,6 +117,20 @@ class Network:
             return done.addBoth(self.seating.left, session, seat)
         return self._append(session, audience, events, cid)
 
+    def is_plain(self, session: Participant, key: str) -> bool:
+        """Return whether no rule of the room ``key`` is to be asked when ``session`` speaks."""
+        audience = self.audiences.get(key)
+        return audience is not None and rules.speaks_freely(audience.room.decided, session.actor)
+
+    def say_all(self, session: Participant, key: str, bodies: Sequence[str]) -> Deferred[Any]:
+        """Say all ``bodies`` in the open room ``key``, where ``session`` speaks freely.
+
+        Fires as ``submit`` does.
+        """
+        name = session.actor.name
+        said = [e.Said(name, body) for body in bodies]
+        return self._append(session, self.audiences[key], said)
+
     def _decide(
         self, room: Room, actor: Actor, command: c.RoomCommand
     ) -> tuple[list[e.Event], e.Acted | None]:
@@ -143,6 +157,14 @@ class Network:
         if actor.rank and rules.by_rank(room.decided, actor, command, now):
             return events, staff.noted(room.decided, actor, command, events)
         return events, None
+
+    def foresee(self, actor: Actor, key: str, command: c.RoomCommand) -> list[e.Event]:
+        """Return what would happen if ``actor`` asked for ``command`` in the open room ``key``.
+
+        Raises:
+            Refused: the rules say no.
+        """
+        return self._decide(self.audiences[key].room, actor, command)[0]
 
     def _vet(
         self, room: Room, actor: Actor, command: c.RoomCommand, events: Sequence[e.Event]
@@ -369,9 +391,9 @@ class Network:
         person = session.person
         if session in person.sessions:
             del person.sessions[session]
-            self.visitors.leaves(session.actor)
         if self.rooms.closing:
             return
+        self.visitors.sees(session.actor)
         self.leave_all(session)
         self.mark_seen(session)
         self.settle().addCallbacks(
@@ -430,10 +452,12 @@ class Network:
         audience = self.audiences[entries[0].room]
         room = audience.room
         self.meter.deliver(entries, room.log.head)
-        room.log.extend(entries)
+        audience.unkept += room.log.extend(entries)
         audience.used_at = entries[0].at
         listed = False  # whether something happened that is asked for while nobody is there
         for entry in entries:
+            if type(entry.event) is e.Said:  # nearly always, and it changes nothing
+                continue
             match entry.event:
                 case e.Joined(who):
                     self.seating.arrived(audience, fold(who), entry.seq)
@@ -459,9 +483,8 @@ class Network:
                 case e.Opened() if entry.seq > 1:  # again, after it was discarded
                     listed = True
             room.evolve(entry)
-        self._chronicle.note(room, entries)
+        self.chronicle.note(room, entries)
         head = room.log.head
-        audience.unkept += sum([e.weight(entry.event) for entry in entries])
         if (
             listed
             or head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT
@@ -519,7 +542,7 @@ def _answers(session: Participant) -> Answers:
 def _skip_own(
     entries: Sequence[e.Entry], session: Participant, audience: Audience
 ) -> Sequence[e.Entry]:
-    mine = [entry.seq for entry in entries if isinstance(entry.event, e.OWN)]
+    mine = [entry.seq for entry in entries if type(entry.event) in e.OWN]
     if mine:
         audience.skip(session, mine)
     return entries

@@ -120,6 +120,24 @@ class Pace:
         if self._owed >= 1.0:
             self._spend(0.0, now)
 
+    def speech(self, units: int, size: int) -> bool:
+        """Count so many messages of ``size`` bytes in all, unless one would have to wait for them.
+
+        Returns whether they were counted: as by ``unit`` and ``command``, at once.
+        """
+        limits, now = self._defence.limits, self._clock.seconds()
+        if (
+            self._new
+            or self._defence.levels.level
+            or not self._bytes.has(limits.bytes, size, now)
+            or not self._messages.has(limits.messages, units + self._owed + 1, now)
+        ):
+            return False
+        self._bytes.take(limits.bytes, size, now)
+        self._messages.take(limits.messages, units + self._owed, now)
+        self._owed = 0.0
+        return True
+
     def command(self, command: c.Command) -> None:
         """Count what ``command`` costs besides its unit."""
         cost = _COSTS.get(type(command), 0.0)

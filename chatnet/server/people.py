@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Person:
     """A guest, who has one session, or an account, which may have many."""
 
+    __slots__ = ("answers", "name", "registered", "secret", "sessions", "tag")
+
     def __init__(self, name: Name, registered: bool, tag: str = "") -> None:
         """Make a person; ``tag`` tells a guest apart from every other one, now and later."""
         self.name = name

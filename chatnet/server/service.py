@@ -179,6 +179,8 @@ class ChatService(Service):
         for session in sessions:
             session.hush()
             session.mark_seen()
+            network.visitors.sees(session.actor)
+        await network.visitors.write()
         network.rooms.stop()
         await self._settled()
         self._log.info(
@@ -187,6 +189,7 @@ class ChatService(Service):
         factory.say_goodbye("Server is shutting down.")
         await self._emptied(factory)
         await self._settled()
+        network.chronicle.stop()
         self._close()
         if self._folder is not None:
             self._folder.release()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from enum import Enum
-from typing import Any, Protocol
+from itertools import takewhile
+from typing import Any, Protocol, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -47,9 +47,12 @@ TURN_UNITS = 512  # a session may ask for in one turn of the reactor: a message 
 ANSWER_UNITS = 16  # and what is answered by itself as much as so many
 MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
 LINE_BYTES = 16  # or a line for each so many bytes, where messages may have any length
+PLAIN_BYTES = 64 * 1024  # of speech that is taken at once
 SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
+_SPEECH = c.Say("", "")
 _ALLOWED_OUTSIDE = (c.Hello, c.Password, c.Quit, c.Ping)
 _ALLOWED_IN_A_FLOOD = (*_ALLOWED_OUTSIDE, c.Login, c.Logout, c.Register)
+_NOBODY: frozenset[str] = frozenset()  # one for all: each would take 216 bytes
 _HEARD = (
     c.Say,
     c.Seal,
@@ -126,6 +129,15 @@ class Session:
     Answers leave in the order of the commands, because the journal fires in that order.
     """
 
+    # Not for want of memory alone: with more than thirty attributes Python's way to them is slow.
+    __slots__ = (
+        "_dialect", "_inside", "_last_word", "_leaving", "_network", "_on_their_way", "_parted",
+        "_patience", "_read_out_of", "_reading", "_replies", "_sent", "_slow", "_timer",
+        "_trusted", "_units", "_wire", "_wishes", "actor", "asked", "deaf", "device", "echo",
+        "ended", "full", "heard_at", "here", "host", "id", "ignored", "pace", "past", "person",
+        "quitting", "recall", "rooms", "secret", "secure", "shut_out", "signalled_at", "since",
+        "style", "unroll", "url", "waiting", "write",
+    )  # fmt: skip
     _log = Logger()
     person: Person
 
@@ -150,7 +162,7 @@ class Session:
         self.actor = Actor("", "", False, address)
         self.rooms: dict[str, Seat] = {}
         self.here = ""  # the key of the room that plain speech goes to
-        self.ignored: set[str] = set()
+        self.ignored = _NOBODY
         self.secret = ""
         self.device = ""  # the id of that of the account's devices that it is
         self.full = False
@@ -186,7 +198,7 @@ class Session:
         self._leaving, self._last_word = False, ("", "quit")  # closes when all was read
         self._parted = False  # was told the last word
         # What is said to this one alone, and where it begins to read once all before is out.
-        self._replies: deque[bytes | Audience] = deque()
+        self._replies: list[bytes | Audience] = []
         self._timer: IDelayedCall | None = None
         self._sent = 0  # what the wire had sent of what is large when the timer was set
 
@@ -214,6 +226,31 @@ class Session:
             self.say_in_order(Sorry(refusal), refusal.cid)
         else:
             self._do(asked)
+
+    def hear(self, units: Sequence[bytes]) -> int:
+        units = units[: min(TURN_UNITS - self._units, WINDOW - self._on_their_way)]
+        size = sum(map(len, units))
+        if not units or size > PLAIN_BYTES or not self.in_room():
+            return 0
+        bodies, now = self._dialect.speech(units), self.host.clock.seconds()
+        if not bodies or not self._may_speak(size) or not self.pace.speech(len(bodies), size):
+            return 0
+        self._spend(len(bodies))
+        self.heard_at = now
+        self.asked += len(bodies)
+        self.answer_to(
+            self._network.say_all(self, self.here, bodies), None, size, None, len(bodies)
+        )
+        return len(bodies)
+
+    def _may_speak(self, size: int) -> bool:
+        """Return whether nothing has to be looked at before it says ``size`` bytes where it is."""
+        try:
+            self._permit(_SPEECH)
+        except Refused:
+            return False  # which it is told by whoever obeys it
+        most = self.host.settings.max_message
+        return (size <= most or not most) and self._network.is_plain(self, self.here)
 
     async def _receive_large(self, reading: Work[c.Request | Reply | None]) -> None:
         try:
@@ -390,15 +427,26 @@ class Session:
         self.answer_to(self._network.submit(self, key, command, cid), cid, size, reply)
 
     def answer_to(
-        self, done: Deferred[Any], cid: str | None, size: int = 0, reply: Reply | None = None
+        self,
+        done: Deferred[Any],
+        cid: str | None,
+        size: int = 0,
+        reply: Reply | None = None,
+        count: int = 1,
     ) -> None:
-        """Count ``done`` as on its way, with ``size`` characters in it; answer when it fires."""
-        weight = 1 + size // WINDOW_BYTES
+        """Count ``done`` as on its way, with ``size`` characters in it; answer when it fires.
+
+        It is what ``count`` commands asked for; each is told if it failed.
+        """
+        weight = count + size // WINDOW_BYTES
         self._on_their_way += weight
         if self._on_their_way >= WINDOW:
             self._wire.hold("busy")
         done.addCallbacks(
-            self._done, self._failed, callbackArgs=(weight, cid, reply), errbackArgs=(weight, cid)
+            self._done,
+            self._failed,
+            callbackArgs=(weight, cid, reply),
+            errbackArgs=(weight, cid, count),
         )
 
     def _done(
@@ -412,8 +460,9 @@ class Session:
         if self._on_their_way <= WINDOW // 2:
             self._wire.release("busy")
 
-    def _failed(self, failure: Failure, weight: int, cid: str | None) -> None:
-        self._refused(failure, cid)
+    def _failed(self, failure: Failure, weight: int, cid: str | None, count: int = 1) -> None:
+        for _ in range(count):
+            self._refused(failure, cid)
         self._done(None, weight, None)
 
     def leave_for_good(self, words: str, code: str, of_own_accord: bool = True) -> None:
@@ -507,18 +556,14 @@ class Session:
 
     def _reply(self) -> None:
         """Say as much as is to be said before it reads on somewhere; then let it read there."""
-        said: list[bytes] = []
-        while self._replies:
-            reply = self._replies.popleft()
-            if isinstance(reply, bytes):
-                said.append(reply)
-                continue
-            if said:
-                self._replies.appendleft(reply)
-                break
-            reply.release(self)
+        first = self._replies[0]
+        if not isinstance(first, bytes):
+            del self._replies[0]
+            first.release(self)
             return
-        self.write(b"".join(said))
+        said = list(takewhile(lambda reply: isinstance(reply, bytes), self._replies))
+        del self._replies[: len(said)]
+        self.write(b"".join(cast(list[bytes], said)))
 
     def _has_read_all(self) -> bool:
         return all(audience.caught_up(self) for audience in self._reading)

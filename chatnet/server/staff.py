@@ -43,18 +43,28 @@ async def order(host: Host, actor: Actor, command: Order) -> Sequence[e.Entry]:
         ):  # fmt: skip
             return await govern(host, actor, command)
         case _:
-            network, key = host.network, host.network.key_of(command.room)
-            await network.open(key)
-            if not network.audiences[key].room.decided.name:
-                raise NoSuchRoom(f"There is no room called {command.room}.")
-            rules.permit(
-                network.audiences[key].room.decided, actor, type(command), host.clock.seconds()
-            )
-            prepared = await _prepare(host, actor, key, command)
-            if isinstance(prepared, c.RenameRoom):
-                await network.open(network.key_of(prepared.name))
-            await network.open(key)
-            return await network.order(actor, key, aimed(host, actor, prepared))
+            key, prepared = await ready(host, actor, command)
+            return await host.network.order(actor, key, prepared)
+
+
+async def ready(
+    host: Host, actor: Actor, command: c.Moderation | c.Delete
+) -> tuple[str, c.RoomCommand]:
+    """Return the key of the room that ``command`` is about, which is open, and how it is decided.
+
+    Raises:
+        Refused: there is no such room, or it is not for ``actor``.
+    """
+    network, key = host.network, host.network.key_of(command.room)
+    await network.open(key)
+    if not network.audiences[key].room.decided.name:
+        raise NoSuchRoom(f"There is no room called {command.room}.")
+    rules.permit(network.audiences[key].room.decided, actor, type(command), host.clock.seconds())
+    prepared = await _prepare(host, actor, key, command)
+    if isinstance(prepared, c.RenameRoom):
+        await network.open(network.key_of(prepared.name))
+    await network.open(key)
+    return key, aimed(host, actor, prepared)
 
 
 async def govern(host: Host, actor: Actor, command: c.Governing) -> Sequence[e.Entry]:
@@ -86,28 +96,6 @@ async def identified(host: Host, actor: Actor, command: c.Governing) -> c.Govern
 def everyone(host: Host) -> list[Actor]:
     """Return all who are here, once for each connection."""
     return [session.actor for person in host.network.people for session in person.sessions]
-
-
-def hit_now(host: Host, actor: Actor, command: c.ServerBan) -> list[Actor]:
-    """Return whom ``command`` would put off the server now; it changes nothing.
-
-    Raises:
-        Refused: the rules do not allow it.
-    """
-    office, now = host.network.office, host.clock.seconds()
-    (event,) = staff.decide(office, actor, command, now, everyone(host))
-    return staff.hit(office, event, now, everyone(host))
-
-
-def hit_lately(host: Host, actor: Actor, command: c.ServerBan) -> list[Actor]:
-    """Return whom ``command`` would have kept out who left in the last days.
-
-    Raises:
-        Refused: the rules do not allow it.
-    """
-    office, now = host.network.office, host.clock.seconds()
-    (event,) = staff.decide(office, actor, command, now, everyone(host))
-    return staff.hit(office, event, now, host.network.visitors.lately())
 
 
 async def act(host: Host, id: int) -> e.Entry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -155,7 +156,8 @@ class Uploads:
         upload = self._open[sheet.id] = Upload(sheet, 0, files.clock.seconds())
         files.space.add(sheet.owner, upload.reserved)
         try:
-            await files.check_disk(max(file.size, 0))
+            most = files.limits.file_size.most  # that may come of what says no size
+            await files.check_disk(file.size if file.size >= 0 else most if most < inf else 0)
             await files.worker.run(files.shelf.add, sheet)
         except BaseException as error:
             self.forget(upload)

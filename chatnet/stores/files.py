@@ -136,6 +136,9 @@ class FilesStore:
 
     # -- reading -------------------------------------------------------------------
 
+    def index(self, limit: int) -> bool:
+        return False
+
     def load(self, room: str) -> tuple[int, RoomState]:
         text = self._states.get(room)
         return _state(text) if text else (0, RoomState())

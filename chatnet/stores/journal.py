@@ -8,8 +8,9 @@ from hashlib import sha256
 from itertools import chain, islice
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet.core.events import Entry, Event, Said, body_of
@@ -26,6 +27,9 @@ from chatnet.stores.pieces import PAGE, commit, forget, page, with_body
 
 PIECE = 512 * 1024  # characters of a large message that are written at once
 MANY = 50  # logs whose age is looked at together
+IDLE_SECONDS = 1.0  # after a commit, before what can wait is done in moments without one
+INDEXED = 256  # entries that this is done for at a time
+MOST_WAITING = 10_000  # entries, behind which it is done beside the commits as well
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 
 
@@ -73,6 +77,9 @@ class Journal:
         self._states: dict[str, tuple[int, RoomState]] = {}  # to be kept with the next batch
         self._discards: set[str] = set()  # to be forgotten with it
         self._busy = False  # a batch is being written, or about to be at the end of this turn
+        self._stopped = False
+        self._unindexed = 0  # entries, about
+        self._indexing: IDelayedCall | None = None
         self._flying = False  # the batch in the writer's hands still is, or is being answered
 
     def subscribe(
@@ -229,6 +236,7 @@ class Journal:
                     return True
             runs = self._number(batch)
             await self._write(batch, runs.values(), pieces)
+            self._index_later()
         except Exception as error:
             self.failures += 1
             self._complain("could not commit {count} appends: {error}", error, len(batch))
@@ -240,6 +248,41 @@ class Journal:
         for append in chain(pieces, batch):
             append.done.callback(append.entries)
         return True
+
+    def catch_up(self) -> None:
+        """Do what the store put off before it was opened, in moments without commits."""
+        self._index_later()
+
+    def stop(self) -> None:
+        """Put off what can wait until the store is opened again."""
+        self._stopped = True
+        if self._indexing is not None and self._indexing.active():
+            self._indexing.cancel()
+
+    def _index_later(self) -> None:
+        if self._indexing is None and not self._stopped:
+            self._indexing = self._clock.callLater(IDLE_SECONDS, self._index)
+
+    def _index(self) -> None:
+        """Have the store do a portion of what it put off, unless there is something to commit."""
+        self._indexing = None
+        if self._busy and self._unindexed < MOST_WAITING:
+            self._index_later()
+        else:
+            done = self._writer.run(self._store.index, INDEXED)
+            done.addCallbacks(self._indexed, self._not_indexed)
+
+    def _indexed(self, more: bool) -> None:
+        self._unindexed = max(0, self._unindexed - INDEXED) if more else 0
+        if more and self._indexing is None and not self._stopped:
+            self._indexing = self._clock.callLater(0, self._index)
+
+    def _not_indexed(self, failure: Failure) -> None:
+        if failure.check(OSError):  # foreseen: a full disk, a lost database
+            self._log.error("could not index: {error}", error=str(failure.value))
+        else:
+            self._log.failure("could not index", failure)
+        self._index_later()
 
     def _complain(self, what: str, error: Exception, count: int = 0) -> None:
         if isinstance(error, OSError):  # foreseen: a full disk, a lost database
@@ -254,7 +297,9 @@ class Journal:
         for append in batch:
             name = append.room
             if append.events:
-                run = runs.setdefault(name, [])
+                run = runs.get(name)
+                if run is None:
+                    run = runs[name] = []
                 seq = self._heads[name] + len(run)
                 append.entries = [
                     Entry(name, place, now, event)
@@ -280,13 +325,18 @@ class Journal:
         discards, self._discards = sorted(self._discards), set()
         stored = [entry for piece in pieces for entry in piece.entries]
         for entry in entries:
+            event = entry.event
+            if type(event) is Said and type(event.body) is str and entry.seq > 1:  # nearly always
+                stored.append(entry)
+                continue
             if entry.seq == 1 and entry.room not in states:
                 states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
-                states[entry.room][1].evolve(entry.event)
-            if isinstance(body := body_of(entry.event), Parked):
+                states[entry.room][1].evolve(event)
+            if isinstance(body := body_of(event), Parked):
                 states[body.key] = (body.pieces, RoomState(entry.room, seen=entry.seq))
                 entry = with_body(entry, body.emptied())
             stored.append(entry)
+        self._unindexed += len(stored)
         if stored or answers or states or discards:
             try:
                 whole = Batch(stored, answers, states, discards)

@@ -100,6 +100,9 @@ class MemoryStore:
             self._logs.pop(room, None)
             self._states.pop(room, None)
 
+    def index(self, limit: int) -> bool:
+        return False
+
     def load(self, room: str) -> tuple[int, RoomState]:
         if room not in self._states:
             return 0, RoomState()
@@ -202,5 +205,5 @@ class MemoryStore:
         self._made.pop(key, None)
 
     def accounts(self) -> Iterable[tuple[Account, float]]:
-        for key, at in self._made.items():
+        for key, at in list(self._made.items()):
             yield self._accounts[key], at

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from sqlalchemy import BindParameter, bindparam, case, func, select
 
+from chatnet.core.codec import KINDS
+from chatnet.core.events import MESSAGES
 from chatnet.interfaces import REMEMBERED
-from chatnet.stores.tables import accounts, answers, claims, entries, floors, messages, states
+from chatnet.stores.tables import (
+    accounts,
+    answers,
+    claims,
+    entries,
+    floors,
+    messages,
+    states,
+    unindexed,
+)
 
 LARGE = 16 * 1024  # characters; an event of more is read by itself
+_BEGIN = 6  # characters of an event's text, by which its kind is known
 _PAGE_ROWS = 500  # of what is read whole
 
 _room: BindParameter[str] = bindparam("room")
@@ -54,6 +66,17 @@ SAID = (
     .order_by(messages.c.seq.desc())
     .limit(_limit)
 )
+INDEXED = select(unindexed.c.seq).where(unindexed.c.room == _room)
+UNINDEXED = select(unindexed.c.room, unindexed.c.seq).order_by(unindexed.c.room).limit(_limit)
+# How the text of a message begins: see chatnet.core.codec and chatnet.core.events.MESSAGES.
+_MESSAGES = [f'["{name}",'[:_BEGIN] for name, kind in KINDS.items() if kind in MESSAGES]
+LAST_UNINDEXED = (
+    select(entries.c.seq)
+    .where(entries.c.room == _room, entries.c.seq > bindparam("after"), entries.c.seq <= _seq)
+    .where(func.substr(entries.c.event, 1, _BEGIN).in_(_MESSAGES))
+    .order_by(entries.c.seq.desc())
+    .limit(_limit)
+)
 LAST = (
     select(messages.c.seq)
     .where(messages.c.room == _room, messages.c.seq <= _seq)
@@ -92,7 +115,7 @@ ACCOUNTS = (
     .limit(_PAGE_ROWS)
 )
 CLAIMED = (
-    select(accounts.c.name, accounts.c.key, accounts.c.verifier, accounts.c.made_at)
+    select(claims.c.claim, accounts.c.name, accounts.c.key, accounts.c.verifier, accounts.c.made_at)
     .join(claims, claims.c.account == accounts.c.key)
-    .where(claims.c.claim == bindparam("claim"))
+    .where(claims.c.claim.in_(bindparam("claims", expanding=True)))
 )

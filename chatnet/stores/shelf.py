@@ -73,15 +73,18 @@ class Shelf:
         self.folder = folder
 
     def prepare(self) -> None:
-        """Make the folder if it is not there, and drop what has no sheet.
+        """Make the folder if it is not there, and drop what has no sheet, and sheets of nothing.
+
+        A sheet that cannot be read may be that of a newer release: it stays, and its file too.
 
         Raises:
             OSError: it cannot be used.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        known = {sheet.id for sheet in self.sheets()}
-        for name in os.listdir(self.folder):
-            if name.removesuffix(".json") not in known:
+        names = set(os.listdir(self.folder))
+        for name in names:
+            other = name.removesuffix(".json") if name.endswith(".json") else f"{name}.json"
+            if other not in names:
                 with suppress(OSError):
                     (self.folder / name).unlink()
 

@@ -20,8 +20,18 @@ from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
 from chatnet.stores import queries
 from chatnet.stores.connected import Connected
 from chatnet.stores.databases import Database, Taken
-from chatnet.stores.rows import entry_row, message_rows, portions
-from chatnet.stores.tables import accounts, answers, claims, entries, floors, messages, states
+from chatnet.stores.indexing import Indexing
+from chatnet.stores.rows import entry_row, portions
+from chatnet.stores.tables import (
+    accounts,
+    answers,
+    claims,
+    entries,
+    floors,
+    messages,
+    states,
+    unindexed,
+)
 
 _PAGE_BYTES = 1024 * 1024  # about how much one read returns at most
 _MANY = 10_000  # rooms whose heads are known
@@ -40,6 +50,7 @@ class SqlStore:
             ValueError: its tables are of a later release, or of something else.
         """
         self._db = Connected(database)
+        self._indexing = Indexing(self._db, self.read)
         self._heads: dict[str, tuple[int, bytes]] = {}  # seq and link of the last entry, by room
         self._named: dict[str, int] = {}  # answers by origin since the last pruning
 
@@ -60,15 +71,24 @@ class SqlStore:
             for room, (seq, state) in batch.states.items():
                 _keep(db, room, seq, encode_state(state))
             for room in batch.discards:
-                for table in (entries, messages, floors, states):
+                for table in (entries, messages, unindexed, floors, states):
                     db.execute(delete(table).where(table.c.room == room))
             self._prune(db, [origin for origin, _ in batch.answers])
         if len(self._heads) > _MANY:
             self._heads.clear()
         for record in records:
             self._heads[record.room] = (record.seq, record.link)
+        self._indexing.forget(batch.discards)
         for room in batch.discards:
             self._heads.pop(room, None)
+
+    def index(self, limit: int) -> bool:
+        found, upto = self._indexing.ready(limit)
+        if upto:
+            with self._changes() as db:
+                self._indexing.index(db, found, upto)
+            self._indexing.forget([room for room, seq in upto.items() if not seq])
+        return bool(upto)
 
     def forget(self, room: str, upto: int, limit: int) -> int:
         floor, (covered, _) = self.floor(room), self._one(queries.STATE, (0, ""), room=room)
@@ -108,8 +128,8 @@ class SqlStore:
         return [Record(room, *row) for row in self._page(room, after, _HIGHEST, limit)]
 
     def back(self, room: str, upto: int, count: int) -> int:
-        rows = self._db.ask(queries.LAST, room=room, seq=upto, limit=count)
-        return rows[-1][0] - 1 if rows else upto
+        places = self._indexing.last(room, upto, count)
+        return places[-1] - 1 if places else upto
 
     def rooms(self, limit: int) -> Mapping[str, RoomState]:
         rows = self._db.ask(queries.NEWEST, limit=limit)
@@ -132,7 +152,12 @@ class SqlStore:
     def search(self, rooms: Sequence[str], search: Search, limit: int) -> Sequence[Entry]:
         if not rooms:
             return []
-        places: list[tuple[float, str, int]] = []
+        places = [  # those first: meanwhile some of them may come to stand in the index
+            (entry.at, room, entry.seq)
+            for room in rooms
+            for entry in self._indexing.rest(room)
+            if finds(search, entry)
+        ]
         if not (search.words or search.by):
             for room in rooms:
                 after = self.seq_at(room, search.since)
@@ -141,9 +166,8 @@ class SqlStore:
             database = self._db.database
             for group in [rooms] if database.together else [[room] for room in rooms]:
                 places += self._places(database.match(search, group, limit))
-        places.sort(reverse=True)
         found, size = [], 0
-        for _, room, seq in places[:limit]:
+        for _, room, seq in sorted(set(places), reverse=True)[:limit]:
             rows = self._db.ask(queries.EVENT, room=room, seq=seq) if size < ENOUGH else []
             for at, text in rows:
                 entry = Entry(room, seq, at, decode_event(text))
@@ -174,10 +198,9 @@ class SqlStore:
     # -- accounts ------------------------------------------------------------------
 
     def find(self, claims: Iterable[str]) -> Account | None:
-        for claim in claims:
-            if rows := self._db.ask(queries.CLAIMED, claim=claim):
-                return Account(*rows[0])
-        return None
+        asked = list(claims)
+        found = {claim: row for claim, *row in self._db.ask(queries.CLAIMED, claims=asked)}
+        return next((Account(*found[claim]) for claim in asked if claim in found), None)
 
     def add(self, name: Name, verifier: str, at: float) -> bool:
         if self.find(name.claims):
@@ -214,6 +237,7 @@ class SqlStore:
                 yield db
         except BaseException:
             self._heads.clear()  # what was kept may not be known
+            self._indexing.doubt()
             raise
 
     def _insert(self, db: Connection, records: Sequence[Record], kept: Sequence[Entry]) -> None:
@@ -222,7 +246,7 @@ class SqlStore:
             if len(portion) == 1:
                 self._db.database.check(portion[0].text)
             self._db.insert(db, entries, [entry_row(record) for record in portion])
-        self._db.insert(db, messages, message_rows(kept))
+        self._indexing.mark(db, kept)
         for entry in kept:
             if type(entry.event) is Deleted:
                 _erase(db, entry.room, entry.event.message)
@@ -332,5 +356,6 @@ def _erase(db: Connection, room: str, seq: int) -> None:
         at = (entries.c.room == room, entries.c.seq == seq)
         db.execute(update(entries).where(*at).values(event=emptied, size=len(emptied)))
         # Not updated: a full-text index wants another id for other words.
-        db.execute(delete(messages).where(messages.c.room == room, messages.c.seq == seq))
-        db.execute(insert(messages).values(room=room, seq=seq, at=when))
+        place = (messages.c.room == room, messages.c.seq == seq)
+        if db.execute(delete(messages).where(*place)).rowcount:
+            db.execute(insert(messages).values(room=room, seq=seq, at=when))

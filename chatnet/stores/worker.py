@@ -7,12 +7,23 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import ParamSpec, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class AtOnce:
+    """Runs calls on the reactor's own thread: for those that wait for nothing."""
+
+    def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Return what ``call`` returned."""
+        return maybeDeferred(call, *args, **kwargs)
+
+    def stop(self) -> None:
+        """Nothing goes on."""
 
 
 class Worker:

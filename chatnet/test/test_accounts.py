@@ -70,12 +70,16 @@ class ThrottleTests(SynchronousTestCase):
             self.assertLessEqual(self.throttle.take("tom", address), SECRET_SECONDS)
         self.assertEqual(self.throttle.take("tom", "192.0.2.1"), SECRET_SECONDS)
 
-    def test_this_machine_is_slowed_down_and_not_refused(self) -> None:
+    def test_this_machine_has_more_tries_at_each_secret_and_not_for_ever(self) -> None:
+        free = int(FREE_PER_SECRET.most)
         for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1", ""):
-            waits = [self.throttle.take(f"tom{address}", address) for _ in range(500)]
-            self.assertEqual(
-                (waits[int(FREE_PER_SECRET.most) - 1], waits[-1]), (0.0, SECRET_SECONDS)
-            )
+            waits = [self.throttle.take(f"tom{address}", address) for _ in range(free + 2)]
+            self.assertEqual((waits[free - 1], waits[free]), (0.0, SECRET_SECONDS))
+            with self.assertRaises(TooManyTries):
+                for _ in range(5):
+                    self.throttle.take(f"tom{address}", address)
+            self.assertEqual(self.throttle.take(f"ann{address}", address), 0.0)
+            self.assertEqual(self.throttle.take(f"tom{address}", "192.0.2.1"), SECRET_SECONDS)
 
     def test_a_success_is_no_try(self) -> None:
         for _ in range(300):

@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from chatnet.admin import trying
 from chatnet.admin.calls import Login
 from chatnet.admin.deeds import all_of_them
 from chatnet.admin.desk import Building, Desk
@@ -244,7 +245,7 @@ class KeptTests(AccountCase):
         guest.types("/newuser cat secret", "as myself")
         self.rig.restart()
         building = Building(self.rig.factory, 0.0, list, list, lambda: (self.rig.settings, ()))
-        self.desk = Desk(building, all_of_them())
+        self.desk = Desk(building, all_of_them(), trying.all_of_them())
         self.line = self.calls_at()
         rows = self.rows(self.line, "account export cat")
         self.assertEqual([row["text"] for row in rows if row["kept"] == "said"], ["as myself"])

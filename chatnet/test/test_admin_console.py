@@ -9,11 +9,12 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.admin.__main__ import main
-from chatnet.admin.commandline import Asked, parse
+from chatnet.admin.commandline import Asked, by_itself, parse
 from chatnet.admin.completion import DiscreetHistory, _verbs, wanted
 from chatnet.admin.oneshot import happening
 from chatnet.admin.tables import Shown
-from chatnet.admin.verbs import VERBS
+from chatnet.admin.verbs import VERBS, understand
+from chatnet.core.refusals import Malformed
 
 
 class CommandLineTests(SynchronousTestCase):
@@ -40,6 +41,16 @@ class CommandLineTests(SynchronousTestCase):
             self.assertTrue(asked.json)
             self.assertEqual(asked.words, ["kick", "bob", "--reason", "x y"])
         self.assertEqual(self.asked("say", "tea", "--", "--json").words, ["say", "tea", "--json"])
+
+    def test_they_may_also_before_what_needs_no_server(self) -> None:
+        self.assertEqual(
+            by_itself(("--data", "/srv/chat", "backup", "chat.gz", "--force")),
+            ["backup", "--data", "/srv/chat", "chat.gz", "--force"],
+        )
+        self.assertEqual(by_itself(("verify", "-d", "x")), ["verify", "-d", "x"])
+        self.assertEqual(by_itself(("--data", "x", "kick", "backup")), [])
+        with self.assertRaisesRegex(Malformed, "In a shell: python -m chatnet.admin restore"):
+            understand(["restore", "chat.gz"])
 
     def test_the_servers_file_names_its_folder(self) -> None:
         path = Path(self.mktemp())

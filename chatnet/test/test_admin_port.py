@@ -16,7 +16,7 @@ from twisted.test.iosim import FakeTransport, IOPump, connect
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from chatnet.admin import calls, importing, orders, port as admin_port
+from chatnet.admin import calls, importing, orders, port as admin_port, trying
 from chatnet.admin.calling import Line
 from chatnet.admin.calls import COMMANDS, Login, More, packed, page
 from chatnet.admin.deeds import all_of_them
@@ -145,7 +145,7 @@ class PortCase(SynchronousTestCase):
             lambda: self.stopped.append("lock up"),
             lambda: (self.rig.settings, ()),
         )
-        self.desk = Desk(building, all_of_them())
+        self.desk = Desk(building, all_of_them(), trying.all_of_them())
         self.rig.network.desk = self.desk.converse
         self.happened: list[str] = []
         self.pumps: dict[amp.AMP, IOPump] = {}
@@ -515,7 +515,7 @@ class LookTests(PortCase):
 
     def setUpAgain(self) -> None:  # noqa: N802
         building = Building(self.rig.factory, 0.0, list, list, lambda: (self.rig.settings, ()))
-        self.desk = Desk(building, all_of_them())
+        self.desk = Desk(building, all_of_them(), trying.all_of_them())
 
 
 class StaffTests(PortCase):
@@ -708,7 +708,7 @@ class StaffTests(PortCase):
         self.assertIn("bob was kicked by mia: too loud", bob.hears())
         done, wrong = mia.hears()
         self.assertEqual(done, "Done: bob is out of tea.")
-        self.assertEqual(wrong, "Use it like this: kick WHO [ROOM] [--reason REASON]")
+        self.assertEqual(wrong, "Use it like this: kick WHO [ROOM] [--reason REASON] [--dry-run]")
         mia.types("/admin stop", "/admin account add zoe", "/admin watch")
         mia.types("/admin help kick", "/admin '")
         self.assertEqual(
@@ -717,8 +717,9 @@ class StaffTests(PortCase):
                 "stop takes the rank of owner.",
                 "account add is for the console",
                 "watch is for the console",
-                "kick WHO [ROOM] [--reason REASON]",
-                "Put somebody out of a room; without ROOM, of every room. Takes the rank of",
+                "kick WHO [ROOM] [--reason REASON] [--dry-run]",
+                "Put somebody out of a room; without ROOM, of every room. --dry-run only tells",
+                "who would be hit, of those who are here and who were lately. Takes the rank of",
                 "moderator.",
                 "Quotes come in pairs.",
             ],

@@ -633,6 +633,12 @@ class OptionsTests(SynchronousTestCase):
             self.assertEqual((settings_.data, settings_.store), ("/srv/chat", "sqlite:b.db"))
             self.assertEqual(files_of(settings_), [Path("/srv/chat/b.db")])
 
+    def test_options_may_stand_behind_the_file(self) -> None:
+        task = parse(["backup", "x", "--force", "--data", "/srv/chat"])
+        self.assertEqual((task.file, task["force"], task.settings.data), ("x", True, "/srv/chat"))
+        task = parse(["verify", "--", "-x"])
+        self.assertEqual(task.file, "-x")
+
     def test_what_makes_no_sense_is_one_line(self) -> None:
         for words, part in (
             ((), "say what to do"),

@@ -51,7 +51,7 @@ class FramesTests(SynchronousTestCase):
                 self.assertEqual(heard.what, reply)
 
     def test_every_event_is_understood_but_for_what_nobody_is_shown(self) -> None:
-        for kind in set(get_args(e.Event)) - {e.Seen}:  # which is nobody's to see
+        for kind in set(get_args(e.Event)) - {e.Seen, e.Visited}:  # which is nobody's to see
             event = sample(kind)
             shown: Any = replace(event, **{n: "" for n in ("target", "lock") if hasattr(event, n)})
             line = JsonStyle().render(e.Entry("tea", 3, 1.5, event))

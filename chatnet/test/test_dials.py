@@ -211,7 +211,7 @@ class DialsTests(PortCase):
         for _ in range(3):
             self.rig.connects()
         said = self.answer(self.line, "limit set connections 2 --dry-run")["said"]
-        self.assertIn("Nothing was done. 1 addresses have more", said)
+        self.assertIn("1 addresses have more now, and would keep them. Nothing was done.", said)
         self.answer(self.line, "level 4 --dry-run")
         self.answer(self.line, "registration closed --dry-run")
         self.assertEqual(self.rows(self.line, "audit"), [])

@@ -7,7 +7,9 @@ from typing import cast
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.core.events import Said
 from chatnet.server.session import WINDOW
+from chatnet.stores.journal import IDLE_SECONDS, INDEXED, MOST_WAITING
 from chatnet.test.rig import Rig
 
 SORRY = "That could not be stored. Please try again."
@@ -114,9 +116,67 @@ class CommitTests(SynchronousTestCase):
             self.rig.settle()
         self.assertEqual(list(self.rig.room("tea").state.members), ["ann", "bob"])
 
+    def test_what_the_store_put_off_is_done_when_there_is_nothing_to_commit(self) -> None:
+        asked: list[int] = []
+
+        def index(limit: int) -> bool:
+            asked.append(limit)
+            return len(asked) < 3
+
+        self.patch(self.store, "index", index)
+        self.ann.types("one")
+        self.rig.clock.advance(IDLE_SECONDS / 2)
+        self.rig.settle()
+        self.assertEqual(asked, [])
+        self.rig.clock.advance(IDLE_SECONDS / 2)
+        self.ann.asks("two")
+        self.rig.clock.advance(0)
+        self.assertTrue(self.rig.journal._busy)
+        self.assertEqual(asked, [])
+        self.rig.settle()
+        self.rig.clock.advance(IDLE_SECONDS)
+        for _ in range(9):
+            self.rig.settle()
+        self.assertEqual(len(asked), 3)
+
+    def test_what_it_puts_off_under_load_does_not_grow_without_bound(self) -> None:
+        asked: list[int] = []
+
+        def index(limit: int) -> bool:
+            asked.append(limit)
+            return True
+
+        self.patch(self.store, "index", index)
+        self.rig.journal._unindexed, self.rig.journal._busy = MOST_WAITING, True
+        self.rig.journal._index()
+        self.rig.settle()
+        self.assertEqual(asked, [INDEXED])
+        self.assertEqual(self.rig.journal._unindexed, MOST_WAITING - INDEXED)
+
+    def test_lines_that_come_together_are_one_append_and_each_is_told_when_it_fails(self) -> None:
+        self.ann.asks("one", "  two \r", "//three", "four", "", "five")
+        sizes = [len(append.events) for append in self.rig.journal._waiting if append.events]
+        self.assertEqual(sizes, [1] * 5)  # one of them looks like a command
+        self.rig.settle()
+        said = ["ann: one", "ann:   two ␍", "ann: /three", "ann: four", "ann: five"]
+        self.assertEqual(self.bob.hears()[-5:], said)
+        self.ann.hears()
+        self.store.fail_before = True
+        self.ann.asks("six", "seven", "eight")
+        (append,) = [append for append in self.rig.journal._waiting if append.events]
+        self.assertEqual(
+            [cast(Said, event).body for event in append.events], ["six", "seven", "eight"]
+        )
+        self.rig.settle()
+        self.assertEqual(self.ann.hears(), ["That could not be stored. Please try again."] * 3)
+        self.store.fail_before = False
+        self.ann.types("nine")
+        self.assertEqual(self.bob.hears(), ["ann: nine"])
+
     def test_a_pasted_book_takes_few_commits_and_bounded_memory(self) -> None:
         self.bob.asks(*[str(i) for i in range(10_000)])
-        self.assertEqual(len(self.rig.journal._waiting), WINDOW)
+        waiting = [event for append in self.rig.journal._waiting for event in append.events]
+        self.assertEqual(len(waiting), WINDOW)
         commits = 0
         while self.rig.writer.calls or self.rig.journal._busy:
             self.rig.clock.advance(0)

@@ -10,6 +10,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chatnet.client.dialogue import Identity
+from chatnet.client.full.items import Kind
+from chatnet.client.keys.news import Compare
+from chatnet.client.keys.people import KeysChanged
 from chatnet.client.settings import Settings
 from chatnet.client.transfers import Transfers
 from chatnet.test.test_client_link import LinkTestCase
@@ -21,7 +24,7 @@ else:
     from textual.widgets import Input, OptionList
 
     from chatnet.client.full.client import Full
-    from chatnet.client.full.dialogs import Asking, Picker, Reading, Search
+    from chatnet.client.full.dialogs import Asking, Comparing, Picker, Reading, Search
     from chatnet.client.full.keyboard import know_keys
     from chatnet.client.full.marks import Marks
 
@@ -462,6 +465,32 @@ class DialogTests(ScreenTestCase):
             self.assertTrue(self.app.screen.query_one(Input).password)
             await pilot.press("s", "x", "enter")
             self.assertEqual(await asked, "sx")
+
+        self.run_at(scenario)
+
+    def test_what_two_compare_is_asked_and_answered(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            typed: list[str] = []
+            self.patch(self.full, "typed", typed.append)
+            signs = tuple((sign, sign) for sign in "abcdefg")
+            for key in ("y", "n", "escape"):
+                self.full.told_of_keys(Compare("bob", "PHONE", signs, (1, 2, 3)))
+                await pilot.pause()
+                await pilot.pause()
+                self.assertIsInstance(self.app.screen, Comparing)
+                await pilot.press(key)
+                await pilot.pause()
+            self.assertEqual(typed, ["/verify yes", "/verify no"])
+
+        self.run_at(scenario)
+
+    def test_a_change_of_keys_is_shouted(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            self.full.told_of_keys(KeysChanged("bob", "PHONE"))
+            await self.settle(pilot)
+            self.assertIn("OTHER KEYS", " ".join(self.sees()))
+            for window in (self.full.windows.current, self.full.windows.server):
+                self.assertIs(window.items[-1].kind, Kind.REFUSAL)
 
         self.run_at(scenario)
 

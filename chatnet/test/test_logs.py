@@ -1,15 +1,21 @@
-"""The log in JSON: one object a line, whatever is logged."""
+"""The log: lines as Twisted writes them, or one JSON object a line, whatever is logged."""
 
 from __future__ import annotations
 
 import json
 from io import StringIO
-from typing import Any
+from typing import Any, cast
 
-from twisted.logger import Logger, LogPublisher
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    Logger,
+    LogPublisher,
+    formatEventAsClassicLogText,
+)
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.logs import json_observer
+from chatnet.logs import as_text, json_observer
 
 
 class JsonTests(SynchronousTestCase):
@@ -80,3 +86,24 @@ class JsonTests(SynchronousTestCase):
                 "text": "Site starting",
             },
         )
+
+
+class TextTests(SynchronousTestCase):
+    """Lines for people are those of Twisted."""
+
+    def test_each_event_is_written_as_twisted_does(self) -> None:
+        events: list[LogEvent] = []
+        publisher = LogPublisher(cast(ILogObserver, events.append))
+        log = Logger("chatnet.some.Thing", observer=publisher)
+        log.info("{by} joined {room}", by="ann", room="tea")
+        log.warn("a\nb {x!r} {x:>10} {{}} {y.real}", x="q", y=3)
+        log.debug("{missing} and {call()}", call=lambda: 3)
+        log.info("")
+        try:
+            raise ValueError("oops")
+        except ValueError:
+            log.failure("cannot do {what}", what="that")
+        events += [{"log_format": "{a}", "a": 1}, {"log_time": 1.5e9, "log_system": "-"}]
+        events.append({"log_time": 1.5e9, "log_format": "{a}", "a": 1, "log_system": "HTTP"})
+        for event in events:
+            self.assertEqual(as_text(dict(event)), formatEventAsClassicLogText(dict(event)))

@@ -49,6 +49,7 @@ SINCE_0_1 = {
     "roomdiscarded",
     "roomrenamed",
     "roomrestored",
+    "visited",
     "shared",
     "voiced",
 }  # kinds of entries

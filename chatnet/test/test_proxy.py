@@ -9,6 +9,7 @@ from typing import Any, cast
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
+from twisted.logger import capturedLogs
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyChannel
@@ -458,6 +459,18 @@ class WebSocketTests(SynchronousTestCase):
         self.assertIn(b" 403 ", self.opens(rig, f"X-Forwarded-For: {CLIENT}"))
         self.assertIn(b" 101 ", self.opens(rig, "X-Forwarded-For: 198.51.100.77"))
         self.assertIn("banned", rig.meets(LINE + b"hello\r\n").hears()[-1])
+
+    def test_a_proxy_that_was_not_named_is_told_to_the_operator_once(self) -> None:
+        rig = ProxiedRig("198.51.100.5")
+        strange, warnings = "127.0.0.1", 0
+        for peer, seen in (("203.0.113.1", ""), (strange, strange), (strange, strange)):
+            with capturedLogs() as logged:
+                self.opens(rig, f"X-Forwarded-For: {CLIENT}", peer=peer)
+            self.assertEqual(rig.network.meter.strange_proxy, seen)
+            warnings += sum(
+                "was not named with --proxy" in str(one["log_format"]) for one in logged
+            )
+        self.assertEqual(warnings, 1)
 
     def test_strangers_say_what_they_like(self) -> None:
         rig = ProxiedRig(PROXY)

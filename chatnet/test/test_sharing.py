@@ -460,9 +460,11 @@ class KeepingTests(SharingTestCase):
         half = self.uploads()
         self.patches(half, 0, BODY[:9])
         (self.folder / "0123456789ab").write_bytes(b"nobody knows me")
+        for name in ("123456789abc", "123456789abc.json"):
+            (self.folder / name).write_bytes(b"of a newer release")
         self.rig.restart()
         self.starts()
-        self.assertEqual(len(self.shelf()), 2)
+        self.assertEqual(len(self.shelf()), 3)
         self.assertEqual(self.asks("GET", f"/files/{id}").body, BODY)
         self.assertEqual(self.asks("HEAD", half, **TUS).headers["upload-offset"], "9")
         self.assertEqual(self.patches(half, 9, BODY[9:]).status, 204)

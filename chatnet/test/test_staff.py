@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core import commands as c, events as e, office
 from chatnet.core.addresses import network_of
-from chatnet.core.names import STAFF
+from chatnet.core.foresight import on_server
+from chatnet.core.names import STAFF, VISITS
 from chatnet.core.office import Office, is_like, spell
 from chatnet.core.refusals import (
     Malformed,
@@ -27,8 +28,8 @@ from chatnet.core.refusals import (
 )
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
-from chatnet.core.staff import OPERATOR_ACTOR, barred, decide, hit, undo
-from chatnet.server import staff
+from chatnet.core.staff import OPERATOR_ACTOR, barred, decide, undo
+from chatnet.server import foresight, staff, visitors
 from chatnet.test.rig import Client, Rig
 
 T = TypeVar("T")
@@ -161,7 +162,10 @@ class BanRuleTests(SynchronousTestCase):
         cat = Actor("cat", "cat", True, "192.0.3.7")
         local = Actor("dan", "dan", False, "127.0.0.1")
         event = self.ban("address", "192.0.2.0/24", bob, cat, local)
-        self.assertEqual(hit(self.office, event, 100, [bob, cat, local]), [bob])
+        after = self.office.copy()
+        after.evolve(event)
+        becomes = [on_server(after, one, 100) for one in (bob, cat, local)]
+        self.assertEqual(becomes, ["kept out", "user", "guest"])
         self.assertEqual(self.office.bans, {})
 
     def test_patterns_hit_what_looks_alike_but_no_staff_and_no_name_of_the_server(self) -> None:
@@ -495,20 +499,55 @@ class ServerBanTests(StaffTestCase):
         self.assertIsNone(barred(self.rig.network.office, actor, 0))
 
     def test_who_would_be_hit_is_told_and_nothing_happens(self) -> None:
-        command = c.ServerBan("address", "192.0.2.0/24")
-        hit = staff.hit_now(self.rig.host, OPERATOR_ACTOR, command)
-        self.assertEqual([one.address for one in hit if one.key == "bob"], ["192.0.2.7"])
+        self.assertIn(("bob", True), self.hit(c.ServerBan("address", "192.0.2.0/24")))
         self.assertEqual(self.acts(), [])
 
     def test_so_is_who_would_have_been_in_the_last_seven_days(self) -> None:
         self.bob.hangs_up()
-        self.rig.settle()
         command = c.ServerBan("address", "192.0.2.7")
-        for days, names in ((6, ["bob"]), (1.1, [])):
+        self.assertEqual(self.hit(command), [("bob", False)])  # which is not written yet
+        self.rig.clock.advance(visitors.WRITE_SECONDS)
+        self.rig.settle()
+        for days, found in ((6, [("bob", False)]), (1.1, [])):
             self.rig.clock.advance(days * 86400)
-            hit = staff.hit_lately(self.rig.host, OPERATOR_ACTOR, command)
-            self.assertEqual([one.name for one in hit], names)
-            self.assertEqual(staff.hit_now(self.rig.host, OPERATOR_ACTOR, command), [])
+            self.assertEqual(self.hit(command), found)
+
+    def test_so_it_is_when_the_server_was_started_again(self) -> None:
+        self.bob.hangs_up()
+        self.rig.clock.advance(visitors.WRITE_SECONDS)
+        self.rig.settle()
+        self.rig.restart()
+        self.assertEqual(self.hit(c.ServerBan("address", "192.0.2.7")), [("bob", False)])
+        kept = [entry.event for entry in self.rig.store.kept(VISITS)]
+        self.assertEqual(kept[0], e.RetentionSet("", 7 * 86400))
+        self.assertIn(e.Visited("bob", False, "192.0.2.7"), kept)
+
+    def test_who_was_here_is_forgotten_after_that(self) -> None:
+        self.rig.clock.advance(visitors.WRITE_SECONDS)
+        self.rig.settle()
+        self.rig.arrives("/nick late")
+        for _ in range(30):  # the log sleeps after five minutes, and is swept all the same
+            self.rig.clock.advance(8 * 3600)
+            self.rig.settle()
+        events = [entry.event for entry in self.rig.store.kept(VISITS)]
+        self.assertEqual([one.who for one in events if isinstance(one, e.Visited)], [])
+
+    def test_a_flood_of_guests_writes_no_more_than_it_has_addresses(self) -> None:
+        for number in range(20):
+            self.rig.arrives(address=f"203.0.113.{number % 2}").hangs_up()
+        self.rig.settle()
+        self.rig.clock.advance(visitors.WRITE_SECONDS)
+        self.rig.settle()
+        events = [entry.event for entry in self.rig.store.kept(VISITS)]
+        seen = [one.address for one in events if isinstance(one, e.Visited)]
+        self.assertEqual(
+            sorted(a for a in seen if a.startswith("203")), ["203.0.113.0", "203.0.113.1"]
+        )
+
+    def hit(self, command: c.ServerBan) -> list[tuple[str, bool]]:
+        """Return whom ``command`` would hit, and whether they are here."""
+        found = self.wait(foresight.foresee(self.rig.host, OPERATOR_ACTOR, command))
+        return [(fate.actor.name, fate.here) for fate in found.fates]
 
     def test_staff_bans_in_json_and_by_a_name_for_the_command_once(self) -> None:
         self.orders(c.SetRank("ann", "moderator"))

@@ -102,6 +102,50 @@ class StoreContract(Contract):
         self.assertEqual(self.store.back("tea", 2, 5), 2)
         self.assertEqual(self.store.back("milk", 0, 5), 0)
 
+    def test_what_it_puts_off_makes_no_difference(self) -> None:
+        tea: list[Event] = [
+            Said("ann", "one leaf"),
+            Joined("bob"),
+            Said("bob", "two leaves"),
+            Deleted("ann", 1),
+        ]
+        tea += [Rolled("ann", "d6", (3,)), Said("ann", "a leaf"), Left("bob"), Said("ann", "cup")]
+        rooms: dict[str, list[Event]] = {
+            "tea": tea,
+            "milk": [Said("ann", "leaf")],
+            "water": [Joined("ann")],
+        }
+        self.store.write(Batch([e for room in rooms for e in self.numbered(room, rooms[room])]))
+
+        def looks() -> list[object]:
+            backs = [self.store.back("tea", upto, n) for upto in range(9) for n in (1, 2, 9)]
+            searches = [Search(("leaf",)), Search((), "bob"), Search(("leaf", "a")), Search(())]
+            return backs + [
+                self.store.search(["tea", "milk"], s, n) for s in searches for n in (1, 9)
+            ]
+
+        before, portions = looks(), 0
+        while self.store.index(2):
+            portions += 1
+            self.assertEqual(looks(), before)
+        if isinstance(self.store, SqlStore):
+            self.assertGreaterEqual(portions, 4)
+        self.assertEqual(self.store.back("tea", 8, 1), 7)
+        self.store.write(
+            Batch([Entry("tea", 9, 2.5, Deleted("ann", 6)), *self.numbered("oil", tea)])
+        )
+        after = looks()
+        self.assertNotEqual(after, before)
+        self.store.forget("tea", 3, 9)
+        self.store.write(Batch([], discards=["oil"]))
+        while self.store.index(99):
+            pass
+        self.assertEqual(self.store.search(["tea"], Search(("leaf",)), 9), [])
+        self.assertEqual(self.store.back("tea", 9, 2), 5)
+
+    def numbered(self, room: str, events: Sequence[Event]) -> list[Entry]:
+        return [Entry(room, n, 1.5, event) for n, event in enumerate(events, 1)]
+
     def test_it_recalls_the_latest_answers_oldest_first(self) -> None:
         answers = [Done(str(i), "tea", i) for i in range(5)]
         self.store.write(Batch([], [("ann", done) for done in answers]))

@@ -17,7 +17,7 @@ from chatnet.core.limits import Registration
 from chatnet.folder import CannotStart, DataFolder
 from chatnet.options import Options
 from chatnet.settings import ALL, Settings
-from chatnet.tap import build, makeService
+from chatnet.tap import build, hashers, makeService
 
 EVERYTHING = """
     --port 1 --interface ::1 --data /d --store memory: --password p --max-clients 2
@@ -259,6 +259,9 @@ class OptionsTests(SynchronousTestCase):
 
 
 class ServiceTests(SynchronousTestCase):
+    def test_passwords_leave_a_core_for_everything_else(self) -> None:
+        self.assertEqual([hashers(cores) for cores in (1, 2, 3, 64)], [1, 1, 2, 2])
+
     def test_a_bad_endpoint_is_refused(self) -> None:
         options = Options()
         options.parseOptions(["--store", "memory:", "--listen", "carrier-pigeon:7"])

@@ -38,7 +38,7 @@ class DownloadResource(Resource):
     def __init__(self, factory: ChatFactory) -> None:
         super().__init__()
         self._files = factory.host.files
-        self._stall = factory.host.settings.stall_seconds
+        self._host = factory.host
         self._refusals = factory.host.network.meter.refusals
         self._gate = Gate(factory)
 
@@ -74,7 +74,8 @@ class DownloadResource(Resource):
                 request.finish()
             return
         start, end = self._head(request, file)
-        flow = _Outflow(request, self._files, held, id, descriptor, start, end, self._stall)
+        stall = self._host.settings.stall_seconds
+        flow = _Outflow(request, self._files, held, id, descriptor, start, end, stall)
         if gone or request.method == b"HEAD" or start >= end:
             flow.stopProducing()
             if not gone:

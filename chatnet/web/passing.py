@@ -53,7 +53,7 @@ class Gate:
 
     def __init__(self, factory: ChatFactory) -> None:
         self._files = factory.host.files
-        self._origins = Origins(factory.host.settings.origins)
+        self._host = factory.host
 
     def admit(self, request: ChatRequest, secret: str = "") -> Pass:
         """Return the pass that ``request`` shows, or the link to one file that ``secret`` is.
@@ -61,7 +61,7 @@ class Gate:
         Raises:
             Turned: it has none, or comes from another site's page.
         """
-        self._origins.check(request)
+        Origins(self._host.settings.origins).check(request)
         shown = secret or _shown(request)
         held = self._files.passes.find(shown)
         if held is None or bool(held.file) is not bool(secret):

@@ -19,7 +19,7 @@ from chatnet.core.commands import Join
 from chatnet.core.refusals import Refused
 from chatnet.dialects.framed import Framed
 from chatnet.server.factory import ChatFactory
-from chatnet.web.asker import Askers, Contradiction
+from chatnet.web.asker import Asker, Askers, Contradiction
 from chatnet.web.request import ChatRequest, Turned, request_of
 from chatnet.wires.oneport import Speech
 from chatnet.wires.websocket import WebSocketWire
@@ -54,6 +54,18 @@ class SocketResource(Resource):
             return asked.refuse(error.status, str(error))
         return NOT_DONE_YET
 
+    def _see(self, asker: Asker) -> None:
+        """Say it, once, if ``asker`` seems to be a proxy that the operator forgot to name."""
+        meter = self._factory.host.network.meter
+        forgotten = asker.forwarded and not asker.vouched and is_near(asker.address)
+        if forgotten and not meter.strange_proxy:
+            meter.strange_proxy = asker.address
+            self._log.warn(
+                "{address} says for whom it asks, and was not named with --proxy: whoever comes"
+                " through it counts as {address}",
+                address=asker.address,
+            )
+
     def _open(self, request: ChatRequest) -> None:
         if request.method != b"GET":
             raise Turned(426, "Here WebSocket is spoken, and opened with GET.")
@@ -65,6 +77,7 @@ class SocketResource(Resource):
             asker = self._askers.of(request)
         except Contradiction as error:
             raise Turned(400, str(error)) from None
+        self._see(asker)
         wishes = _wishes(request)
         handshake, opening = _handshake(request)
         protocol = _protocol(opening)

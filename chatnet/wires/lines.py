@@ -137,7 +137,13 @@ class LineWire(Outlet, LineReceiver):
         lines.insert(0, first)
         rest = lines.pop()
         receive, longest = self.lineReceived, self._longest or len(data) + len(first)
-        for count, line in enumerate(lines, 1):
+        heard = 0
+        if lines and not self._claim and max(map(len, lines)) <= longest:
+            heard = self.session.hear(lines)
+            if heard and self._gate.shut:
+                self._waiting.insert(0, self.delimiter.join([*lines[heard:], rest]))
+                return
+        for count, line in enumerate(lines[heard:] if heard else lines, heard + 1):
             if len(line) > longest:
                 self.lineLengthExceeded(line)
             else:

@@ -6,7 +6,7 @@ import socket
 import struct
 from contextlib import suppress
 from enum import Enum
-from typing import Protocol as Shape
+from typing import Any, Protocol as Shape
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -21,11 +21,13 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet.core.addresses import party_of
 from chatnet.core.refusals import Refused
+from chatnet.wires.straight import Straight
 
 GREET_SECONDS = 2.0  # of silence, after which a client is taken for a person who waits
 HANDSHAKE_SECONDS = 20.0  # to say so much that it is known who speaks
@@ -306,7 +308,10 @@ class OnePort(Protocol):
         self.inner = inner
         if speech is Speech.HTTP:
             self.hurry(HTTP_SECONDS)
-        inner.makeConnection(ITransport(self.transport))
+        transport: Any = self.transport
+        if speech is Speech.TLS and isinstance(transport, Connection):
+            transport = Straight(transport)
+        inner.makeConnection(transport)
         if self.encrypted and IHandshakeListener.providedBy(inner):
             IHandshakeListener(inner).handshakeCompleted()  # it was, before the first byte
         # A person who was greeted has not spoken yet. It may be none: then what it says is no

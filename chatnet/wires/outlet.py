@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 from twisted.internet.interfaces import (
     IConsumer,
@@ -32,6 +33,7 @@ class Outlet:
     session: ISession
     transport: ITransport | None
     _plain: Connection | None = None  # the transport, if it is TCP without TLS
+    _direct: Callable[[bytes], int] | None = None  # sends through it, while nothing is in parts
     _spool: Spool | None = None  # from when the session can speak until the connection is gone
     _cutting: IDelayedCall | None = None
 
@@ -68,14 +70,33 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send ``data``: at once if nothing waits before it, without asking the reactor twice."""
-        if self._spool:
-            self._spool.add(data)
+        # What a delivery costs here, besides the system call: see docs/performance.md.
+        direct, plain = self._direct, self._plain
+        if direct is None or plain is None or plain._tempDataBuffer or plain.dataBuffer:
+            self._write_behind(data)
+            return
+        try:
+            sent = direct(data)
+        except OSError:  # full, or broken: the reactor finds out which
+            sent = 0
+        if sent < len(data):
+            plain.write(data[sent:])
+
+    def _write_behind(self, data: bytes) -> None:
+        """Send ``data`` after what waits before it, or as the transport does by itself."""
+        plain, spool = self._plain, self._spool
+        if spool is not None and spool.queue:
+            spool.add(data)
+        elif self._direct is None and plain is not None and spool is not None:
+            self._direct = plain.socket.send  # all that went out in parts is out
+            self.write(data)
         else:
-            self._send(data)
+            self._pass(data)
 
     def unroll(self, source: Source) -> None:
         """Send what ``source`` has, in parts, before anything that is written later."""
         if self._spool is not None:
+            self._direct = None
             self._spool.add(source)
         else:
             source.close()
@@ -90,24 +111,9 @@ class Outlet:
         """How many parts of what is large have gone out: it grows as long as they are read."""
         return self._spool.sent if self._spool is not None else 0
 
-    def _send(self, data: bytes) -> None:
-        plain = self._plain
-        if (
-            plain is None
-            or plain.dataBuffer
-            or plain._tempDataBuffer
-            or plain.disconnecting
-            or not plain.connected
-            or plain.TLS
-        ):
-            ITransport(self.transport).write(data)
-            return
-        try:
-            sent = plain.socket.send(data)
-        except OSError:  # full, or broken: the reactor finds out which
-            sent = 0
-        if sent < len(data):
-            plain.write(data[sent:])
+    def _pass(self, data: bytes) -> None:
+        """Let the transport send ``data`` when it can."""
+        cast(ITransport, self.transport).write(data)
 
     def close(self) -> None:
         """Close once everything is sent, or in a few seconds."""
@@ -129,10 +135,10 @@ class Outlet:
     def _begin(self) -> None:
         """Let the session speak: both sides can."""
         transport: object = self.transport
-        if isinstance(transport, Connection):
+        if isinstance(transport, Connection) and not transport.TLS:
             self._plain = transport
         # The spool and not self: a wire's own pauseProducing means "pause input".
-        self._spool = Spool(self._clock, self.session, self._send)
+        self._spool = Spool(self._clock, self.session, self._pass)
         IConsumer(self.transport).registerProducer(self._spool, True)
         self.session.begin()
 
@@ -160,7 +166,7 @@ class Outlet:
         """
         if self._spool is not None:
             self._spool.clear()
-        self._plain, self.transport, self._spool = None, GONE, None
+        self._plain, self._direct, self.transport, self._spool = None, None, GONE, None
 
     def _cut(self) -> None:
         self._cutting = None

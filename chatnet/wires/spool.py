@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -24,6 +23,8 @@ class Source(Protocol):
 class Spool:
     """What the transport takes for the producer: it holds the session back while parts go out."""
 
+    __slots__ = ("_clock", "_full", "_next", "_session", "_then", "_write", "queue", "sent")
+
     def __init__(
         self, clock: IReactorTime, session: IPushProducer, write: Callable[[bytes], None]
     ) -> None:
@@ -31,19 +32,15 @@ class Spool:
         self._clock = clock
         self._session = session
         self._write = write
-        self._queue: deque[bytes | Source] = deque()
+        self.queue: list[bytes | Source] = []  # to be sent before anything new
         self._full = False  # the transport takes no more for now
         self._next: IDelayedCall | None = None
         self._then: Callable[[], None] | None = None  # what to do instead of letting go on
 
-    def __bool__(self) -> bool:
-        """Return whether there is something to send before anything new."""
-        return bool(self._queue)
-
     def add(self, item: bytes | Source) -> None:
         """Send ``item`` after all that is here: a part in each turn of the reactor."""
-        first = not self._queue
-        self._queue.append(item)
+        first = not self.queue
+        self.queue.append(item)
         if first:
             self._session.pauseProducing()
             self._later()
@@ -51,7 +48,7 @@ class Spool:
     def finish(self, then: Callable[[], None]) -> None:
         """Do ``then`` when all is sent."""
         self._then = then
-        if not self._queue:
+        if not self.queue:
             then()
 
     def clear(self) -> None:
@@ -59,19 +56,19 @@ class Spool:
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        while self._queue:
+        while self.queue:
             self._drop()
 
     def pauseProducing(self) -> None:
         """The transport is full."""
         self._full = True
-        if not self._queue:
+        if not self.queue:
             self._session.pauseProducing()
 
     def resumeProducing(self) -> None:
         """The transport has room again."""
         self._full = False
-        if self._queue:
+        if self.queue:
             self._later()
         else:
             self._session.resumeProducing()
@@ -88,14 +85,14 @@ class Spool:
         self._next = None
         if self._full:
             return
-        item = self._queue[0]
+        item = self.queue[0]
         part = item if isinstance(item, bytes) else item.take()
         if not part or part is item:
             self._drop()
         if part:
             self.sent += 1
             self._write(part)
-        if self._queue:
+        if self.queue:
             self._later()
         elif self._then is not None:
             self._then()
@@ -103,6 +100,6 @@ class Spool:
             self._session.resumeProducing()
 
     def _drop(self) -> None:
-        item = self._queue.popleft()
+        item = self.queue.pop(0)
         if not isinstance(item, bytes):
             item.close()

@@ -73,7 +73,7 @@ class Full:
         self.deeds = Deeds(self, place)
         self.hearing.offers = self._offers = Offers(self.deeds.names)
         if isinstance(link.keys, Keys):
-            link.keys.tell = self._told_of_keys
+            link.keys.tell = self.told_of_keys
         self.app = Screenful(self)
         self.apply(settings)
         self._marks = marks
@@ -145,7 +145,7 @@ class Full:
         if self.settings.notify in ("bell", "both") and not looking:
             self.app.bell()
 
-    def _told_of_keys(self, news: News) -> None:
+    def told_of_keys(self, news: News) -> None:
         """Tell people ``news`` of keys: what warns is shouted, and what is to compare is asked."""
         text = spell(news)
         if is_warning(news):

@@ -1,0 +1,56 @@
+"""What somebody is to a room, or to the server, in words: so that before and after can be told."""
+
+from __future__ import annotations
+
+from chatnet.core import terms
+from chatnet.core.durations import spell_duration
+from chatnet.core.office import Office
+from chatnet.core.refusals import NeedsAccount, Refused
+from chatnet.core.roles import Role
+from chatnet.core.room import Actor, RoomState
+from chatnet.core.rules import role_of
+from chatnet.core.staff import barred
+
+KEPT_OUT = "kept out"
+
+
+def in_room(state: RoomState, actor: Actor, now: float) -> str:
+    """Return what ``actor`` is to the room, or what it takes to enter it."""
+    role = role_of(state, actor, now)
+    if role is Role.BANNED:
+        return KEPT_OUT
+    if role is not Role.OUTSIDER:
+        return _inside(state, role)
+    if actor.key in state.moderators:
+        return "moderator, away" if actor.key != state.owner else "owner, away"
+    if actor.key in state.voices:
+        return "voice, away"
+    return _outside(state, actor)
+
+
+def on_server(office: Office, actor: Actor, now: float) -> str:
+    """Return which rank ``actor`` has, or that it is kept out."""
+    if barred(office, actor, now) is not None:
+        return KEPT_OUT
+    return office.rank(actor.key).name.lower() if actor.registered else "guest"
+
+
+def _inside(state: RoomState, role: Role) -> str:
+    listens = role is Role.MUTED or ("announce-only" in state.settings and role < Role.VOICE)
+    if listens:
+        return "may only listen"
+    if "slow" in state.settings and role < Role.VOICE:
+        return f"speaks every {spell_duration(state.settings['slow'])}"
+    return role.name.lower()
+
+
+def _outside(state: RoomState, actor: Actor) -> str:
+    if state.lock and not actor.rank:
+        return "needs the password"
+    try:
+        terms.check_door(state, actor)
+    except NeedsAccount:
+        return "needs an account"
+    except Refused:
+        return KEPT_OUT if "closed" in state.settings else "needs an invitation"
+    return "invited" if actor.target in state.invited else "may enter"
