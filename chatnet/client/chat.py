@@ -399,6 +399,7 @@ async def connect(
         check_olm()
         chat.keys = keys_of(link, reactor, f"{host}:{port}", passphrase, keys, "program")
     chat.courier = Courier(endpoint, site_of(host, port, encrypted), chat.ask, reactor)
+    chat.courier.keys = chat.keys
     try:
         await chat.open()
     except CannotConnect as error:

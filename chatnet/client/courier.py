@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -29,9 +30,10 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from chatnet.client.keys.files import SEALED_NAME, Secret, lock, unlock
 from chatnet.client.streams import BodySink, FileBody, Partial, Source, free_name
 from chatnet.core import commands as c, replies as r
-from chatnet.core.files import safe_name, type_of
+from chatnet.core.files import ANYTHING, safe_name, type_of
 from chatnet.core.names import room_name
 from chatnet.core.refusals import (
     Malformed,
@@ -64,6 +66,22 @@ class Sent:
     sha256: str
 
 
+class FileKeys(Protocol):
+    """What encrypts files, and knows what opens them; see ``chatnet.client.keys``."""
+
+    async def seals(self, to: str) -> bool:
+        """Return whether what is sent to ``to`` is encrypted."""
+        ...
+
+    async def tell_secret(self, to: str, id: str, secret: Secret) -> int:
+        """Tell those in ``to`` what opens the file ``id``; return the seq of that."""
+        ...
+
+    def secret_of(self, id: str) -> Secret | None:
+        """Return what opens the file ``id``; None if it is not encrypted, or not for one."""
+        ...
+
+
 class _Again(Exception):
     """It did not work now, and may work soon."""
 
@@ -94,6 +112,7 @@ class Courier:
         self._site = site
         self._ask = ask
         self._reactor = reactor
+        self.keys: FileKeys | None = None
 
     async def send(
         self,
@@ -115,13 +134,38 @@ class Courier:
             Refused: the server does not take it; the sentence says why.
             OSError: it cannot be read.
         """
-        source = await self._aside(Source, Path(path))
+        called, kind = name or Path(path).name, kind or type_of(name or Path(path).name)
+        if self.keys is not None and await self.keys.seals(to):
+            return await self._send_sealed(self.keys, to, Path(path), called, kind, progress)
+        return await self._send_plain(to, Path(path), called, kind, sealed, progress)
+
+    async def _send_sealed(
+        self, keys: FileKeys, to: str, path: Path, name: str, kind: str, progress: Progress | None
+    ) -> Sent:
+        """Send the file encrypted, and then what opens it, to those who are there by then."""
+        with TemporaryDirectory(prefix="chatnet-") as folder:
+            locked = Path(folder, SEALED_NAME)
+            key, size = await self._aside(lock, path, locked)
+            sent = await self._send_plain(to, locked, SEALED_NAME, ANYTHING, "1", progress)
+        secret = Secret(key, name, size, kind, sent.sha256)
+        return replace(sent, seq=await keys.tell_secret(to, sent.id, secret))
+
+    async def _send_plain(
+        self,
+        to: str,
+        path: Path,
+        name: str,
+        kind: str,
+        sealed: str,
+        progress: Progress | None,
+    ) -> Sent:
+        source = await self._aside(Source, path)
         try:
             while await self._aside(source.hash_on):
                 pass
             said = {
-                "filename": name or Path(path).name,
-                "filetype": kind or type_of(name or Path(path).name),
+                "filename": name,
+                "filetype": kind,
                 "sha256": source.sha256,
                 "sealed": sealed,
             }
@@ -141,7 +185,29 @@ class Courier:
             OSError: it cannot be written.
         """
         link = await self._link(id)
-        folder = Path(to)
+        secret = self.keys.secret_of(link.id) if self.keys is not None else None
+        if secret is not None:
+            return await self._fetch_sealed(link, Path(to), secret, progress)
+        return await self._fetch_plain(link, Path(to), progress)
+
+    async def _fetch_sealed(
+        self, link: r.Link, to: Path, secret: Secret, progress: Progress | None
+    ) -> Path:
+        """Fetch the file, and decrypt it beside where it is to be."""
+        target = to / safe_name(secret.name) if to.is_dir() else to
+        if link.sha256 != secret.sha256:
+            raise NotWhole(f"The server has another file in the place of {secret.name}.")
+        locked = await self._fetch_plain(link, target.with_name(f".{link.id}.sealed"), progress)
+        open_ = target.with_name(f".{link.id}.open")
+        try:
+            await self._aside(unlock, locked, open_, secret)
+        finally:
+            await self._aside(locked.unlink)
+        path: Path = await self._aside(free_name, open_, target)
+        return path
+
+    async def _fetch_plain(self, link: r.Link, folder: Path, progress: Progress | None) -> Path:
+        id = link.id
         target = folder / safe_name(link.name) if folder.is_dir() else folder
         partial = await self._aside(Partial, target, link.id, link.size, link.sha256)
         tries = 0
@@ -162,6 +228,11 @@ class Courier:
             await self._aside(partial.close)
         path: Path = await self._aside(free_name, partial.path, target)
         return path
+
+    def name_of(self, link: r.Link) -> str:
+        """Return what the file behind ``link`` is called, where that is harmless."""
+        secret = self.keys.secret_of(link.id) if self.keys is not None else None
+        return safe_name(link.name if secret is None else secret.name)
 
     async def _link(self, id: str) -> r.Link:
         reply = await self._ask(c.Fetch(id))

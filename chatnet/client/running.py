@@ -69,7 +69,9 @@ def run_face(
         lambda text: link.dialogue.ear.notice(text),
     )
     link = Link(endpoint, server.identity, reactor, os.urandom, history, patience, server.confides)
-    keys_of(link, reactor, f"{server.host}:{server.port}", server.passphrase, server.keys, label)
+    keys = keys_of(
+        link, reactor, f"{server.host}:{server.port}", server.passphrase, server.keys, label
+    )
 
     def ask(command: Command) -> Deferred[Reply]:
         done: Deferred[Reply] = Deferred()
@@ -77,7 +79,9 @@ def run_face(
         return done
 
     site = site_of(server.host, server.port, server.tls)
-    transfers = Transfers(link, Courier(endpoint, site, ask, reactor))
+    courier = Courier(endpoint, site, ask, reactor)
+    courier.keys = keys
+    transfers = Transfers(link, courier)
     client = made(link, transfers, reactor)
     status: int = INTERRUPTED
 

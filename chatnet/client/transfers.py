@@ -14,7 +14,6 @@ from twisted.python.failure import Failure
 from chatnet.client.courier import Courier, Progress
 from chatnet.client.link import Link
 from chatnet.core import commands as c, replies as r
-from chatnet.core.files import safe_name
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, Refused
 
@@ -97,7 +96,7 @@ class Transfers:
         self._link.submit(c.Fetch(id), asked)
         link = await asked
         assert isinstance(link, r.Link), link
-        transfer.name = safe_name(link.name)
+        transfer.name = self._courier.name_of(link)
         return await self._courier.fetch(link.id, to, self._moving(transfer))
 
     def cancel(self) -> None:

@@ -112,7 +112,8 @@ def look(state: RoomState, actor: Actor, query: type[c.RoomQuery], now: float) -
 
 def speaks_freely(state: RoomState, actor: Actor) -> bool:
     """Return whether nothing but being a member counts when ``actor`` speaks in the room."""
-    return not (state.mutes or state.settings) and actor.key in state.members
+    rules = state.mutes or state.settings or state.encrypted
+    return not rules and actor.key in state.members
 
 
 def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -> list[e.Event]:
@@ -126,7 +127,7 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             terms.check_there(state)
             permit(state, actor, c.Say, now)
             terms.check_voice(state, role_of(state, actor, now))
-        check_plain(state)
+            check_plain(state)
         return [e.Said(actor.name, command.body, command.action)]
     if isinstance(command, c.Join) and actor.key in state.members:
         return []
@@ -146,6 +147,8 @@ def decide(state: RoomState, actor: Actor, command: c.RoomCommand, now: float) -
             return [e.Rolled(actor.name, dice, faces)]
         case c.Share(_, file):
             terms.check_voice(state, role_of(state, actor, now))
+            if not file.sealed:
+                check_plain(state)
             return [_shared(actor, file)]
         case c.Join():
             return _join(state, actor, command)

@@ -48,6 +48,7 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             else:
                 session.slowly(_submit(session, key, command, cid), cid)
         case c.Seal():
+            session.check_sealed(command.body)
             sealed = replace(command, sender=keys.device_of(session))
             session.slowly(_submit(session, session.key_of(command.room), sealed, cid), cid)
         case c.Quit():
@@ -84,6 +85,7 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
                 raise Malformed("So long a message can be told once at a time.")
             session.slowly(_tell(session, command, cid), cid)
         case c.SealWhisper():
+            session.check_sealed(command.body)
             told = replace(command, sender=keys.device_of(session))
             session.slowly(_tell(session, told, cid), cid)
         case (

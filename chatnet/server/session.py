@@ -47,6 +47,7 @@ TURN_UNITS = 512  # a session may ask for in one turn of the reactor: a message 
 ANSWER_UNITS = 16  # and what is answered by itself as much as so many
 MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
 LINE_BYTES = 16  # or a line for each so many bytes, where messages may have any length
+SEALED_TIMES = 8  # as long as a message may be what it is when JSON and base64 are around it
 PLAIN_BYTES = 64 * 1024  # of speech that is taken at once
 SPARE_BYTES = 4096  # of a unit, besides the message in it; all of it before the password
 _SPEECH = c.Say("", "")
@@ -658,6 +659,16 @@ class Session:
         lines = MOST_LINES if most else max(MOST_LINES, len(body) // LINE_BYTES)
         if body.count("\n") >= lines:
             raise TooLong(f"A message has at most {lines:,} lines. It was not sent.")
+
+    def check_sealed(self, body: str) -> None:
+        """See that what ``body`` encrypts may be no longer than other messages.
+
+        Raises:
+            TooLong: it is.
+        """
+        most = self.host.settings.max_message
+        if most and len(body) > most * SEALED_TIMES + SPARE_BYTES:
+            raise _too_long(most)
 
     def _too_late(self) -> None:
         self._timer = None

@@ -37,6 +37,9 @@ class Courier:
         self.progress: Any = None
         self.done: Deferred[Any] = Deferred()
 
+    def name_of(self, link: Any) -> str:
+        return str(link.name)
+
     async def send(self, to: str, path: Path, progress: Any) -> Any:
         self.asked.append((to, path.name))
         self.progress = progress

@@ -12,6 +12,7 @@ from chatnet.accounts import passwords
 from chatnet.client.keys import backup, olm
 from chatnet.client.keys.causes import Earlier, Forged, KeyMissing, NoKeys, explain
 from chatnet.client.keys.device import OwnDevice
+from chatnet.client.keys.files import SLICE, Secret, lock, unlock
 from chatnet.client.keys.news import Trouble, spell
 from chatnet.client.keys.olm import NoOlm
 from chatnet.client.keys.people import DeviceNew
@@ -20,7 +21,7 @@ from chatnet.client.keys.vault import Shut, Vault, key_file
 from chatnet.client.places import Manner
 from chatnet.client.talk import Talk
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.refusals import BadPassword, Malformed, NoDevice, Refused
+from chatnet.core.refusals import BadPassword, Malformed, NoDevice, NotWhole, Refused
 from chatnet.test.keyring import Box, Person, World
 
 
@@ -85,6 +86,41 @@ class VaultTests(SynchronousTestCase):
         box = Box()
         OwnDevice(box, "ann", os.urandom)
         self.assertRaises(Shut, OwnDevice, box, "bob", os.urandom)
+
+
+class FileTests(SynchronousTestCase):
+    def locked(self, data: bytes) -> tuple[Path, Secret]:
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "plain").write_bytes(data)
+        key, size = lock(folder / "plain", folder / "locked")
+        return folder, Secret(key, "plain", size, "text/plain", "")
+
+    def test_it_is_opened_by_its_key_whatever_its_length(self) -> None:
+        for length in (0, 1, SLICE - 1, SLICE, SLICE + 1, 2 * SLICE, 3 * SLICE + 7):
+            data = os.urandom(length)
+            folder, secret = self.locked(data)
+            self.assertEqual(secret.size, length)
+            self.assertFalse(length > 16 and data[:16] in (folder / "locked").read_bytes())
+            unlock(folder / "locked", folder / "open", secret)
+            self.assertEqual((folder / "open").read_bytes(), data)
+            self.assertEqual(stat.S_IMODE((folder / "open").stat().st_mode), 0o600)
+
+    def test_what_was_changed_cut_or_put_in_another_order_is_dropped(self) -> None:
+        folder, secret = self.locked(os.urandom(2 * SLICE + 9))
+        whole, slice_ = (folder / "locked").read_bytes(), SLICE + 16
+        for wrong in (
+            whole[:-1],
+            whole[:slice_],
+            whole[: 2 * slice_],
+            whole[slice_ : 2 * slice_] + whole[:slice_] + whole[2 * slice_ :],
+            bytes([whole[0] ^ 1]) + whole[1:],
+            whole + b"x",
+            b"",
+        ):
+            (folder / "locked").write_bytes(wrong)
+            self.assertRaises(NotWhole, unlock, folder / "locked", folder / "open", secret)
+            self.assertFalse((folder / "open").exists())
 
 
 class PhraseTests(SynchronousTestCase):

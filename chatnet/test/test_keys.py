@@ -260,6 +260,10 @@ class RoomTests(KeysTestCase):
         guest.sends("say", room="tea", body="x" * 300_000)
         self.assertEqual(self.errors(self.ann), ["encrypted"])
         self.assertEqual(self.errors(guest), ["encrypted"] * 2)
+        person = self.rig.arrives("/join tea")
+        person.hears()
+        person.types("secret", "secret")
+        self.assertEqual(["is encrypted" in line for line in person.hears()], [True] * 2)
         self.assertNotIn("secret", repr(self.rig.store.kept("tea")))
         self.assertEqual(self.epoch, 1)  # guests read nothing
 

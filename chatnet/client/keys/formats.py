@@ -48,9 +48,9 @@ def talk_of(one: str, other: str) -> str:
     return f"@{first}@{last}"
 
 
-def pack(kind: str, **fields: Any) -> bytes:
+def pack(type_: str, /, **fields: Any) -> bytes:
     """Return what is to be encrypted."""
-    return _dumps({"v": VERSION, "type": kind, **fields}).encode()
+    return _dumps({"v": VERSION, "type": type_, **fields}).encode()
 
 
 def unpack(plain: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -29,6 +29,7 @@ from chatnet.client.keys.causes import (
     Unreadable,
 )
 from chatnet.client.keys.device import Peer
+from chatnet.client.keys.files import Secret
 from chatnet.client.keys.formats import Misshapen, talk_of, text_in
 from chatnet.client.keys.letters import Letters
 from chatnet.client.keys.megolm import Opened, Place
@@ -43,12 +44,21 @@ from chatnet.client.outbox import Pending
 from chatnet.client.places import Manner
 from chatnet.client.state import RoomView
 from chatnet.core import commands as c, events as e, replies as r
+from chatnet.core.files import safe_name
 from chatnet.core.names import fold
-from chatnet.core.refusals import Encrypted, NoDevice, NotAMember, Refused, Unavailable
+from chatnet.core.refusals import (
+    Encrypted,
+    NoDevice,
+    NotAMember,
+    Refused,
+    TooLong,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from chatnet.client.link import Link
 
+LONGEST = 64 * 1024  # bytes of a message that is encrypted
 MOST_MARKS = 10_000  # messages of which it is known how they were read
 _FRESH = (Manner.LIVE, Manner.MISSED)
 Marks = OrderedDict[tuple[str, int], Any]
@@ -141,7 +151,37 @@ class Keys:
         """Believe what the server says of whether ``room``, a key, is encrypted."""
         self.ring.vault.drop("room", room)
 
-    async def say(self, room: str, kind: str, **fields: Any) -> r.Done:
+    async def seals(self, to: str) -> bool:
+        """Return whether a file for ``to``, a room or ``@`` and a person, is encrypted.
+
+        Raises:
+            Refused: it has to be, and cannot.
+        """
+        if not to.startswith("@"):
+            encrypted = self.is_encrypted(self._key_of(to))
+            if encrypted:
+                self._check_room(self._key_of(to), to)
+            return encrypted
+        return self._opened and await self._has_keys(to[1:])
+
+    async def tell_secret(self, to: str, id: str, secret: Secret) -> int:
+        """Tell those in ``to`` what opens the file ``id``, and return the seq of that.
+
+        Raises:
+            Refused: as for ``say``.
+        """
+        fields = {"file": id, **asdict(secret)}
+        if to.startswith("@"):
+            talk = self._pair(to[1:], fold(to[1:]))
+            return (await self._sealer.say(talk, "file", fields)).seq
+        return (await self.say(self._key_of(to), "file", fields)).seq
+
+    def secret_of(self, id: str) -> Secret | None:
+        """Return what opens the file ``id``; None if it is not encrypted, or not for one."""
+        kept = self._ring.vault.get("file", id) if self._opened else None
+        return None if kept is None else Secret(**kept)
+
+    async def say(self, room: str, kind: str, fields: dict[str, Any]) -> r.Done:
         """Say something of the kind ``kind`` in the encrypted ``room``, a key.
 
         Raises:
@@ -171,6 +211,7 @@ class Keys:
         """
         account, self._closed = fold(self._link.dialogue.name), False
         try:
+            self._check_server()
             if not self._opened:
                 self._ring.open(await self._open_vault(account), account)
                 self._opened = True
@@ -191,13 +232,18 @@ class Keys:
         except (Refused, Shut) as error:
             self.ready, self._settled = False, True
             self.lack = str(error)
-            if not isinstance(error, NoOlm):  # of which is told when it matters
+            if not isinstance(error, NoOlm | NoDevice):  # of which is told when it matters
                 self.tell(Trouble(self.lack))
             self._release()
             return
         if own.is_new:
             own.is_new = False
             self.tell(Made(own.id))
+
+    def _check_server(self) -> None:
+        hello = self._link.dialogue.hello
+        if hello is not None and "keys" not in hello.features:
+            raise NoDevice("This server knows nothing of keys, so nothing can be encrypted on it.")
 
     def named(self) -> None:
         """One is logged in to an account, while the link is there."""
@@ -254,10 +300,11 @@ class Keys:
         """
         match pending.command:
             case c.Say(room, body, action) if self.is_encrypted(self._key_of(room)):
+                _check_length(body)
                 self._check_room(self._key_of(room), room)
                 fields = {"body": body, **({"action": True} if action else {})}
                 work: Coroutine[Any, Any, r.Done | None]
-                work = self.say(self._key_of(room), "say", **fields)
+                work = self.say(self._key_of(room), "say", fields)
             case c.Say(room) if self._opened and self._view(self._key_of(room)) is None:
                 work = self._say_later(pending, room)
             case c.Whisper() if self._opened:
@@ -315,7 +362,7 @@ class Keys:
         if self.is_encrypted(key):
             self._check_room(key, room)
             fields = {"body": command.body, **({"action": True} if command.action else {})}
-            return await self.say(key, "say", **fields)
+            return await self.say(key, "say", fields)
         pending.held = False
         self._link.send(pending)
         return None
@@ -331,22 +378,9 @@ class Keys:
         """Tell what ``pending`` says, encrypted if the other side has keys; else send it plain."""
         command = pending.command
         assert isinstance(command, c.Whisper)
-        account, me = fold(command.who), self._ring.own.address.account
-        while True:
-            await self._until_ready()
-            try:
-                await self._ring.look_up(command.who, account)
-            except Unavailable:
-                continue
-            except Refused:
-                pass  # a guest, or nobody: the server says so
-            break
-        if account == me or not any(True for _ in self._ring.people.here(account)):
-            if self._ring.people.had(account) and account != me:
-                raise NoDevice(
-                    f"{command.who} had keys, and the server says there are none now. It was not"
-                    f" sent, for it would be readable. /trust {command.who} lets it be."
-                )
+        _check_length(command.body)
+        account = fold(command.who)
+        if not await self._has_keys(command.who):
             pending.held = False
             self._link.send(pending)
             return None
@@ -356,6 +390,31 @@ class Keys:
                 self._pair(command.who, account), "say", {"body": command.body}
             )
         return done
+
+    async def _has_keys(self, who: str) -> bool:
+        """Return whether there are devices of ``who``, another one, for which to encrypt.
+
+        Raises:
+            NoDevice: there were, and the server says that there are none any more.
+        """
+        account, me = fold(who), self._ring.own.address.account
+        while True:
+            await self._until_ready()
+            try:
+                await self._ring.look_up(who, account)
+            except Unavailable:
+                continue
+            except Refused:
+                pass  # a guest, or nobody: the server says so
+            break
+        if account == me or not self._ring.people.had(account):
+            return False
+        if not any(True for _ in self._ring.people.here(account)):
+            raise NoDevice(
+                f"{who} had keys, and the server says there are none now. It was not sent, for the"
+                f" server could read it."
+            )
+        return True
 
     def _room(self, key: str) -> Talk:
         def readers() -> dict[str, str]:
@@ -414,6 +473,8 @@ class Keys:
         added = isinstance(entry.event, e.DeviceAdded) and entry.event.device
         if self._opened and added == self._ring.own.id:
             return  # of which one is told when it is new
+        if self._opened and isinstance(entry.event, e.Shared) and entry.event.sealed:
+            return  # what is in it is told by those who have the key
         shown = self._read(entry, manner in _FRESH)
         cause = self.why(shown)
         if isinstance(cause, KeyMissing) and isinstance(entry.event, e.Sealed | e.SealedWhisper):
@@ -479,6 +540,8 @@ class Keys:
         return replace(entry, event=said)
 
     def _event(self, event: e.Sealed | e.SealedWhisper, opened: Opened) -> e.Event:
+        if opened.kind == "file":
+            return self._file(event, opened.fields)
         if opened.kind != "say":
             raise Unreadable(Newer())
         try:
@@ -488,6 +551,23 @@ class Keys:
         if isinstance(event, e.SealedWhisper):
             return e.Whispered(event.by, event.to, body)
         return e.Said(event.by, body, opened.fields.get("action") is True)
+
+    def _file(self, event: e.Sealed | e.SealedWhisper, fields: dict[str, Any]) -> e.Event:
+        """Return the file that ``fields`` open, and remember what opens it."""
+        names = ("file", "key", "name", "kind", "sha256")
+        try:
+            id, key, name, kind, digest = [text_in(fields, one) for one in names]
+            size = fields.get("size")
+            if not isinstance(size, int) or size < 0:
+                raise Misshapen("it says no size")
+        except Misshapen as error:
+            raise Unreadable(Forged(str(error))) from error
+        secret = Secret(key, safe_name(name), size, kind, digest)
+        if self._ring.vault.get("file", id) is None:  # the first one who told of it
+            with self._ring.vault.saving(later=True):
+                self._ring.vault.put("file", id, asdict(secret))
+        to = event.to if isinstance(event, e.SealedWhisper) else ""
+        return e.Shared(event.by, id, secret.name, size, kind, digest, "1", to)
 
     def _is_sure(self, opened: Opened) -> bool:
         if opened.sender == self._ring.own.address:
@@ -538,3 +618,13 @@ class Keys:
 
     def _notice(self, news: News) -> None:
         self._link.dialogue.ear.notice(spell(news))
+
+
+def _check_length(body: str) -> None:
+    """See that ``body`` can be encrypted, and the server takes it then, whatever is in it.
+
+    Raises:
+        TooLong: it is too long.
+    """
+    if len(body.encode(errors="replace")) > LONGEST:
+        raise TooLong(f"An encrypted message has at most {LONGEST:,} bytes. It was not sent.")
