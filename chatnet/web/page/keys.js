@@ -276,6 +276,7 @@ export function hears(entry) {
     if (/^device/.test(event)) outgoing.clear();
     return true;
   }
+  if (event === "shared" && entry.sealed && ready) return true; // a message tells of it
   const live = seq > (client.talks.get(room)?.head ?? 0);
   if (live) change(entry);
   if (event === "said" && seq > vault.get("room", room)?.since) entry.lock = "plain";
@@ -299,6 +300,7 @@ function change({ event, room, seq, who, new: fresh, dropped }) {
 function read(entry, place, live) {
   try {
     const { fields, withheld, signing } = sessions.open(place, entry.body, live);
+    if (fields.type === "file") throw new Unreadable("file", `sent a file, ${fields.name}. This page cannot open it; chatnet\u2019s client can.`);
     if (fields.type !== "say") throw new Unreadable("newer", "It is of a newer client.");
     if (typeof fields.body !== "string") throw new Unreadable("forged", "It is forged: it says nothing.");
     if (withheld) shout(`${some(withheld, "message")} of ${entry.by} before #${place.seq} never came: deleted, or withheld.`);

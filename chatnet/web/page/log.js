@@ -222,7 +222,7 @@ function drawn(entry, goesOn) {
 
 const more = (what, entry) => async () => (await import("./more.js"))[what](entry);
 
-const file = (entry) => h("div.body",
+const file = (entry) => entry.sealed ? h("div.body", "A file, encrypted: chatnet\u2019s client fetches and opens it.") : h("div.body",
   h("strong", entry.name), ` ${entry.size < 1e5 ? some(entry.size, "byte") : `${(entry.size / 1048576).toFixed(1)} MiB`} `, button("Download", more("fetchFile", entry), { class: "more" }),
   entry.type.startsWith("image/") && [" ", button("Show", more("picture", entry), { class: "more" })]);
 
