@@ -57,18 +57,21 @@ def _crowds(options: argparse.Namespace) -> None:
     report.put("storms", storms(rounds=options.rounds))
 
 
-def _curves(options: argparse.Namespace) -> None:
+def _members(options: argparse.Namespace) -> None:
+    _draw(members((100, 1000, 3000, 10_000), options.rounds), "members")
+
+
+def _rooms(options: argparse.Namespace) -> None:
+    _draw(rooms((1, 100, 1000, 10_000), options.rounds), "rooms")
+
+
+def _entries(options: argparse.Namespace) -> None:
     past = (0, MILLION, 10 * MILLION) if options.long else (0, MILLION)
-    for curve, name in (
-        (members((100, 1000, 3000, 10_000), options.rounds), "members"),
-        (rooms((1, 100, 1000, 10_000), options.rounds), "rooms"),
-        (history(past, options.rounds), "entries"),
-    ):
-        report.put(name, curve.table())
-        _draw(curve, name)
+    _draw(history(past, options.rounds), "entries")
 
 
 def _draw(curve: Curve, name: str) -> None:
+    report.put(name, curve.table())
     series: report.Series = {
         "chatnet": [(point.size, point.cost) for point in curve.points],
         "C limit": [(point.size, point.limit) for point in curve.points],
@@ -82,8 +85,8 @@ def _doors(options: argparse.Namespace) -> None:
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "compared": _compared, "latency": _latency, "crowds": _crowds, "curves": _curves,
-    "doors": _doors,
+    "compared": _compared, "latency": _latency, "crowds": _crowds, "members": _members,
+    "rooms": _rooms, "entries": _entries, "doors": _doors,
 }  # fmt: skip
 
 

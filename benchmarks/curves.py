@@ -109,12 +109,12 @@ def crowded(count: int) -> Process:
 
 
 def history(sizes: Sequence[int], rounds: int, kept: Path | None = None) -> Curve:
-    """One room of 100, one speaks, with so many messages in its past."""
+    """One room of 100, one speaks, with so many messages in its past, which nobody is shown."""
     filled = {size: _filled(size, kept or BUILT) for size in sizes}
 
     def runs(size: int) -> Runs:
         crowd: Crowd = {"clients": 100, "messages": DELIVERIES // 100, "warm": 10, "window": 1}
-        past = replace(DURABLE, start=lambda: generous("--data", filled[size]))
+        past = replace(DURABLE, start=lambda: generous("--data", filled[size], "--replay", 0))
         return [(size, LIMIT, crowd), (size, past, crowd)]
 
     return _measured("entries", sizes, rounds, runs)

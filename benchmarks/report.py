@@ -62,6 +62,7 @@ def bars(name: str, title: str, groups: Sequence[str], series: dict[str, list[fl
 
 def lines(name: str, title: str, series: Series, unit: str) -> None:
     """Draw ``docs/NAME.svg``: lines through ``series``, both scales of powers of ten."""
+    series = {name: [at for at in row if at[1] > 0] for name, row in series.items()}
     across = [x for places in series.values() for x, _ in places]
     low, high = _powers([y for places in series.values() for _, y in places])
     first, last = _powers([max(1.0, x) for x in across])

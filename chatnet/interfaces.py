@@ -347,6 +347,14 @@ class IAccountStore(Interface):
         """Yield every account, and when it was made, in UTC seconds since the epoch."""
 
 
+Gone = Callable[[], bool]  # whether who asked for something is there no more
+
+
+def never() -> bool:
+    """Return that they are there."""
+    return False
+
+
 class IAccounts(Interface):
     """Who is who: made accounts, checked passwords."""
 
@@ -359,15 +367,22 @@ class IAccounts(Interface):
     def made_since(at: float) -> Deferred[int]:
         """Return how many accounts were made since ``at``, in UTC seconds since the epoch."""
 
-    def register(name: Name, password: str, address: str) -> Deferred[Account]:
-        """Make an account.
+    def check_length(password: str) -> None:
+        """See that ``password`` may be one.
+
+        Raises:
+            BadPassword: it is too short or too long.
+        """
+
+    def register(name: Name, password: str, address: str, gone: Gone = never) -> Deferred[Account]:
+        """Make an account, unless who asks for it is gone when it is its turn.
 
         Errbacks:
             NameTaken: there is one whose name is or looks like that.
             BadPassword: the password is too short or too long.
         """
 
-    def login(name: Name, password: str, address: str) -> Deferred[Account]:
+    def login(name: Name, password: str, address: str, gone: Gone = never) -> Deferred[Account]:
         """Return the account called ``name`` if ``password`` is its password.
 
         Errbacks:
@@ -375,7 +390,7 @@ class IAccounts(Interface):
             TooManyTries: from ``address``, or at that account.
         """
 
-    def change(name: Name, old: str, new: str, address: str) -> Deferred[None]:
+    def change(name: Name, old: str, new: str, address: str, gone: Gone = never) -> Deferred[None]:
         """Replace a password.
 
         Errbacks:
@@ -395,7 +410,7 @@ class IAccounts(Interface):
     def hash(password: str) -> Deferred[str]:
         """Return a verifier for ``password``, such as a room's."""
 
-    def verify(password: str, verifier: str, address: str) -> Deferred[bool]:
+    def verify(password: str, verifier: str, address: str, gone: Gone = never) -> Deferred[bool]:
         """Return whether ``password`` is what ``verifier`` was made of.
 
         Errbacks:

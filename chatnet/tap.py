@@ -148,7 +148,8 @@ def build(
     reader = writer
     if read is not write:
         writer, reader = Worker(threads, "chatnet writer"), Worker(threads, "chatnet reader")
-    hasher = Worker(threads, "chatnet passwords", hashers(_cores()))
+    at_once = hashers(_cores())
+    hasher = Worker(threads, "chatnet passwords", at_once)
     journal = Journal(clock, writer, write.log, reader, read.log)
     turn = Turn(clock)
     budget = Budget(clock, settings.budget)
@@ -170,6 +171,7 @@ def build(
         os.urandom,
         settings.password_length,
         limits,
+        at_once,
     )
     throttle, defence = Throttle(clock, limits), Defence(clock, limits)
     invitations = Invitations(network, clock, os.urandom, settings.registration)

@@ -18,10 +18,12 @@ from tests.harness import Client, LiveTestCase, Server, poll, reactor
 
 PEOPLE, ROOMS = 50, 5
 PACE = 1.0  # seconds between two messages of somebody
-FLOOD_SECONDS = QUIET_SECONDS = 2.5
-GROWS = 0.1  # seconds that the p99 may be more in a flood than in the quiet time right before it
-TRIES = 3  # of which one has to be so: a machine may have other work, a server that is slow is so
-# always. benchmarks/floods.py has the exact figures.
+SECONDS = 1.5  # of a flood, and of the quiet time right before it
+GROWS = 0.5  # seconds that the p99 may be more in the one than in the other. On a machine with
+# nothing else to do it is less than 0.1, which benchmarks/floods.py shows; here flooder, server and
+# fifty people share it with other tests, and what is to be found is a server that stands still.
+TRIES = 3  # of which one has to be so: other work comes and goes, a slow server is always slow
+LOGIN_SECONDS = 8.0  # of which two are the brake on a name that is guessed at from everywhere
 HERE = Path(__file__).parent
 
 
@@ -55,7 +57,7 @@ def p99(delays: list[float]) -> float:
 
 
 class FloodTests(LiveTestCase):
-    timeout = 150
+    timeout = 120
 
     async def _server(self) -> Server:
         server = Server()
@@ -109,7 +111,7 @@ class FloodTests(LiveTestCase):
 
     async def _floods(self, server: Server, kind: str, address: str, tls: bool = False) -> float:
         """Flood ``server``; return the p99 meanwhile, and keep what was told."""
-        words = (str(server.port), kind, str(FLOOD_SECONDS), address, *(["tls"] if tls else []))
+        words = (str(server.port), kind, str(SECONDS), address, *(["tls"] if tls else []))
         done = self.runs(sys.executable, str(HERE / "flooder.py"), *words)
         ended: list[str] = []
 
@@ -119,7 +121,7 @@ class FloodTests(LiveTestCase):
             ended.append(out)
 
         flooding = Deferred.fromCoroutine(flood())
-        slow = await self._measured(FLOOD_SECONDS)
+        slow = await self._measured(SECONDS)
         await flooding
         self.told: dict[str, int] = json.loads(ended[0])
         return slow
@@ -134,15 +136,25 @@ class FloodTests(LiveTestCase):
         more = list[float]()
         name, *tls = kind.split()
         while not more or (more[-1] >= GROWS and len(more) < TRIES):
-            quiet = await self._measured(QUIET_SECONDS)
+            quiet = await self._measured(SECONDS)
             self._flood += 1
             slow = await self._floods(server, name, f"127.0.{2 + self._flood}.1", bool(tls))
             more.append(slow - quiet)
             for words, least in told:
                 self._assert_told(words, least)
         shown = ", ".join(f"{seconds * 1000:+.0f} ms" for seconds in more)
-        sys.stderr.write(f"\n{kind}: {shown}")
         self.assertLess(min(more), GROWS, f"{kind}: {shown}")
+
+    async def _logs_in(self, server: Server) -> None:
+        """See that the guesses of others, who are gone, keep no one from the own account."""
+        endpoint = TCP4ClientEndpoint(
+            reactor, "127.0.0.1", server.port, bindAddress=("127.0.1.9", 0)
+        )
+        tom, start = await connectProtocol(endpoint, Client()), reactor.seconds()
+        self.addCleanup(tom.hangs_up)
+        tom.types("/login tom secret")
+        await tom.until("You are logged in as tom")
+        self.assertLess(reactor.seconds() - start, LOGIN_SECONDS)
 
     async def test_while_someone_floods_the_others_talk_on(self) -> None:
         self.delays: list[float] = []
@@ -163,6 +175,7 @@ class FloodTests(LiveTestCase):
             await self._bears(server, "slowly", taken)
             await self._bears(server, "slowly tls", taken)
             await self._bears(server, "guesses")
+            await self._logs_in(server)
             await self._bears(server, "connections", (taken[0], 100))
             await server.logged("The level rose, for very many come: it is 1")
         tom.types("/whois talker0")

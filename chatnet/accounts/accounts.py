@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -17,21 +17,21 @@ from zope.interface import implementer
 from chatnet.accounts.passwords import derive, matches, outdated
 from chatnet.accounts.realm import AccountRealm, IMemberAvatar, MemberAvatar, PasswordChecker
 from chatnet.accounts.throttle import Throttle
+from chatnet.accounts.turns import Turns
+from chatnet.core.addresses import party_of
 from chatnet.core.limits import Limits
 from chatnet.core.names import Name
 from chatnet.core.refusals import (
     BadPassword,
     NameTaken,
-    TooManyTries,
     Unavailable,
     WrongPassword,
 )
-from chatnet.interfaces import Account, IAccounts, IAccountStore, Runs
+from chatnet.interfaces import Account, Gone, IAccounts, IAccountStore, Runs, never
 
 T = TypeVar("T")
 
 _MANY = 500  # accounts that are looked at in one go
-MOST_AT_ONCE = 512  # passwords in work or waiting: bounds what a flood of them costs
 
 
 @implementer(IAccounts)
@@ -51,14 +51,16 @@ class Accounts:
         entropy: Callable[[int], bytes],
         password_length: tuple[int, int] = (4, 128),
         limits: Limits | None = None,
+        at_once: int = 1,
     ) -> None:
+        """Compute ``at_once`` passwords, as many as ``hasher`` has threads."""
         self.password_length = password_length
         self._clock = clock
         self._store, self._writer = store, writer
         self._reads, self._reader = reads, reader
         self._hasher, self._entropy = hasher, entropy
         self._throttle = Throttle(clock, limits)
-        self._at_once = 0
+        self._turns = Turns(at_once)
         self._portal = Portal(
             AccountRealm(reads, reader), [PasswordChecker(reads, reader, hasher, entropy)]
         )
@@ -79,74 +81,84 @@ class Accounts:
             count += sum(made >= at for _, made in some)
         return count
 
-    def register(self, name: Name, password: str, address: str) -> Deferred[Account]:
-        return self._counted(self._register(name, password))
+    def register(
+        self, name: Name, password: str, address: str, gone: Gone = never
+    ) -> Deferred[Account]:
+        return Deferred.fromCoroutine(self._register(name, password, address, gone))
 
-    def login(self, name: Name, password: str, address: str) -> Deferred[Account]:
-        return self._counted(self._login(name, password, address))
+    def login(
+        self, name: Name, password: str, address: str, gone: Gone = never
+    ) -> Deferred[Account]:
+        return Deferred.fromCoroutine(self._login(name, password, address, gone))
 
-    def change(self, name: Name, old: str, new: str, address: str) -> Deferred[None]:
-        return self._counted(self._change(name, old, new, address))
+    def change(
+        self, name: Name, old: str, new: str, address: str, gone: Gone = never
+    ) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._change(name, old, new, address, gone))
 
     def reset(self, name: Name, password: str) -> Deferred[None]:
-        return self._counted(self._reset(name, password))
+        return Deferred.fromCoroutine(self._reset(name, password))
 
     def remove(self, name: Name) -> Deferred[None]:
-        return self._counted(self._stored(self._writer.run(self._store.remove, name.key)))
+        done = self._stored(self._writer.run(self._store.remove, name.key))
+        return Deferred.fromCoroutine(done)
 
     def hash(self, password: str) -> Deferred[str]:
-        return self._counted(self._hash(password))
+        return Deferred.fromCoroutine(self._hash(password))
 
-    def verify(self, password: str, verifier: str, address: str) -> Deferred[bool]:
-        return self._counted(self._verify(password, verifier, address))
+    def verify(
+        self, password: str, verifier: str, address: str, gone: Gone = never
+    ) -> Deferred[bool]:
+        return Deferred.fromCoroutine(self._verify(password, verifier, address, gone))
 
-    def _counted(self, work: Coroutine[Deferred[Any], Any, T]) -> Deferred[T]:
-        if self._at_once >= MOST_AT_ONCE:
-            work.close()
-            return fail(TooManyTries("Too many people are logging in. Try again in a minute."))
-        self._at_once += 1
-        done: Deferred[T] = Deferred.fromCoroutine(work)
-        return done.addBoth(self._counted_down)
+    async def _hash(self, password: str, address: str = "", gone: Gone = never) -> str:
+        work = self._derive(password)
+        return await self._turns.do(work, party_of(address), 1.0, gone)
 
-    def _counted_down(self, result: T) -> T:
-        self._at_once -= 1
-        return result
-
-    async def _hash(self, password: str) -> str:
+    async def _derive(self, password: str) -> str:
         return await self._hasher.run(derive, password, self._entropy)
 
-    async def _register(self, name: Name, password: str) -> Account:
-        self._check_length(password)
+    async def _tried(self, work: Coroutine[Deferred[Any], Any, T], address: str, gone: Gone) -> T:
+        """Return what ``work`` does, which tries a password; who guessed before waits longer."""
+        cost = 1.0 + self._throttle.tried(address)
+        return await self._turns.do(work, party_of(address), cost, gone)
+
+    async def _register(self, name: Name, password: str, address: str, gone: Gone) -> Account:
+        self.check_length(password)
         if await self.find(name):
             raise NameTaken(f"There is an account called {name.text}, or too much like it.")
-        verifier = await self._hash(password)
+        verifier = await self._hash(password, address, gone)
         at = self._clock.seconds()
         if not await self._stored(self._writer.run(self._store.add, name, verifier, at)):
             raise NameTaken(f"There is an account called {name.text}, or too much like it.")
         return Account(name.text, name.key, verifier)
 
-    async def _login(self, name: Name, password: str, address: str) -> Account:
+    async def _login(self, name: Name, password: str, address: str, gone: Gone) -> Account:
         await self._throttle.brake(name.key, address)
         credentials = UsernamePassword(name.key.encode(), password.encode())
         try:
-            _, avatar, _ = await self._portal.login(credentials, None, IMemberAvatar)
+            avatar = await self._tried(self._prove(credentials), address, gone)
         except UnauthorizedLogin:
             raise WrongPassword(
                 f"Wrong name or password. Is there an account called {name.text}?"
             ) from None
         self._throttle.succeeded(name.key, address)
-        account = cast(MemberAvatar, avatar).account
+        account = avatar.account
         if outdated(account.verifier):
             await self._replace(account.key, password)
         return account
 
-    async def _change(self, name: Name, old: str, new: str, address: str) -> None:
-        self._check_length(new)
-        await self._login(name, old, address)
+    async def _prove(self, credentials: UsernamePassword) -> MemberAvatar:
+        _, avatar, _ = await self._portal.login(credentials, None, IMemberAvatar)
+        return cast(MemberAvatar, avatar)
+
+    async def _change(self, name: Name, old: str, new: str, address: str, gone: Gone) -> None:
+        self.check_length(new)
+        await self._login(name, old, address, gone)
         await self._replace(name.key, new)
 
     async def _reset(self, name: Name, password: str) -> None:
-        self._check_length(password)
+        self.check_length(password)
         await self._replace(name.key, password)
 
     async def _replace(self, key: str, password: str) -> None:
@@ -160,14 +172,17 @@ class Accounts:
             self._log.error("cannot store an account: {error}", error=str(error))
             raise Unavailable("That could not be stored. Please try again.") from None
 
-    async def _verify(self, password: str, verifier: str, address: str) -> bool:
+    async def _verify(self, password: str, verifier: str, address: str, gone: Gone) -> bool:
         await self._throttle.brake(verifier, address)
-        right = await self._hasher.run(matches, password, verifier)
+        right = await self._tried(self._matches(password, verifier), address, gone)
         if right:
             self._throttle.succeeded(verifier, address)
         return right
 
-    def _check_length(self, password: str) -> None:
+    async def _matches(self, password: str, verifier: str) -> bool:
+        return await self._hasher.run(matches, password, verifier)
+
+    def check_length(self, password: str) -> None:
         fewest, most = self.password_length
         if not fewest <= len(password) <= most:
             raise BadPassword(f"A password has {fewest} to {most} characters here.")

@@ -82,6 +82,12 @@ class Throttle:
         self.delayed += delay > 0
         return delay
 
+    def tried(self, address: str) -> int:
+        """Return how many tries from ``address``, besides the one that is made, were not right."""
+        place = party_of(address)
+        tries = self._held(place, self._limits.logins_address, self._clock.seconds())
+        return max(0, tries.count - 1) if place and tries is not None else 0
+
     def succeeded(self, secret: str, address: str) -> None:
         """Take back a try that was right."""
         for key in [*(key for key, _ in self._keys(secret, address)), f"secret {secret}"]:

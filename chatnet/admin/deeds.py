@@ -6,10 +6,19 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatnet.admin import accounts, health, inviting, looks, orders, reloading, rooms, turning
+from chatnet.admin import (
+    accounts,
+    health,
+    inviting,
+    jobs,
+    looks,
+    orders,
+    reloading,
+    rooms,
+    turning,
+)
 from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.grammar import Given
-from chatnet.admin.jobs import Jobs
 from chatnet.admin.operator import Operator
 from chatnet.core import commands as c
 from chatnet.core.durations import spell_duration
@@ -153,57 +162,62 @@ async def cert_reload(desk: Desk, operator: Operator, given: Given) -> Answer:
     return Answer("It is the same as before. If that is wrong, the log says why.", shown.rows)
 
 
-class Ending:
-    """The server's end, which may be put off and called off."""
+async def stop(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Stop the server, now or later, or do not."""
+    if given.flag("never"):
+        return await _never(desk, operator)
+    seconds = given.seconds()
+    _stop_in(desk, max(SOON, seconds))
+    words = spell_duration(seconds)
+    await desk.note(Acted(operator.actor.name, "stop", to=f"in {words}"))
+    if seconds < _LEAST_NOTICE:
+        return Answer("Done: the server stops.")
+    await desk.ask(operator, c.Announce(f"This server stops in {words}."))
+    return Answer(f"Done: the server stops in {words}. stop --never calls it off.")
 
-    def __init__(self) -> None:
-        self._call: IDelayedCall | None = None
 
-    async def stop(self, desk: Desk, operator: Operator, given: Given) -> Answer:
-        """Stop the server, now or later, or do not."""
-        if given.flag("never"):
-            return await self._never(desk, operator)
-        seconds = given.seconds()
-        self._stop_in(desk, max(SOON, seconds))
-        words = spell_duration(seconds)
-        await desk.note(Acted(operator.actor.name, "stop", to=f"in {words}"))
-        if seconds < _LEAST_NOTICE:
-            return Answer("Done: the server stops.")
-        await desk.ask(operator, c.Announce(f"This server stops in {words}."))
-        return Answer(f"Done: the server stops in {words}. stop --never calls it off.")
+async def drain(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Let nobody in any more, tell all, and stop later."""
+    desk.building.lock_up()
+    seconds = given.seconds()
+    _stop_in(desk, max(SOON, seconds))
+    words = spell_duration(seconds)
+    await desk.note(Acted(operator.actor.name, "drain", to=f"in {words}"))
+    await desk.ask(operator, c.Announce(given.text("text")))
+    count = len(desk.building.factory.registry)
+    return Answer(
+        f"Done: nobody is let in any more; {count} connected; it stops in {words}.",
+        [{"connections": count, "seconds": seconds}],
+    )
 
-    async def drain(self, desk: Desk, operator: Operator, given: Given) -> Answer:
-        """Let nobody in any more, tell all, and stop later."""
-        desk.building.lock_up()
-        seconds = given.seconds()
-        self._stop_in(desk, max(SOON, seconds))
-        words = spell_duration(seconds)
-        await desk.note(Acted(operator.actor.name, "drain", to=f"in {words}"))
-        await desk.ask(operator, c.Announce(given.text("text")))
-        count = len(desk.building.factory.registry)
-        return Answer(
-            f"Done: nobody is let in any more; {count} connected; it stops in {words}.",
-            [{"connections": count, "seconds": seconds}],
-        )
 
-    async def _never(self, desk: Desk, operator: Operator) -> Answer:
-        if self._call is None or not self._call.active():
-            raise Refused("The server is not about to stop.")
-        self._call.cancel()
-        await desk.note(Acted(operator.actor.name, "stop", to="never"))
-        await desk.ask(operator, c.Announce("This server does not stop after all."))
-        return Answer("Done: the server goes on.")
+async def _never(desk: Desk, operator: Operator) -> Answer:
+    the_end(desk).cancel()
+    await desk.note(Acted(operator.actor.name, "stop", to="never"))
+    await desk.ask(operator, c.Announce("This server does not stop after all."))
+    return Answer("Done: the server goes on.")
 
-    def _stop_in(self, desk: Desk, seconds: float) -> None:
-        if self._call is not None and self._call.active():
-            self._call.cancel()
-        stop: Callable[[], object] = desk.building.stop
-        self._call = desk.host.clock.callLater(seconds, stop)
+
+def the_end(desk: Desk) -> IDelayedCall:
+    """Return the end of the server that can be called off.
+
+    Raises:
+        Refused: it is not about to stop.
+    """
+    if desk.end is None or not desk.end.active():
+        raise Refused("The server is not about to stop.")
+    return desk.end
+
+
+def _stop_in(desk: Desk, seconds: float) -> None:
+    if desk.end is not None and desk.end.active():
+        desk.end.cancel()
+    end: Callable[[], object] = desk.building.stop
+    desk.end = desk.host.clock.callLater(seconds, end)
 
 
 def all_of_them() -> dict[str, Does]:
     """Return what does each verb that is no ordinary command."""
-    ending, jobs = Ending(), Jobs()
     return {
         "status": health.status,
         "who": looks.who,
@@ -252,8 +266,8 @@ def all_of_them() -> dict[str, Does]:
         "verify": jobs.verify,
         "cert show": cert_show,
         "cert reload": cert_reload,
-        "drain": ending.drain,
-        "stop": ending.stop,
+        "drain": drain,
+        "stop": stop,
         "du": health.usage,
         "doctor": health.doctor,
     }

@@ -6,7 +6,9 @@ import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from chatnet.admin.calls import Row
@@ -29,6 +31,14 @@ from chatnet.settings import Settings
 from chatnet.wires.certificates import Certificates
 
 MOST_LINES = 100  # of an answer in the chat
+
+
+class Job(Protocol):
+    """What takes long, and is done elsewhere."""
+
+    task: str
+
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +94,15 @@ class Desk:
         """
         self.building = building
         self.host = building.host
+        self.job: Job | None = None  # that another process does
+        self.end: IDelayedCall | None = None  # of the server, if it is about to stop
         self._does = does
         self._tries = tries or {}
+
+    def stop(self) -> None:
+        """Stop what is being done, for the server stops."""
+        if self.job is not None:
+            self.job.stop()
 
     async def do(self, operator: Operator, verb: Verb, given: Given) -> Answer:
         """Do what ``verb`` says.

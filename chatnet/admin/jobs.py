@@ -8,9 +8,11 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -31,8 +33,9 @@ _WHOLE, _FAULTY = 0, 1  # exit statuses
 class Job(ProcessProtocol):
     """``python -m chatnet.admin``, which reads what is kept while the server goes on."""
 
-    def __init__(self, settings: Settings, hear: Callable[[str], object]) -> None:
+    def __init__(self, settings: Settings, task: str, hear: Callable[[str], object]) -> None:
         """``hear`` is told how far it is."""
+        self.task = task
         self.done: Deferred[int] = Deferred()
         self.faults: deque[str] = deque(maxlen=MOST_FAULTS)
         self.last = ""  # line
@@ -65,47 +68,46 @@ class Job(ProcessProtocol):
                 self.faults.append(self.last)
             self.last = text
 
+    def stop(self) -> None:
+        """End the process, which leaves nothing half done behind."""
+        if self.transport is not None:
+            with suppress(ProcessExitedAlready):
+                self.transport.signalProcess("TERM")
+
     def processEnded(self, reason: Failure) -> None:
         """It is done, or was killed."""
         status = getattr(reason.value, "exitCode", None)
         self.done.callback(-1 if status is None else status)
 
 
-class Jobs:
-    """One at a time."""
+async def backup(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Write all that is kept to a new file."""
+    return await _run(desk, operator, "backup", to_write(desk, operator, given))
 
-    def __init__(self) -> None:
-        self._busy = ""
 
-    async def backup(self, desk: Desk, operator: Operator, given: Given) -> Answer:
-        """Write all that is kept to a new file."""
-        return await self._run(desk, operator, "backup", to_write(desk, operator, given))
+async def verify(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Find what is wrong with what is kept, or with a backup."""
+    return await _run(desk, operator, "verify", *to_read(desk, operator, given))
 
-    async def verify(self, desk: Desk, operator: Operator, given: Given) -> Answer:
-        """Find what is wrong with what is kept, or with a backup."""
-        return await self._run(desk, operator, "verify", *to_read(desk, operator, given))
 
-    async def _run(self, desk: Desk, operator: Operator, task: str, *files: str) -> Answer:
-        settings, spawn = desk.host.settings, _spawning(desk, task, *files)
-        if self._busy:
-            raise NotAllowed(f"One at a time: {self._busy} is not done yet.")
-        job = Job(settings, operator.tell)
-        words = [sys.executable, "-m", "chatnet.admin", task, "--config", "/dev/stdin", *files]
-        self._busy = task
-        try:
-            spawn(
-                job, words[0], words, env=dict(os.environ),
-                childFDs={0: "w", 1: "r", 2: "r", _PASSWORD_FD: "w"},
-            )  # fmt: skip
-            status = await job.done
-        finally:
-            self._busy = ""
-        if status not in (_WHOLE, _FAULTY):
-            raise Refused(f"The {task} came to nothing: {job.last or 'its process was ended'}.")
-        faults = [{"fault": fault} for fault in job.faults]
-        await desk.note(Acted(operator.actor.name, task, to=" ".join(files)))
-        done = "Done" if status == _WHOLE else "To be looked at"
-        return Answer(f"{done}: {job.last}.", faults)
+async def _run(desk: Desk, operator: Operator, task: str, *files: str) -> Answer:
+    spawn = _spawning(desk, task, *files)
+    job = desk.job = Job(desk.host.settings, task, operator.tell)
+    words = [sys.executable, "-m", "chatnet.admin", task, "--config", "/dev/stdin", *files]
+    try:
+        spawn(
+            job, words[0], words, env=dict(os.environ),
+            childFDs={0: "w", 1: "r", 2: "r", _PASSWORD_FD: "w"},
+        )  # fmt: skip
+        status = await job.done
+    finally:
+        desk.job = None
+    if status not in (_WHOLE, _FAULTY):
+        raise Refused(f"The {task} came to nothing: {job.last or 'its process was ended'}.")
+    faults = [{"fault": fault} for fault in job.faults]
+    await desk.note(Acted(operator.actor.name, task, to=" ".join(files)))
+    done = "Done" if status == _WHOLE else "To be looked at"
+    return Answer(f"{done}: {job.last}.", faults)
 
 
 def to_write(desk: Desk, operator: Operator, given: Given) -> str:
@@ -143,12 +145,14 @@ def _spawning(desk: Desk, task: str, *files: str) -> Callable[..., object]:
     """Return what starts the process that does ``task``.
 
     Raises:
-        NotAllowed: it would be of no use, or there is no way to start one.
+        NotAllowed: it would be of no use, or there is no way to start one, or one runs already.
     """
     if desk.building.spawn is None:
         raise NotAllowed(f"No process can be started here: python -m chatnet.admin {task}")
     if desk.host.settings.store == "memory:" and not (task == "verify" and files):
         raise NotAllowed("What this server has in memory, no other process can read.")
+    if desk.job is not None:
+        raise NotAllowed(f"One at a time: {desk.job.task} is not done yet.")
     return desk.building.spawn
 
 

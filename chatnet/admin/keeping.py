@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -39,6 +40,7 @@ INTERRUPTED = 130
 def main(words: list[str]) -> int:
     """Do what ``words`` say. Return the exit status."""
     task = parse(words)
+    before = signal.signal(signal.SIGTERM, _ended)
     try:
         match task:
             case BackupOptions():
@@ -60,7 +62,14 @@ def main(words: list[str]) -> int:
         _tell(str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return UNABLE
+
+
+def _ended(number: int, frame: object) -> None:
+    """Be interrupted, so that nothing half done is left behind."""
+    raise KeyboardInterrupt
 
 
 def _back_up(task: BackupOptions) -> int:

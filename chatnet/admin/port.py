@@ -59,6 +59,7 @@ class OperatorsFactory(ServerFactory):
 
     def stopFactory(self) -> None:
         """The server stops: nobody is heard any more."""
+        self.desk.stop()
         for port in list(self.ports):
             assert port.transport is not None
             port.transport.loseConnection()
@@ -188,7 +189,9 @@ class Port(amp.AMP):
             raise NotAllowed(f"You are {self._operator.actor.name} already.")
         if not ISSLTransport.providedBy(self.transport):
             raise NotAllowed("Passwords travel over TLS only.")
-        account = await self._desk.host.accounts.login(person_name(name), password, self._address)
+        account = await self._desk.host.accounts.login(
+            person_name(name), password, self._address, lambda: self not in self._house.ports
+        )
         rank = self._rank(account.key)
         if rank < Rank.MODERATOR:
             raise NotAllowed(f"{account.name} is not one of this server's staff.")

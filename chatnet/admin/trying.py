@@ -12,7 +12,7 @@ from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import ALL_VERBS
 from chatnet.core import commands as c
 from chatnet.core.durations import spell_duration
-from chatnet.core.foresight import KEPT_OUT
+from chatnet.core.foresight import KEPT_OUT, outcome
 from chatnet.core.limits import Limits
 from chatnet.core.names import person_name
 from chatnet.core.refusals import NameTaken, NoSuchPerson
@@ -130,7 +130,8 @@ async def _turn(desk: Desk, operator: Operator, turn: turning.Turn) -> Answer:
             sentence += f" {count:,} made an account in the last {DAYS} days."
         case c.ServerSet("limit connections", value):
             crowded = host.defence.crowded(Limits([("connections", value)]).connections.most)
-            sentence += f" {crowded:,} addresses have more now, and would keep them."
+            have = "address has" if crowded == 1 else "addresses have"
+            sentence += f" {crowded:,} {have} more now, and would keep them."
     return Answer(f"{sentence} Nothing was done.")
 
 
@@ -165,9 +166,10 @@ async def ban(desk: Desk, operator: Operator, given: Given) -> Answer:
 
 
 async def undo(desk: Desk, operator: Operator, given: Given) -> Answer:
-    """Who would be hit by taking that back."""
+    """What would be so if that were taken back, and who would be hit."""
     command = await staff.undoing(desk.host, operator.actor, given.number("act"))
-    return await asked(desk, operator, command)
+    answer = await asked(desk, operator, command)
+    return Answer(f"{outcome(command)}{answer.said}", answer.rows)
 
 
 async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -184,6 +186,7 @@ async def warn(desk: Desk, operator: Operator, given: Given) -> Answer:
 async def account_add(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Whether there is room for such an account."""
     name = person_name(given.text("name"))
+    desk.host.accounts.check_length(given.text("password"))
     if await desk.host.accounts.find(name) is not None:
         raise NameTaken(f"There is an account called {name.text}, or too much like it.")
     return Answer(f"The account {name.text} would be made; nothing was done.")
@@ -290,7 +293,8 @@ async def cert_reload(desk: Desk, operator: Operator, given: Given) -> Answer:
 async def ending(desk: Desk, operator: Operator, given: Given) -> Answer:
     """How many would be parted with, and when."""
     if given.flag("never"):
-        return Answer("The server would go on, if it is about to stop; nothing was done.")
+        left = spell_duration(deeds.the_end(desk).getTime() - desk.host.clock.seconds())
+        return Answer(f"The server would go on, and not stop in {left}; nothing was done.")
     words = spell_duration(given.seconds()) if given.seconds() else "a moment"
     every = list(desk.building.factory.sessions.values())
     return _closing(every, f"The server would stop in {words}. ")

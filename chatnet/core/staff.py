@@ -121,15 +121,28 @@ def decide(
             return [_lifted(actor, "unexempt", measure, reason)]
         case c.ServerSet(what, value, seconds, reason):
             value, was = dials.checked(what, value), _was(office, what, now)
+            _check_set(office, actor, what, now)
             until = now + seconds if seconds else 0.0
             return [e.Acted(actor.name, "set", what, "", value, was, until, reason)]
         case c.ServerUnset(what, reason):
             was = _was(office, what, now)
             if not was:
                 raise NotAllowed(f"Nobody set {what[:LONGEST]}: it is as the server was started.")
+            _check_set(office, actor, what, now)
             return [e.Acted(actor.name, "unset", what, was=was, reason=reason)]
         case _:
             assert_never(command)
+
+
+def _check_set(office: Office, actor: Actor, what: str, now: float) -> None:
+    """See that ``actor`` may set ``what`` anew: for good or for a while, no higher rank set it.
+
+    Raises:
+        NotAllowed: it did.
+    """
+    for held in (office.passing.get(what), office.settings.get(what)):
+        if held is not None and held.holds(now):
+            check_by(office, actor, held.by)
 
 
 def _was(office: Office, what: str, now: float) -> str:

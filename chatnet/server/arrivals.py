@@ -75,14 +75,14 @@ async def identify(
             return await _log_in(host, session, account)
         case c.ChangePassword(old, new):
             actor, name_ = session.actor, session.person.name
-            await codes.change(host, name_, old, new, actor.address)
+            await codes.change(host, name_, old, new, actor.address, session.gone)
             return Noted("Your password is changed.")
 
 
 async def _prove(host: Host, session: Session, name: Name, password: str) -> Account:
     address = session.actor.address
     try:
-        return await codes.login(host, name, password, address)
+        return await codes.login(host, name, password, address, session.gone)
     except Refused as refusal:
         _log.info(
             "no login as {name} from {address}: {code}",
@@ -149,7 +149,7 @@ async def _make(host: Host, session: Session, name: Name, password: str) -> Acco
     check_in(host, name.text, True)
     people.claim(name, person)  # nobody else takes it while the account is made
     try:
-        return await host.accounts.register(name, password, session.actor.address)
+        return await host.accounts.register(name, password, session.actor.address, session.gone)
     except BaseException:
         people.release(name, person, keeping=person.name)
         raise

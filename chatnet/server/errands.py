@@ -108,7 +108,9 @@ async def prepare_join(
     audience = await host.network.open(key)
     lock = audience.room.decided.lock
     if lock and command.password and session.actor.key not in audience.room.decided.moderators:
-        right = await host.accounts.verify(command.password, lock, session.actor.address)
+        right = await host.accounts.verify(
+            command.password, lock, session.actor.address, session.gone
+        )
         command = replace(command, proof=lock if right else "")
     replay = host.settings.replay if command.replay is None else command.replay
     seat = Seat(audience, command.since, replay)

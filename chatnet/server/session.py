@@ -582,6 +582,10 @@ class Session:
         self._units = 0
         self._wire.release("turn")
 
+    def gone(self) -> bool:
+        """Return whether nobody is there any more who waits for an answer."""
+        return self.ended
+
     async def settled(self) -> None:
         """Wait until all that was asked for before has happened, or was refused."""
         with suppress(Refused):  # which is told to whoever asked for it

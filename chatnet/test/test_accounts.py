@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from chatnet.accounts import throttle
-from chatnet.accounts.accounts import MOST_AT_ONCE, Accounts
+from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.passwords import derive, matches, outdated
 from chatnet.accounts.realm import AccountRealm, PasswordChecker
 from chatnet.accounts.throttle import (
@@ -17,10 +17,11 @@ from chatnet.accounts.throttle import (
     SECRET_SECONDS,
     Throttle,
 )
+from chatnet.accounts.turns import MOST_WAITING
 from chatnet.core.limits import Limits
 from chatnet.core.names import person_name
 from chatnet.core.refusals import TooManyTries, WrongPassword
-from chatnet.interfaces import IAccounts
+from chatnet.interfaces import Gone, IAccounts, never
 from chatnet.stores.memory import MemoryStore
 from chatnet.test.rig import ByHand
 
@@ -165,8 +166,98 @@ class AccountsTests(SynchronousTestCase):
         self.assertFalse(outdated(account.verifier))
 
     def test_a_flood_of_logins_is_bounded(self) -> None:
-        for n in range(MOST_AT_ONCE):
-            self.accounts.login(person_name(f"tom{n}"), "x", "").addErrback(lambda _: None)
-        done = self.accounts.login(person_name("ann"), "x", "")
-        self.failureResultOf(done, TooManyTries)
-        self.hands.calls.clear()
+        gone = [False]
+        tries = [
+            self.accounts.login(person_name(f"tom{n}"), "x", "", lambda: gone[0])
+            for n in range(MOST_WAITING + 1)
+        ]
+        self.failureResultOf(self.accounts.login(person_name("ann"), "x", ""), TooManyTries)
+        honest = self.accounts.login(person_name("ann"), "x", "192.0.2.1")
+        self.failureResultOf(tries.pop(), TooManyTries)  # the one that would be last
+        self.assertNoResult(honest)
+        gone[0] = True
+        self.accounts.login(person_name("bob"), "x", "").addErrback(lambda _: None)
+        for one in tries[1:]:
+            self.failureResultOf(one, TooManyTries)
+        self.work()
+        self.failureResultOf(honest, WrongPassword)
+        self.failureResultOf(tries[0], WrongPassword)
+
+
+class TurnsTests(SynchronousTestCase):
+    """Who waits for whom, while one password after the other is computed."""
+
+    def setUp(self) -> None:
+        self.clock, self.hands, store = Clock(), ByHand(), MemoryStore()
+        self.accounts = Accounts(
+            self.clock, store, self.hands, store, self.hands, self.hands, bytes,
+            limits=Limits([("logins", "1000/15m"), ("logins-address", "1000/1h")]),
+        )  # fmt: skip
+        self.order: list[str] = []
+
+    def tries(self, who: str, address: str, gone: Gone = never) -> None:
+        done = self.accounts.verify(who, CHEAP, address, gone)
+        done.addBoth(lambda came: self.order.append(f"{who} is gone" if gone() else who))
+
+    def work(self) -> None:
+        while self.hands.calls:
+            self.clock.advance(0.02)
+            self.hands.step()
+
+    def test_who_tries_once_waits_for_none_of_the_tenths(self) -> None:
+        for n in range(10):
+            for address in range(3):
+                self.tries(f"flood{n}", f"198.51.100.{address}")
+        self.tries("ann", "192.0.2.1")
+        self.work()
+        self.assertEqual(len(self.order), 31)
+        self.assertLessEqual(self.order.index("ann"), 3, self.order)
+
+    def test_who_guessed_before_waits_for_who_did_not(self) -> None:
+        guessers = [f"198.51.100.{n}" for n in range(40)]
+        for address in guessers:
+            self.tries("guess", address)
+        self.work()
+        for address in guessers:
+            self.tries("again", address)
+        for n in range(10):
+            self.tries("ann", f"192.0.2.{n}")
+        self.order.clear()
+        self.work()
+        self.assertEqual(self.order[:11], ["again", *["ann"] * 10])
+
+    def test_who_guesses_comes_to_its_turn_too(self) -> None:
+        for _ in range(5):
+            self.tries("guess", "198.51.100.1")
+        self.work()
+        self.tries("ann0", "192.0.2.1")
+        self.tries("guess", "198.51.100.1")
+        for n in range(1, 20):
+            self.tries(f"ann{n}", f"192.0.2.{n}")
+            self.hands.step()
+        self.assertIn("guess", self.order)
+
+    def test_what_somebody_tried_who_is_gone_is_not_computed(self) -> None:
+        left = [False]
+        self.tries("ann", "192.0.2.1")
+        for n in range(50):
+            self.tries("guess", f"198.51.100.{n}", lambda: left[0])
+        self.tries("bob", "192.0.2.2")
+        left[0] = True
+        self.assertEqual(len(self.hands.calls), 1)
+        self.hands.step()
+        self.assertEqual(len(self.hands.calls), 1)
+        self.hands.step()
+        self.assertEqual(sorted(self.order), ["ann", "bob", *["guess is gone"] * 50])
+        self.assertEqual(self.hands.calls, [])
+
+    def test_as_many_are_computed_at_once_as_there_are_threads(self) -> None:
+        store = MemoryStore()
+        two = Accounts(
+            self.clock, store, self.hands, store, self.hands, self.hands, bytes, at_once=2
+        )
+        done = [two.hash(f"word{n}") for n in range(4)]
+        self.assertEqual(len(self.hands.calls), 2)
+        self.work()
+        for one in done:
+            self.assertTrue(self.successResultOf(one).startswith("$argon2id$"))

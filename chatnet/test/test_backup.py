@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.admin import keeping
 from chatnet.admin.backup import Backup
 from chatnet.admin.files import made, opened
 from chatnet.admin.heads import read_heads, write_heads
@@ -564,6 +569,15 @@ class FileTests(SynchronousTestCase):
 
         self.assertRaises(ZeroDivisionError, fails)
         self.assertEqual((Path(path).exists(), Path(f"{path}.part").exists()), (False, False))
+
+    def test_nothing_is_left_of_a_backup_whose_process_is_ended(self) -> None:
+        path, before = os.path.abspath(self.mktemp()), signal.getsignal(signal.SIGTERM)
+        stores = SimpleNamespace(log=None, accounts=None)
+        self.patch(keeping, "_kept", lambda settings: nullcontext(stores))
+        self.patch(Backup, "write", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        self.assertEqual(keeping.main(["backup", path]), keeping.INTERRUPTED)
+        self.assertEqual((Path(path).exists(), Path(f"{path}.part").exists()), (False, False))
+        self.assertEqual(signal.getsignal(signal.SIGTERM), before)
 
     def test_what_another_left_behind_is_overwritten_unless_it_still_writes(self) -> None:
         path = self.mktemp()

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessTerminated
+from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, LogLevelFilterPredicate, PredicateResult
@@ -19,7 +19,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
-from chatnet.admin.jobs import Job, Jobs
+from chatnet.admin.jobs import Job
+from chatnet.admin.port import OperatorsFactory
 from chatnet.core import commands as c, dials, events as e
 from chatnet.core.codec import decode_state, encode_state
 from chatnet.core.limits import Limits
@@ -82,6 +83,28 @@ class RuleTests(SynchronousTestCase):
         self.act(c.ServerUnset("level"))
         self.assertIsNone(self.value("level"))
         self.assertRaises(NotAllowed, self.act, c.ServerUnset("level"))
+
+    def test_nobody_sets_anew_what_a_higher_rank_set(self) -> None:
+        admin = Actor("mia", "mia", True, "", Rank.ADMIN)
+
+        def does(actor: Actor, command: c.ServerSet | c.ServerUnset, now: float) -> None:
+            (event,) = decide(self.office, actor, command, now)
+            self.office.evolve(event)
+
+        does(admin, c.ServerSet("motd", "one"), 100)
+        does(OPERATOR_ACTOR, c.ServerSet("motd", "two", 60), 100)
+        for command in (
+            c.ServerSet("motd", "x"),
+            c.ServerSet("motd", "x", 5),
+            c.ServerUnset("motd"),
+        ):
+            with self.assertRaisesRegex(NotAllowed, "done by operator: an owner can take it back"):
+                does(admin, command, 159)
+        does(admin, c.ServerSet("motd", "three"), 160)  # it is over
+        does(OPERATOR_ACTOR, c.ServerSet("motd", "four"), 161)
+        self.assertRaises(NotAllowed, does, admin, c.ServerSet("motd", "x", 5), 162)
+        does(OPERATOR_ACTOR, c.ServerUnset("motd"), 163)
+        does(admin, c.ServerSet("motd", "five"), 164)
 
     def test_each_is_taken_back(self) -> None:
         first = self.act(c.ServerSet("motd", "one"))
@@ -211,7 +234,7 @@ class DialsTests(PortCase):
         for _ in range(3):
             self.rig.connects()
         said = self.answer(self.line, "limit set connections 2 --dry-run")["said"]
-        self.assertIn("1 addresses have more now, and would keep them. Nothing was done.", said)
+        self.assertIn("1 address has more now, and would keep them. Nothing was done.", said)
         self.answer(self.line, "level 4 --dry-run")
         self.answer(self.line, "registration closed --dry-run")
         self.assertEqual(self.rows(self.line, "audit"), [])
@@ -379,6 +402,8 @@ class JobTests(PortCase):
         self.jobs: list[Job] = []
         self.words: list[str] = []
         self.written: dict[int, bytes] = {}
+        self.signals: list[str] = []
+        self.gone = False
         object.__setattr__(self.desk.building, "spawn", self.spawn)
         self.line = self.calls_at()
 
@@ -392,6 +417,11 @@ class JobTests(PortCase):
 
     def closeChildFD(self, fd: int) -> None:  # noqa: N802 -- Twisted's name
         pass
+
+    def signalProcess(self, name: str) -> None:  # noqa: N802 -- Twisted's name
+        if self.gone:
+            raise ProcessExitedAlready
+        self.signals.append(name)
 
     def closeStdin(self) -> None:  # noqa: N802 -- Twisted's name
         pass
@@ -461,7 +491,18 @@ class JobTests(PortCase):
         self.assertIn("in memory", str(self.refusal(self.line, "verify")))
         asked = Deferred.fromCoroutine(self.desk.converse(OPERATOR_ACTOR, "1", "backup /srv/x"))
         self.failureResultOf(asked, NotAllowed)
-        self.assertEqual(vars(Jobs()), {"_busy": ""})
+        self.assertIsNone(self.desk.job)
+
+    def test_what_runs_is_ended_with_the_server(self) -> None:
+        results = self.starts(f"backup {self.folder}/new.gz")
+        OperatorsFactory(self.desk, True).stopFactory()
+        self.assertEqual(self.signals, ["TERM"])
+        self.gone = True
+        self.desk.stop()
+        self.ends(130)
+        self.assertIn("came to nothing", str(results[0].value))
+        self.desk.stop()
+        self.assertEqual(self.signals, ["TERM"])
 
 
 class Handle:

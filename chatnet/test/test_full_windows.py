@@ -38,6 +38,9 @@ class ItemTests(SynchronousTestCase):
     def test_each_line_of_a_message_is_one(self) -> None:
         self.assertEqual(said(1, "one\n\ttwo").lines, ("one", "    two"))
 
+    def test_signs_are_as_wide_as_every_terminal_has_them(self) -> None:
+        self.assertEqual(said(1, "\u2602\ufe0f 👍").lines, ("\u2602 👍",))
+
     def test_a_mention_is_a_whole_word_in_any_case(self) -> None:
         for body in ("ann", "hi Ann!", "@ann: tea?", "joanna and ANN"):
             self.assertTrue(mentions(body, ("ann",)), body)

@@ -31,9 +31,14 @@ EVERY_WRITER = (  # with what each says, or whom it hits: ann owns tea, bob is i
     ("exempt 203.0.113.9", "0 who are here"),
     ("unexempt 10.0.0.7", "0 who are here"),
     ("purge bob * 1h", "2 messages of bob would be deleted"),
-    ("undo 1", "0 who are here"),
+    ("undo 1", "The address 203.0.113.9 would be banned no more. 0 who are here"),
+    ("undo 2", "The address 10.0.0.7 would be exempt no more. "),
+    ("undo 4", "limit mute would be none, as it was started, and is 5m. Nothing was done."),
     ("logout bob", "bob"),
     ("account add newcomer secret", "newcomer would be made"),
+    ("account add newcomer abc", "A password has 4 to 128 characters here."),
+    ("account add z0e secret", "There is an account called z0e, or too much like it."),
+    ("account add operator secret", "whoever runs this server"),
     ("account role zoe moderator", "zoe"),
     ("account suspend zoe", "zoe"),
     ("account resume mia", "mia"),
@@ -90,7 +95,7 @@ EVERY_WRITER = (  # with what each says, or whom it hits: ann owns tea, bob is i
     ("drain 1h We move.", "The server would stop in 1 hour."),
     ("stop --in 1h", "The server would stop in 1 hour."),
     ("stop", "The server would stop in a moment."),
-    ("stop --never", "The server would go on, if it is about to stop"),
+    ("stop --never", "The server is not about to stop."),
 )
 
 
@@ -154,6 +159,34 @@ class TryingTests(PortCase):
         writers = {verb.name for verb in ALL_VERBS if verb.writes}
         self.assertEqual(covered, writers)
         self.assertEqual(set(trying.all_of_them()), writers)
+
+    def test_that_the_server_goes_on_is_said_with_how_long_it_had(self) -> None:
+        self.answer(self.line, "stop --in 1h")
+        self.rig.clock.advance(600)
+        said, _ = self.tried("stop --never --dry-run")
+        self.assertEqual(
+            said, "The server would go on, and not stop in 50 minutes; nothing was done."
+        )
+        self.rig.clock.advance(3000)
+        self.assertEqual(self.stopped, ["stop"])
+
+    def test_what_undo_would_bring_about_is_said(self) -> None:
+        for words, expected in (
+            ("mute bob tea", "bob could speak in tea. "),
+            ("ban dan tea --for 1h", "dan would be banned from tea no more. "),
+            ("unban dan tea", "dan would be banned from tea for 1 hour. "),
+            ("owner bob tea", "tea would belong to ann. "),
+            ("set tea slow 10s", "slow of tea would be off. "),
+            ("room rename tea teas", "tea would be called tea. "),
+            ("room delete tea", "tea would be there again. "),
+            ("account role zoe moderator", "zoe would be user of the server. "),
+        ):
+            self.answer(self.line, words)
+            (row, *_) = self.rows(self.line, "audit --limit 1")
+            said, _ = self.tried(f"undo {row['act']} --dry-run")
+            self.assertIn(expected, said, words)
+            if words.startswith("room"):
+                self.answer(self.line, f"undo {row['act']}")
 
     def test_what_would_be_refused_is_refused(self) -> None:
         for words in (

@@ -17,7 +17,7 @@ from chatnet.client.full.app import Screenful
 from chatnet.client.full.deeds import Deeds
 from chatnet.client.full.frame import label, people_of
 from chatnet.client.full.hearing import Hearing
-from chatnet.client.full.items import Item, Kind
+from chatnet.client.full.items import Item, Kind, flat
 from chatnet.client.full.logbook import Logbook
 from chatnet.client.full.marks import Marks
 from chatnet.client.full.pages import Pages
@@ -154,7 +154,7 @@ class Full:
         else:
             self.hearing.notice(text)
         if isinstance(news, Compare):
-            signs = "\n".join(f"    {sign}  {word}" for sign, word in news.emoji)
+            signs = "\n".join(f"    {flat(sign)}  {word}" for sign, word in news.emoji)
             question = (
                 f"Does {news.name} see the same?\n\n{signs}\n\nor {news.numbers}. Ask by voice, or"
                 " face to face, and not in the chat."

@@ -13,7 +13,8 @@ from chatnet.core.names import fold
 from chatnet.core.plain import plain, plain_lines
 
 MOST_SHOWN, MOST_LINES = 16_384, 100  # characters and lines of a message that are shown
-_TAB = " " * 4
+# Tabs, and what asks for a picture in place of a sign: terminals do not agree how wide that is.
+_EVEN: dict[int, str | None] = {9: " " * 4, 0xFE0F: None}
 _PRESENCE = (e.Joined, e.Left, e.Renamed)
 
 
@@ -100,7 +101,7 @@ def answer(lines: Iterable[str], at: float, kind: Kind = Kind.ANSWER) -> Item:
 
 def flat(text: str) -> str:
     """Return ``text`` as one line of what has a place of its own on the screen."""
-    return plain(text).replace("\t", _TAB)
+    return plain(text).translate(_EVEN)
 
 
 def shown(body: str) -> tuple[tuple[str, ...], int]:
