@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.interfaces import IConsumer
 from twisted.web.http import NO_BODY_CODES
 from twisted.web.server import NOT_DONE_YET, Request
+
+from chatnet.web.crypto import is_installed
 
 if TYPE_CHECKING:
     from chatnet.wires.oneport import OnePort
@@ -17,7 +20,7 @@ LARGEST_BODY = 64 * 1024  # bytes that come with a request; nothing here wants a
 
 # Nothing but what comes from here, and no page may frame it.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
+    "default-src 'none'; script-src 'self'{wasm}; style-src 'self'; img-src 'self' blob:;"
     " connect-src 'self'{sockets}; manifest-src 'self'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
 )
@@ -28,6 +31,12 @@ _HEADERS = (
     (b"x-frame-options", b"DENY"),
     (b"cache-control", b"no-cache"),
 )
+
+
+@cache
+def _wasm() -> str:
+    """Return what lets the page run WebAssembly, if there is some for it."""
+    return " 'wasm-unsafe-eval'" if is_installed() else ""
 
 
 class Turned(Exception):
@@ -148,7 +157,8 @@ class ChatRequest(Request):
         host = (self.getHeader(b"host") or b"").decode("ascii", "replace")
         scheme = "wss" if self.isSecure() else "ws"
         plain = host and all(char.isalnum() or char in ".-:[]" for char in host)
-        return POLICY.format(sockets=f" {scheme}://{host}" if plain else "").encode()
+        sockets = f" {scheme}://{host}" if plain else ""
+        return POLICY.format(sockets=sockets, wasm=_wasm()).encode()
 
     @property
     def text_arguments(self) -> dict[str, str]:

@@ -20,6 +20,7 @@ from chatnet.core.commands import PROTOCOL
 from chatnet.core.limits import Registration
 from chatnet.core.names import EVERYBODY
 from chatnet.server.factory import ChatFactory
+from chatnet.web.crypto import is_installed
 from chatnet.web.downloads import DownloadResource
 from chatnet.web.metrics import Metrics
 from chatnet.web.request import ChatRequest, request_of
@@ -35,6 +36,7 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
+    "wasm": "application/wasm",
 }
 
 
@@ -202,6 +204,7 @@ class About(Resource):
             "password_needed": bool(settings.password),
             "max_message": settings.max_message,
             "max_clients": settings.max_clients,
+            "page_encrypts": is_installed(),
             "connections": len(self._factory.registry),
         }
         asked.setHeader(b"content-type", b"application/json")

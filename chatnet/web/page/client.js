@@ -25,6 +25,7 @@ let announcedAt = 0;
 let gate = ""; // the server's password
 let most = 0; // bytes of a message; 0: any
 let bye = null;
+let keys = null; // what encrypts, once an account is logged in
 let ui; // changed(what), said(talk, entry), note(text, talk), and out(text, code): back at the door
 
 export function begin(listener) {
@@ -33,7 +34,7 @@ export function begin(listener) {
   Object.assign(link.on, { frame: heard, down });
 }
 
-export const changed = () => ui.changed();
+export const changed = (what) => ui.changed(what);
 
 function random() {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
@@ -43,14 +44,13 @@ function random() {
 
 const lost = () => new Refused("There is no link to the server. Try again in a moment.", "lost");
 
-const newCid = () => `${page}-${++count}`;
+export const newCid = () => `${page}-${++count}`;
 
 const expect = (cid) => new Promise((resolve, reject) => asked.set(cid, { resolve, reject }));
 
 // Send a command; return its answer, or throw Refused.
-export async function ask(verb, fields) {
+export async function ask(verb, fields, cid = newCid()) {
   if (link.state !== "open") throw lost();
-  const cid = newCid();
   link.send({ do: verb, ...fields, cid });
   return expect(cid);
 }
@@ -71,7 +71,7 @@ export function post(talk, frame) {
   else again(item);
 }
 
-function mark(item, state, error) {
+export function mark(item, state, error) {
   Object.assign(item, { state, error });
   ui.changed("pending");
 }
@@ -85,9 +85,11 @@ function flush() {
   for (const item of ready ? outbox : []) {
     if (item.state !== "waiting") continue;
     item.state = "sent";
-    link.send({ ...item.frame, cid: item.cid });
+    if (!keys?.takes(item)) plainly(item);
   }
 }
+
+export const plainly = (item) => link.send({ ...item.frame, cid: item.cid });
 
 export function drop(item) {
   outbox = outbox.filter((other) => other !== item);
@@ -132,6 +134,9 @@ export async function become({ verb, name, password, ...more }) {
   await ask(verb, { name, password, ...more, secret: tab.get("secret") });
   who = { verb: verb === "nick" ? "nick" : "login", name: me.name, password };
   remember();
+  if (!me.registered || !hello.features.includes("keys")) return;
+  keys ??= await import("./keys.js");
+  await keys.attach();
 }
 
 const rooms = () => [...talks.values()].filter((talk) => talk.here && !talk.whispers);
@@ -140,6 +145,7 @@ function down() {
   const { code, text } = bye || {};
   hello = bye = null;
   ready = false;
+  keys?.offline();
   for (const cid of [...asked.keys()]) answer(cid, lost());
   for (const item of outbox) if (item.state === "sent") item.state = "waiting";
   for (const talk of talks.values()) {
@@ -251,6 +257,7 @@ function reply(frame, talk) {
       if (!talk) talks.set(frame.room, (talk = new Talk(frame.room, frame.name)));
       talk.read ??= readUpTo(frame.room);
       talk.enter(frame);
+      keys?.entered(frame);
       ui.changed("members");
       break;
     case "history":
@@ -282,6 +289,7 @@ async function comeBack() {
 
 function happened(entry) {
   if (!me) return early.push(entry); // whispers may come before we know our name
+  if (keys?.hears(entry)) return;
   const { event, by, room, seq, reason } = entry;
   const isMe = (name) => fold(name) === me.key;
   if (room === "*") {

@@ -53,6 +53,10 @@ export const COMMANDS = [
   ["unlock", "", "let everyone in again"],
   ["retain", "DURATION", "keep messages so long; 0s: for good"],
   ["send-file", "", "send a file"],
+  ["encrypt", "[ON]", "see for whom the room is encrypted; on encrypts it, for good"],
+  ["devices fingerprint", "[USER]", "see the devices and keys of someone, or yours"],
+  ["verify", "USER", "compare keys with someone"],
+  ["trust", "USER", "encrypt for the new devices of someone"],
   ["help ?", "", "list the commands"],
 ].map(([called, usage, about]) => {
   const names = called.split(" ");

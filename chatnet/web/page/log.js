@@ -1,9 +1,9 @@
 // What was said, on the screen: a window of some hundred rows on a conversation.
 
 import * as client from "./client.js";
-import { $, button, face, h, put, show } from "./dom.js";
+import { $, button, face, h, icon, put, show } from "./dom.js";
 import { keepRead } from "./settings.js";
-import { concerns, continues, passing, speaks } from "./state.js";
+import { concerns, continues, joins, passing, speaks } from "./state.js";
 import { clock, cut, day, fold, foldAt, hue, lasting, pieces, safe, sameDay, some } from "./text.js";
 
 const MOST = 300; // entries on the screen
@@ -30,11 +30,16 @@ const SENTENCES = { // in braces: fields of the entry
   noticed: "{text}",
   deleted: "{by} deleted a message by {author}{because}",
   erased: "{by}: (deleted)",
+  encrypted: "{by} encrypted the room: what is said from now on, only those in it can read",
+  sealed: "{by}: {why}",
+  early: "What was said before is encrypted for those who were here.",
+  rekeyed: "{who} has {devices} device now",
   roomrenamed: "{by} renamed the room: {new}",
   roomdeleted: "{by} deleted the room{because}",
   retentionset: "{by} changed how long this is kept",
 };
 
+const UNREAD = "This is encrypted, and this page has no keys for it. Keys belong to an account.";
 const scroller = $("log");
 const list = $("rows");
 const beginning = h("p.beginning", "This is the beginning of the room.");
@@ -108,7 +113,7 @@ function build(from) {
 
 function append(entries) {
   const last = rows.at(-1).entries;
-  if (entries.length && passing(last[0]) && passing(entries[0])) {
+  if (entries.length && joins(last[0], entries[0])) {
     rows.pop().element.remove();
     entries = last.concat(entries);
   }
@@ -136,6 +141,9 @@ export function scrolled() {
   edges();
   marks();
 }
+
+// Draw again what can be read now.
+export const redraw = () => shift(range()[0]);
 
 // Have more to read where the reader comes near an end.
 function edges() {
@@ -186,11 +194,11 @@ function made(entries, before) {
   for (let at = 0; at < entries.length; ) {
     const first = entries[at++];
     const row = [first];
-    while (at < entries.length && passing(first) && passing(entries[at]) && !breaks(entries[at], entries[at - 1])) row.push(entries[at++]);
+    while (at < entries.length && joins(first, entries[at]) && !breaks(entries[at], entries[at - 1])) row.push(entries[at++]);
     const element = h("div.row",
       (!before || !sameDay(before.at, first.at)) && h("h3.day", day(first.at)),
       lined(first, before) && h("div.newline", { role: "separator" }, "New messages"),
-      passing(first) ? comings(row) : drawn(first, !breaks(first, before) && continues(first, before)));
+      passing(first) || first.event === "early" ? comings(row) : drawn(first, !breaks(first, before) && continues(first, before)));
     rows.push({ element, entries: row });
     before = row.at(-1);
   }
@@ -200,22 +208,31 @@ function made(entries, before) {
 function drawn(entry, goesOn) {
   const { event, by, body, action, dice, faces } = entry;
   if (event === "note") return h(entry.wrong ? "div.card.wrong" : "div.card", words(entry.text));
+  if (event.startsWith("sealed")) return h("p.quiet.sealed", icon("sealed"), told(entry), time(entry));
   if (!speaks(entry)) return h("p.quiet", told(entry), time(entry));
   const { me } = client;
   const called = concerns(entry, me.name) ? ".called" : "";
-  if (goesOn) return h(`div.said.on${called}`, time(entry), h("span.sr", by), words(body));
+  if (goesOn) return h(`div.said.on${called}`, mark(entry), time(entry), h("span.sr", by), words(body));
   const sum = faces?.[1] && h("strong", `= ${faces.reduce((a, b) => a + b)}`);
   const did = faces ? [`rolled ${dice}: `, faces.map((one) => [h("span.die", String(one)), " "]), sum] : action && words(body);
-  if (did) return h(`div.did${called}`, face(by), h("div.act", author(by), " ", did), time(entry));
+  if (did) return h(`div.did${called}`, face(by), h("div.act", author(by), " ", did), mark(entry), time(entry));
   const mine = fold(by) === me.key && h("span.tag", "you");
-  return h(`div.said${called}`, face(by), h("div.by", author(by), mine, time(entry)), entry.id ? file(entry) : words(body));
+  return h(`div.said${called}`, face(by), h("div.by", author(by), mine, mark(entry), time(entry)), entry.id ? file(entry) : words(body));
 }
 
 const more = (what, entry) => async () => (await import("./more.js"))[what](entry);
 
-const file = (entry) => h("div.body",
+const file = (entry) => entry.sealed ? h("div.body", "A file, encrypted: chatnet\u2019s client fetches and opens it.") : h("div.body",
   h("strong", entry.name), ` ${entry.size < 1e5 ? some(entry.size, "byte") : `${(entry.size / 1048576).toFixed(1)} MiB`} `, button("Download", more("fetchFile", entry), { class: "more" }),
   entry.type.startsWith("image/") && [" ", button("Show", more("picture", entry), { class: "more" })]);
+
+const LOCKS = {
+  plain: "It was not encrypted, in a room where all is: the server may have made it up",
+  known: "Encrypted, by a device that was not verified",
+  verified: "Encrypted, by a device that was verified",
+};
+
+const mark = ({ lock }) => lock && h(`span.lock.${lock}`, { title: LOCKS[lock] }, icon(lock === "verified" ? "shield" : "sealed"), lock === "plain" && "not encrypted!");
 
 const author = (name) => button(h("bdi", name), null, { class: "who", "--hue": hue(name), "data-who": name });
 
@@ -244,6 +261,7 @@ function words(body) {
 
 // Comings and goings: one by one, or, of many, the last, and all when opened.
 function comings(run) {
+  if (run[0].event === "early") return h("p.quiet.sealed", icon("sealed"), told(run[0]), time(run[0]));
   const lines = run.map((entry) => h("p", told(entry), time(entry)));
   if (run.length < 4) return h("div.quiet", lines);
   const last = run.at(-1);
@@ -254,8 +272,8 @@ function comings(run) {
 function told(entry) {
   const { event, dropped, old, topic, reason, until, at } = entry;
   const kind = dropped ? "dropped" : old && fold(old) === fold(entry.new) ? "identified" : event;
-  const fields = { ...entry, because: reason && `: ${reason}`, about: topic && `: ${topic}`, until: until ? ` for ${lasting(until - at)}` : " for good" };
-  return (SENTENCES[kind] || kind).split(/\{(\w+)\}/).map((part, at) => (at % 2 ? fields[part] && h("bdi", fields[part]) : part));
+  const fields = { why: UNREAD, ...entry, devices: entry.added ? "one more" : "one less", because: reason && `: ${reason}`, about: topic && `: ${topic}`, until: until ? ` for ${lasting(until - at)}` : " for good" };
+  return (SENTENCES[kind.replace("whisper", "")] || kind).split(/\{(\w+)\}/).map((part, at) => (at % 2 ? fields[part] && h("bdi", fields[part]) : part));
 }
 
 // -- what is on its way

@@ -1,21 +1,21 @@
 // Puts the page together.
 
 import * as client from "./client.js";
-import { command, parse } from "./commands.js";
+import { parse } from "./commands.js";
 import * as composer from "./composer.js";
-import { $, button, dialog, h, icon, menu, put, show, tool } from "./dom.js";
+import { $, icon, put, show, tool } from "./dom.js";
 import * as door from "./door.js";
 import * as link from "./link.js";
 import * as log from "./log.js";
 import { tab, theme } from "./settings.js";
 import { drawPeople, drawTalks } from "./side.js";
 import { Refused, speaks } from "./state.js";
-import { fold, safe } from "./text.js";
+import { safe } from "./text.js";
 
 const narrow = matchMedia("(max-width: 860px)");
 const dirty = new Set(); // what to draw in the next frame
 
-let current = null; // the conversation that is open
+export let current = null; // the conversation that is open
 
 // -- drawing
 
@@ -30,7 +30,7 @@ function draw() {
   if (client.hello) door.offers(client.hello);
   if (!client.me) return;
   if (current && !client.talks.has(current.key)) return go(ordered()[0]);
-  if (current) log.update();
+  if (current) parts.has("rows") ? log.redraw() : log.update();
   if (parts.has("pending")) log.drawPending();
   show($("people"), current && !current.whispers);
   if (parts.has("members") && !$("people").hidden) drawPeople(current, client.me.key);
@@ -40,10 +40,10 @@ function draw() {
 
 function drawFrame() {
   const { name, registered } = client.me;
-  const { here, whispers, why, topic } = current || {};
+  const { here, whispers, why, encrypted, topic } = current || {};
   const server = client.hello?.server || $("brand").textContent;
   const title = current && (whispers ? current.name : `#${current.name}`);
-  const about = whispers ? "Whispers: only the two of you see this" : safe(topic || "");
+  const about = whispers ? "Whispers: only the two of you see this" : safe([encrypted && "Encrypted", topic].filter(Boolean).join(" · "));
   const talks = ordered();
   const unread = talks.reduce((sum, talk) => sum + talk.unread, 0);
   drawTalks(talks, current);
@@ -132,7 +132,7 @@ function start() {
 
 // -- going about
 
-const ordered = () => [...client.talks.values()].sort((a, b) => a.whispers - b.whispers || (a.key < b.key ? -1 : 1));
+export const ordered = () => [...client.talks.values()].sort((a, b) => a.whispers - b.whispers || (a.key < b.key ? -1 : 1));
 
 function hashed() {
   try {
@@ -143,7 +143,7 @@ function hashed() {
 }
 
 // Open a conversation, and say so in the address.
-function go(talk = null) {
+export function go(talk = null) {
   const name = talk ? (talk.whispers ? "@" : "") + talk.name : "";
   if (hashed() !== name) history[talk && current ? "pushState" : "replaceState"](null, "", `#${encodeURI(name)}`);
   open(talk);
@@ -165,11 +165,11 @@ async function join(name, password) {
     return await client.join(name, password);
   } catch (error) {
     if (error.code !== "password-needed") throw error;
-    form(`#${name} has a password`, "join", { room: name });
+    menus("form")(`#${name} has a password`, "join", { room: name });
   }
 }
 
-async function enter(name, password) {
+export async function enter(name, password) {
   const talk = await join(name, password);
   if (talk) go(talk);
 }
@@ -189,108 +189,17 @@ function drawer(which) {
   if (which) $(which).querySelector("button").focus();
 }
 
-// -- dialogs and menus
-
-// Ask for what a command needs; `given` is known already.
-function form(title, name, given = {}) {
-  const wrong = h("p.wrong", { role: "alert" });
-  const { fields } = command(name);
-  const inputs = fields.map(({ term, field }) => h("label", h("span", term.toLowerCase()), h("input", {
-    name: field, value: given[field], autofocus: !given[field] || !fields[1], required: !/topic|invitation/.test(field),
-    type: ["password", "old", "new"].includes(field) ? "password" : "text", autocomplete: field === "name" ? "username" : null,
-  })));
-  const submit = async (event) => {
-    event.preventDefault();
-    try {
-      await run(name, Object.fromEntries(new FormData(event.target)));
-      box.close();
-    } catch ({ message }) {
-      put(wrong, message);
-    }
-  };
-  const box = dialog(title, h("form", { submit }, inputs, wrong, h("button.main", "OK")));
-}
-
-// Enter a room, or go to whispers: from a list or by name.
-async function browse() {
-  if (document.querySelector("dialog[open]")) return;
-  const { rooms, more } = await client.ask("rooms");
-  const list = h("ul",
-    rooms.map(({ name, people, locked, topic }) => choice([`#${name}`, locked && icon("lock")], `${people} here`, topic, () => enter(name))),
-    ordered().filter((talk) => talk.whispers).map((talk) => choice(talk.name, "whispers", "", () => go(talk))));
-  const filter = () => {
-    for (const line of list.children) show(line, fold(line.textContent).includes(fold(input.value)));
-  };
-  const input = h("input", { autofocus: true, required: true, maxlength: 65, autocomplete: "off", input: filter });
-  const label = h("label", h("span", "Enter a room, or open a new one"), input);
-  const submit = () => enter(input.value.trim());
-  dialog("Rooms", h("form", { method: "dialog", submit }, label, h("button.main", "Enter")), list, more > 0 && h("p.hint", `and ${more} more`));
-}
-
-// A line of a dialog, which closes when it is chosen.
-export function choice(name, about, more, act) {
-  const click = (event) => {
-    event.target.closest("dialog").close();
-    act();
-  };
-  return h("li", button([h("strong", h("bdi", name)), h("small", about), more && h("small.topic", h("bdi", more))], click));
-}
+// -- what is seldom done
 
 // Do what is seldom done: it is fetched when it is wanted.
 const more = (what) => async (given) => (await import("./more.js"))[what](given, current);
+const menus = (what) => async (...given) => (await import("./menus.js"))[what](...given);
+const verify = (what) => async (given) => (await import("./verify.js"))[what](given);
 
 // Ask the server to do something; tell what it says.
 export async function act(verb, fields) {
   const { reply, text = reply } = await client.ask(verb, fields);
   if (reply) note(text);
-}
-
-// What one can do about a person.
-function person(name, anchor) {
-  const me = client.me.key;
-  const key = fold(name);
-  if (key === me) return self(anchor);
-  const room = current?.here && !current.whispers && current;
-  const moderates = room && room.moderators.has(me);
-  const here = moderates && room.members.has(key);
-  const does = (label, verb, seconds, kind) => [label, () => act(verb, { room: room.name, who: name, seconds }), kind];
-  menu(anchor, name, [
-    ["Whisper", () => go(client.whispers(name))],
-    room && ["Mention", () => composer.insert(`@${name} `)],
-    ["Who is this?", () => DOES.whois({ who: name })],
-    client.ignored.has(key) ? ["Stop ignoring", () => client.ignore(name, "unignore")] : ["Ignore", () => client.ignore(name)],
-    here && does("Put out", "kick", undefined, "danger"),
-    moderates && ["Mute", [does("10 min", "mute", 600), does("1 h", "mute", 3600), does("for good", "mute")]],
-    moderates && ["Ban", [does("1 h", "ban", 3600, "danger"), does("1 day", "ban", 86400, "danger"), does("for good", "ban", 0, "danger")]],
-    moderates && room.moderators.has(key) ? does("No longer a moderator", "deop") : here && does("Make a moderator", "op"),
-  ]);
-}
-
-const asks = (label, command, given) => [label, () => form(label, command, given)];
-
-function self(anchor) {
-  const { name, registered } = client.me;
-  const { passwords, registration } = client.hello || {};
-  menu(anchor, name, [
-    !registered && asks("Change name", "nick", { name }),
-    !registered && passwords && asks("Log in", "login", { name }),
-    !registered && passwords && registration && asks("Keep this name", "newuser", { name }),
-    registered && asks("Change password", "passwd"),
-    ["Keys and commands", DOES.help],
-    [registered ? "Log out" : "Leave", quit, "danger"],
-  ]);
-}
-
-function roomMenu() {
-  const talk = current;
-  const { name, whispers, here, moderators, locked, topic } = talk;
-  const moderates = here && moderators.has(client.me.key);
-  menu($("head-tools"), whispers ? name : `#${name}`, [
-    moderates && asks("Change the topic", "topic", { topic }),
-    moderates && (locked ? ["Let everyone in", () => run("unlock")] : asks("Give it a password", "lock")),
-    moderates && ["Banned and muted", DOES.bans],
-    [whispers ? "Close" : "Leave the room", () => client.leave(talk), "danger"],
-  ]);
 }
 
 const quit = () => client.ask("quit").catch(() => {});
@@ -314,10 +223,10 @@ function whisper(fields) {
 }
 
 // What commands do, if it is not just what the server does.
-const DOES = {
+export const DOES = {
   join: ({ room, password }) => enter(room, password),
   leave: () => client.leave(current),
-  rooms: browse,
+  rooms: menus("browse"),
   async who({ room = current.whispers ? "" : current.name }) {
     const { name, people } = await client.ask("who", { room });
     note(`${name ? `In ${name}` : "Here"}: ${people.map((one) => one.name).join(", ") || "nobody"}`);
@@ -347,9 +256,14 @@ const DOES = {
   ping: () => act("ping"),
   help: more("help"),
   "send-file": more("pick"),
+  encrypt: more("encrypt"),
+  devices: verify("devices"),
+  fingerprint: verify("devices"),
+  verify: verify("verify"),
+  trust: verify("trust"),
 };
 
-const run = async (name, fields) => (DOES[name] ? DOES[name](fields) : act(name, { room: openRoom(), ...fields }));
+export const run = async (name, fields) => (DOES[name] ? DOES[name](fields) : act(name, { room: openRoom(), ...fields }));
 
 async function submit(event) {
   const text = composer.take();
@@ -371,7 +285,7 @@ function key(event) {
   if (!step && !find) return;
   event.preventDefault();
   const all = ordered();
-  if (find) browse();
+  if (find) DOES.rooms();
   else if (all.length) go(all.at((all.indexOf(current) + step) % all.length));
 }
 
@@ -382,21 +296,21 @@ function click({ target }) {
   const { key, who } = item.dataset;
   const talk = item.closest("#talks") && client.talks.get(key);
   if (talk) go(talk);
-  else person(who || current.members.get(key).name, item);
+  else menus("person")(who || current.members.get(key).name, item);
 }
 
 const people = () => (narrow.matches ? drawer("people") : document.body.classList.toggle("alone"));
 
-$("side-tools").append(tool("Rooms", "search", browse), tool("Light or dark", "moon", () => theme(true)));
+$("side-tools").append(tool("Rooms", "search", DOES.rooms), tool("Light or dark", "moon", () => theme(true)));
 $("people-tools").append(tool("Close", "close", () => drawer("")));
 $("to-side").prepend(tool("Conversations", "menu", () => drawer("side")));
-$("head-tools").append(tool("People", "people", people, { id: "to-people" }), tool("Room menu", "more", roomMenu, { "aria-haspopup": "menu" }));
+$("head-tools").append(tool("People", "people", people, { id: "to-people" }), tool("Room menu", "more", menus("roomMenu"), { "aria-haspopup": "menu" }));
 $("send").append(icon("send"));
 $("send").before(tool("Send a file", "clip", more("pick"), { type: "button" }));
-$("self").onclick = () => self($("self"));
+$("self").onclick = () => menus("self")($("self"));
 $("retry").onclick = link.open;
 $("shade").onclick = () => drawer("");
-$("see-rooms").onclick = browse;
+$("see-rooms").onclick = DOES.rooms;
 $("enter-again").onclick = () => enter(current.name, current.password);
 $("close-talk").onclick = DOES.leave;
 $("composer").onsubmit = submit;

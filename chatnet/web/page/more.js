@@ -3,7 +3,8 @@
 import * as client from "./client.js";
 import { COMMANDS } from "./commands.js";
 import { $, button, dialog, h } from "./dom.js";
-import { act, choice, note, openRoom } from "./main.js";
+import { act, note, openRoom } from "./main.js";
+import { choice } from "./menus.js";
 import { Refused } from "./state.js";
 import { lasting } from "./text.js";
 
@@ -38,6 +39,13 @@ export async function search({ words }) {
   note(hits.map(({ name, seq, at, by, body }) => `${name} #${seq}, ${new Date(at * 1e3).toLocaleString()}, ${by}: ${body}`).join("\n") || "Nothing found.");
 }
 
+export async function encrypt({ on }, talk) {
+  const name = openRoom();
+  if (on) return act("encrypt", { room: name });
+  const { about } = await import("./keys.js");
+  note(about(talk));
+}
+
 // -- files
 
 export function pick(_, talk) {
@@ -48,6 +56,7 @@ export function pick(_, talk) {
 // Send what was chosen, dropped or pasted to a conversation, one after the other.
 export async function send(files, talk) {
   if (!talk?.here) throw new Refused("Enter a room first: files go to those who are in it.");
+  if (talk.encrypted) throw new Refused("This room is encrypted, and files from this page would not be. Nothing was sent.");
   for (const file of [...files]) {
     await post(file, talk).catch((error) => note(`${file.name}: ${error.message}`, talk, true));
   }

@@ -20,9 +20,9 @@ function fill(list, items, draw) {
 }
 
 export function drawTalks(talks, current) {
-  const draw = ({ key, name, whispers, here, locked, unread, mentions }) =>
+  const draw = ({ key, name, whispers, here, encrypted, locked, unread, mentions }) =>
     h(`div.talk${unread ? ".unread" : ""}${here ? "" : ".apart"}`, { "aria-current": key === current?.key && "page" },
-      whispers ? face(name) : h("span.hash", { "aria-hidden": "true" }, "#"), h("bdi", name), locked && icon("lock"),
+      whispers ? face(name) : h("span.hash", { "aria-hidden": "true" }, "#"), h("bdi", name), encrypted && icon("sealed"), locked && icon("lock"),
       unread > 0 && h(mentions ? "span.count.called" : "span.count", mentions && !whispers && "@ ", unread > 99 ? "99+" : String(unread),
         h("span.sr", mentions ? " unread, some for you" : " unread")));
   fill($("rooms"), talks.filter(({ whispers }) => !whispers), draw);

@@ -23,6 +23,10 @@ export class Talk {
   loading = false;
   following = true; // the reader is at the end, so the beginning may be dropped
 
+  encrypted = false;
+  epoch = 0; // how often those for whom it is encrypted changed:
+  readers = new Map(); // names, by key
+
   stateAt = 0; // the seq up to which this is known:
   topic = "";
   locked = false;
@@ -54,7 +58,9 @@ export class Talk {
     }
     if (!this.head) this.since = this.head = Math.min(since, seq);
     if (this.read === null || this.read > head) this.read = seq;
-    Object.assign(this, { name, here: true, why: "", topic: state.topic, locked: state.locked, stateAt: state.seq });
+    const { topic, locked, encrypted, epoch, readers = [] } = state;
+    Object.assign(this, { name, here: true, why: "", topic, locked, encrypted, epoch, stateAt: state.seq });
+    this.readers = new Map(readers.map((one) => [fold(one), one]));
     this.members.clear();
     for (const one of state.members) this.add(one.name, one.registered);
     this.moderators = new Set(state.moderators.map(fold));
@@ -106,8 +112,24 @@ export class Talk {
     if (this.whispers || concerns(entry, me)) this.mentions++;
   }
 
+  // What an entry does to for whom is encrypted.
+  reseal({ event, who, new: fresh, registered, dropped }) {
+    const name = fresh || who;
+    const key = name && fold(name);
+    if (event === "encrypted") {
+      Object.assign(this, { encrypted: true, epoch: 1 });
+      for (const one of this.members.values()) if (one.registered) this.readers.set(one.key, one.name);
+    } else if (this.encrypted && ["joined", "renamed"].includes(event) && registered && !this.readers.has(key)) {
+      this.epoch++;
+      this.readers.set(key, name);
+    } else if (["left", "kicked", "banned"].includes(event) && !dropped && this.readers.delete(key)) this.epoch++;
+    else if (event === "rekeyed") this.epoch++;
+  }
+
   // What an entry does to who is here and what the room is like.
-  evolve({ event, who: name, old, new: fresh, registered, topic, name: title }) {
+  evolve(entry) {
+    const { event, who: name, old, new: fresh, registered, topic, name: title } = entry;
+    this.reseal(entry);
     const { members, moderators } = this;
     const who = name && fold(name);
     if (event === "joined") {
@@ -128,11 +150,13 @@ export class Talk {
   }
 }
 
-export const speaks = ({ event }) => ["said", "rolled", "whispered", "shared"].includes(event);
+export const speaks = ({ event }) => ["said", "rolled", "whispered", "shared", "sealed", "sealedwhisper"].includes(event);
 
 export const passing = ({ event }) => ["joined", "left", "renamed"].includes(event);
 
 export const concerns = ({ event, by, body }, me) => event === "said" && by !== me && mentions(body, me);
+
+export const joins = (entry, before) => (passing(entry) && passing(before)) || (entry.event === "early" && before.event === "early");
 
 export const continues = (entry, before) =>
   ["said", "whispered"].includes(entry.event) && entry.event === before.event && entry.by === before.by &&
