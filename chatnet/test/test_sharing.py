@@ -153,6 +153,14 @@ class SendingTests(SharingTestCase):
         zoe.types("/leave")
         self.assertEqual(self.asks("GET", path, token="").status, 404)
 
+    def test_who_sends_a_person_a_file_reads_to_whom_also_as_a_guest(self) -> None:
+        zoe = self.rig.member("zoe")
+        zoe.types("/token")
+        token = zoe.hears()[1].split()[-2]
+        answer = self.asks("PUT", "/p/bob/a.txt", BODY, token)
+        self.assertEqual(answer.status, 201)
+        self.assertIn("[whisper] zoe sent a file to bob: a.txt", zoe.hears()[-1])
+
     def test_to_one_person_it_is_for_these_two_alone(self) -> None:
         zoe = self.rig.program("zoe")
         id = self.sends("/p/bob/a.txt")
@@ -307,6 +315,13 @@ class RefusalTests(SharingTestCase):
     def test_a_full_disk_is_told(self) -> None:
         self.rig.files.limits.set("file-spare", "1000000G")
         self.refused(507, "PUT", "/r/tea/a", BODY)
+
+    def test_of_what_comes_not_at_all_it_is_told_as_well(self) -> None:
+        client = self.begins("PUT", "/r/tea/a", self.token, Content_Length="100")
+        for _ in range(9):
+            self.rig.clock.advance(5)
+            self.rig.settle()
+        self.assertEqual(Answer(client.transport.value()).status, 408)
 
     def test_what_comes_too_slowly_is_cut_and_kept(self) -> None:
         place = self.uploads()
