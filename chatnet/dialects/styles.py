@@ -107,7 +107,7 @@ def _lines(entry: e.Entry) -> list[str]:
             thrown = " + ".join(map(str, faces)) + (f" = {sum(faces)}" if len(faces) > 1 else "")
             return [f"{by} rolled {dice}: {thrown}"]
         case e.Shared(by, id, name, size, kind, _, _, to):
-            whom = "" if not to else f" to {to}" if entry.room == f"@{fold(by)}" else " to you"
+            whom = f" to {to}" if to else ""
             mark = "[whisper] " if to else ""
             what = f"{name} ({spell_size(size)}, {kind})"
             return [f"{mark}{by} sent a file{whom}: {what}. /get {id} fetches it."]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -160,19 +161,23 @@ class Files:
             if id not in self.sheets and id not in self.uploads:
                 return id
 
-    async def check_disk(self, size: float) -> None:
-        """See that the disk has room for ``size`` bytes more than it is to have for others.
+    async def check_disk(self) -> None:
+        """See that the disk has room for all that is coming, and what it is to have for others.
 
         Raises:
             NoSpace: it has not.
         """
-        promised = sum(upload.reserved - upload.have for upload in self.uploads)
+        most = self.limits.file_size.most  # may come of what says no size
+        unsaid = most if most < inf else 0
+        promised = sum(
+            (upload.size if upload.size >= 0 else unsaid) - upload.have for upload in self.uploads
+        )
         try:
             free = await self.worker.run(self.shelf.free)
         except OSError as error:
             raise NoSpace(f"There is no folder for files: {error.strerror}.") from error
         spare = self.limits.file_spare
-        if spare is not UNLIMITED and free - max(promised, size) < spare.most:
+        if spare is not UNLIMITED and free - promised < spare.most:
             raise NoSpace("The server's disk is nearly full. Ask its operator.")
 
     async def locate(self, key: str, after: int, id: str, most: int = 0) -> int | None:
@@ -277,13 +282,17 @@ class Files:
             now = self.clock.seconds()
             for upload in self.uploads:
                 idle = now - upload.touched
-                if idle < SWEEP_SECONDS or upload.lock.locked:
+                if idle < SWEEP_SECONDS or upload.is_busy():
                     continue
                 if await self._turns_up(upload.sheet):
                     self.uploads.settle(upload)
                     self.uploads.forget(upload)
+                elif upload.is_busy():  # since then
+                    continue
                 elif idle > self.limits.upload_expiry.most:
                     await self.uploads.drop(upload)
+                else:  # how many may be open at once is the system's to say
+                    self.uploads.settle(upload)
             for sheet in list(self.sheets.values()) if deeply else ():
                 for key, seq in list(sheet.places.items()):
                     asleep = key not in self.network.audiences

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from chatnet.core.limits import Bucket, Limit
-from chatnet.core.refusals import Malformed, NoSpace, NotWhole, Refused
+from chatnet.core.refusals import Malformed, NoSpace, NotWhole, Refused, Unavailable
 from chatnet.interfaces import Runs
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class Intake:
         self._taken, self._was_held = 0, True  # since it was looked
         self._watch: IDelayedCall | None = clock.callLater(LOOK_SECONDS, self._look)
 
+    def is_busy(self) -> bool:
+        """Return whether more of it is to come, or to be written."""
+        return self._watch is not None or self._writing
+
     def write(self, data: bytes) -> None:
         """Take ``data``."""
         if self._over:
@@ -91,8 +95,14 @@ class Intake:
         self._ends.append(done)
         return done
 
+    def give_way(self) -> Deferred[None]:
+        """Take no more, because another connection goes on, or none; say so. As ``end``."""
+        if self._watch is not None:
+            self._fail(Unavailable("The file is sent on another connection, or given up."))
+        return self.cut()
+
     def cut(self) -> Deferred[None]:
-        """Take no more, because the connection is gone or another one goes on; as ``end``."""
+        """Take no more, because the connection is gone; as ``end``."""
         self._over = True
         done = self.end()
         if self._wait is not None:

@@ -77,8 +77,8 @@ class Passes:
         return held if is_good(held) else None
 
     def purse(self, session: Session) -> Purse:
-        """Return what ``session`` has."""
-        return self._purses.setdefault(session, Purse())
+        """Return what ``session`` has; nothing is kept of one that is gone."""
+        return self._purses.setdefault(session, Purse()) if session.is_here else Purse()
 
     def revoke(self, session: Session) -> None:
         """Let all passes of ``session`` be good for nothing: it is gone."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import inf
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -15,6 +14,7 @@ from chatnet.core import commands as c, rules
 from chatnet.core.files import File, checked, spell_size
 from chatnet.core.refusals import (
     Malformed,
+    NoSpace,
     NoSuchFile,
     NotAMember,
     NotWhole,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from chatnet.server.session import Session
 
 MOST_OPEN = 16  # files of one person that are coming
+MOST_OWNED = 64  # and of all guests at one address: each takes a place on the disk, however small
 HELD_SECONDS = 0.25  # until it is looked again whether somebody who sends too fast may go on
 
 
@@ -59,6 +60,10 @@ class Upload:
     def size(self) -> int:
         """How many bytes it is to have; -1 while that is not known."""
         return self.sheet.file.size
+
+    def is_busy(self) -> bool:
+        """Return whether somebody is at it."""
+        return self.lock.locked or (self.intake is not None and self.intake.is_busy())
 
 
 class Uploads:
@@ -123,6 +128,12 @@ class Uploads:
         mine = [one for one in self._open.values() if one.sheet.origin == origin]
         if len(mine) >= MOST_OPEN:
             raise Malformed(f"You are sending {MOST_OPEN} files already. Finish one first.")
+        owner = files.space.owner(session.actor)
+        if sum(one.sheet.owner == owner for one in self) >= MOST_OWNED:
+            raise NoSpace(
+                f"Guests from your address have begun {MOST_OWNED} files, and ended none. Try again"
+                " later, or take an account: /newuser NAME PASSWORD."
+            )
         file = checked(file)
         if not to.startswith("@"):
             audience = files.network.audiences.get(to)
@@ -156,8 +167,7 @@ class Uploads:
         upload = self._open[sheet.id] = Upload(sheet, 0, files.clock.seconds())
         files.space.add(sheet.owner, upload.reserved)
         try:
-            most = files.limits.file_size.most  # that may come of what says no size
-            await files.check_disk(file.size if file.size >= 0 else most if most < inf else 0)
+            await files.check_disk()
             await files.worker.run(files.shelf.add, sheet)
         except BaseException as error:
             self.forget(upload)
@@ -192,7 +202,7 @@ class Uploads:
         """Let no connection that sent ``upload`` until now go on with it."""
         intake, upload.intake = upload.intake, None
         if intake is not None:
-            await intake.cut()
+            await intake.give_way()
 
     async def _reopen(self, upload: Upload) -> None:
         """See that what comes can be written, and the hash of what is here is known."""

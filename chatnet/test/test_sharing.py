@@ -153,6 +153,14 @@ class SendingTests(SharingTestCase):
         zoe.types("/leave")
         self.assertEqual(self.asks("GET", path, token="").status, 404)
 
+    def test_who_sends_a_person_a_file_reads_to_whom_also_as_a_guest(self) -> None:
+        zoe = self.rig.member("zoe")
+        zoe.types("/token")
+        token = zoe.hears()[1].split()[-2]
+        answer = self.asks("PUT", "/p/bob/a.txt", BODY, token)
+        self.assertEqual(answer.status, 201)
+        self.assertIn("[whisper] zoe sent a file to bob: a.txt", zoe.hears()[-1])
+
     def test_to_one_person_it_is_for_these_two_alone(self) -> None:
         zoe = self.rig.program("zoe")
         id = self.sends("/p/bob/a.txt")
@@ -308,6 +316,13 @@ class RefusalTests(SharingTestCase):
         self.rig.files.limits.set("file-spare", "1000000G")
         self.refused(507, "PUT", "/r/tea/a", BODY)
 
+    def test_of_what_comes_not_at_all_it_is_told_as_well(self) -> None:
+        client = self.begins("PUT", "/r/tea/a", self.token, Content_Length="100")
+        for _ in range(9):
+            self.rig.clock.advance(5)
+            self.rig.settle()
+        self.assertEqual(Answer(client.transport.value()).status, 408)
+
     def test_what_comes_too_slowly_is_cut_and_kept(self) -> None:
         place = self.uploads()
         headers = PATCH | {"Upload-Offset": "0", "Content-Length": str(len(BODY))}
@@ -334,6 +349,30 @@ class RefusalTests(SharingTestCase):
             self.uploads(size=1, sha256="")
         self.assertEqual(self.asks("POST", "/r/tea/", **TUS, Upload_Length="1").status, 400)
 
+    def test_who_comes_again_as_another_guest_begins_no_more_without_end(self) -> None:
+        answers = []
+        for n in range(5):
+            guest = self.rig.program(f"guest{n}")
+            guest.sends("join", room="tea")
+            token = self.tokens(guest)
+            for _ in range(16):
+                begun = self.asks("POST", "/r/tea/", token=token, **TUS, Upload_Length="1")
+                answers.append(begun.status)
+            guest.hangs_up()
+        self.assertEqual(answers, [201] * 64 + [507] * 16)
+
+    def test_what_does_not_say_where_it_ends_is_not_taken_for_empty(self) -> None:
+        client = self.begins("PUT", "/r/tea/a", self.token)
+        self.assertEqual(Answer(client.transport.value()).status, 411)
+
+    def test_the_disk_keeps_room_for_what_says_no_size(self) -> None:
+        self.rig.files.limits.set("file-spare", "1")
+        self.rig.files.shelf.free = lambda: 150  # type: ignore[method-assign]
+        chunked = {"Transfer_Encoding": "chunked"}
+        one, two = [self.begins("PUT", "/r/tea/a", self.token, **chunked) for _ in range(2)]
+        self.assertEqual(one.transport.value(), b"")
+        self.assertEqual(Answer(two.transport.value()).status, 507)
+
 
 class PressureTests(SharingTestCase):
     def test_what_the_disk_has_not_written_is_not_read(self) -> None:
@@ -352,6 +391,30 @@ class PressureTests(SharingTestCase):
         client.door.dataReceived(body[held:])
         self.rig.settle()
         self.assertEqual(Answer(client.transport.value()).status, 201)
+
+    def test_a_connection_on_which_another_one_goes_on_is_told_and_closed(self) -> None:
+        place = self.uploads(size=600_000, sha256="")
+        headers = PATCH | {"Upload_Offset": "0", "Content_Length": "600000"}
+        for method in ("HEAD", "DELETE"):
+            first = self.begins("PATCH", place, self.token, **headers)
+            first.door.dataReceived(bytes(300_000))
+            self.assertEqual(first.transport.producerState, "paused")
+            have = self.asks(method, place, **TUS).headers.get("upload-offset")
+            headers["Upload_Offset"] = str(have)
+            self.assertEqual(Answer(first.transport.value()).status, 503)
+            self.assertTrue(first.transport.disconnecting)
+
+    def test_what_nobody_goes_on_with_keeps_no_file_open(self) -> None:
+        place = self.uploads(sha256="")
+        self.patches(place, 0, BODY[:9])
+        [upload] = self.rig.files.uploads
+        self.assertIsNotNone(upload.writing)
+        for _ in range(3):
+            self.rig.clock.advance(60)
+            self.rig.settle()
+        self.assertIsNone(upload.writing)
+        self.assertEqual(self.patches(place, 9, BODY[9:]).status, 204)
+        self.assertEqual(upload.sheet.file.sha256, DIGEST)
 
     def test_who_is_put_out_amid_a_file_gets_no_more_of_it(self) -> None:
         id, other = self.sends(body=bytes(400_000)), self.tokens(self.bob)
@@ -569,6 +632,7 @@ class NameTests(SynchronousTestCase):
             ("a\x00\x1b[31m\nb", "a[31mb"),
             ("con.txt", "_con.txt"),
             ("LPT1", "_LPT1"),
+            ("nul .txt", "_nul .txt"),
             (".bashrc", "bashrc"),
             ("  x.txt . ", "x.txt"),
             ("", "file"),

@@ -30,6 +30,7 @@ from chatnet.wires.certificates import Certificates
 from chatnet.wires.oneport import OnePort
 
 IDLE_SECONDS = 15.0  # between two requests, after which a connection is closed
+BODY_SECONDS = 60.0  # without a byte of a file: who takes it looks earlier, and says why
 HEALTH_SECONDS = 5.0  # for the store to answer
 _TYPES = {
     "html": "text/html; charset=utf-8",
@@ -95,7 +96,7 @@ class _Channel(HTTPChannel):
         """Take more of it."""
         if self._held:
             self._held = False
-            self.setTimeout(IDLE_SECONDS)
+            self.setTimeout(BODY_SECONDS)
             if not (self._waitingForTransport or getattr(self.transport, "disconnecting", False)):
                 self.resumeProducing()
 

@@ -70,6 +70,7 @@ class UploadResource(Resource):
             _check_version(request)
             flow = _Flow(request, held)
             if putting:
+                _check_length(request)
                 file = _put_file(request, rest[1], length)
                 to = self._to(first, rest[0])
                 self._uploads.check(held.session, to, file)
@@ -306,6 +307,12 @@ class _Flow:
 def _check_version(request: ChatRequest) -> None:
     if request.getHeader(b"tus-resumable") not in (None, VERSION):
         raise Turned(412, "The version of tus that is spoken here is 1.0.0.")
+
+
+def _check_length(request: ChatRequest) -> None:
+    """See that ``request`` says where it ends; else HTTP takes it for empty, whatever comes."""
+    if not (request.getHeader(b"content-length") or request.getHeader(b"transfer-encoding")):
+        raise Turned(411, "Say how long it is, with Content-Length.")
 
 
 def _number(request: ChatRequest, name: bytes) -> int:
