@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from chatnet.client.keys.causes import Lock
+from chatnet.client.keys.causes import Earlier, Lock
 from chatnet.client.keys.commands import KeyCommands
 from chatnet.client.keys.news import Compare
 from chatnet.client.keys.people import DeviceNew, Trust
@@ -91,6 +91,16 @@ class DowngradeTests(EncryptionTestCase):
         bob.does(c.Say("tea", "porridge"))
         self.assertIn("10 devices", str(bob.refusals[-1]))
         self.secret("porridge")
+
+
+class NewMachineTests(EncryptionTestCase):
+    def test_whispers_of_before_are_not_waited_for(self) -> None:
+        self.bob.ends()
+        self.ann.does(c.Whisper("bob", "one"))
+        bob = self.world.comes("bob", None, "")
+        self.assertEqual(set(bob.causes), {Earlier()})
+        self.ann.does(c.Whisper("bob", "two"))
+        self.assertEqual(bob.read, ["two"])
 
 
 class MadeUpTests(EncryptionTestCase):

@@ -521,6 +521,7 @@ class Keys:
             self._note(entry)
         added = isinstance(entry.event, e.DeviceAdded) and entry.event.device
         if self._opened and added == self._ring.own.id:
+            self._ring.vault.put("came", "", entry.seq)
             return  # of which one is told when it is new
         if self._opened and isinstance(entry.event, e.Shared) and entry.event.sealed:
             return  # what is in it is told by those who have the key
@@ -637,8 +638,12 @@ class Keys:
         return kept is not None and entry.seq > kept["since"]
 
     def _cause(self, entry: e.Entry, cause: Cause) -> Cause:
-        if not isinstance(cause, KeyMissing) or entry.room.startswith("@"):
+        if not isinstance(cause, KeyMissing):
             return cause
+        if entry.room.startswith("@"):
+            came = self._ring.vault.get("came")  # in this log: where this device was added
+            is_old = self._ring.own.is_new if came is None else entry.seq <= came
+            return Earlier() if is_old else cause
         kept = self._ring.vault.get("room", entry.room)
         return (
             Earlier()
