@@ -44,6 +44,21 @@ class VaultTests(SynchronousTestCase):
         self.assertEqual(vault.all("room"), {"tea": {"since": 3}})
         self.assertEqual((vault.get("room", "tea"), vault.get("room")), ({"since": 3}, None))
 
+    def test_rows_that_were_exchanged_are_damaged(self) -> None:
+        vault = self.open()
+        for name in ("ann", "bob"):
+            vault.put("people", name, {})
+        of = "(SELECT sealed FROM rows WHERE id = ?)"
+        ids = [vault._id("people", name) for name in ("ann", "bob")]
+        vault._db.execute(f"UPDATE rows SET sealed = {of} WHERE id = ?", ids)
+        self.assertRaises(Shut, vault.get, "people", "bob")
+
+    def test_a_key_file_that_is_not_whole_is_no_key(self) -> None:
+        path = self.mktemp()
+        with open(path, "wb"):
+            pass
+        self.assertRaises(Shut, key_file, path)
+
     def test_only_its_owner_reads_it_and_nobody_without_the_secret(self) -> None:
         vault = self.open()
         vault.put("room", "marmalade", "porridge")

@@ -17,7 +17,7 @@ from chatnet.client.link import Link
 from chatnet.core import replies as r
 from chatnet.core.names import fold
 from chatnet.core.plain import plain
-from chatnet.core.refusals import Malformed, Refused
+from chatnet.core.refusals import Malformed, NoDevice, Refused
 from chatnet.dialects.text import fingerprint
 
 USAGE = {
@@ -110,27 +110,30 @@ class KeyCommands:
         account = fold(who)
         ring.epochs.pop(account, None)
         await ring.look_up(who, account)
-        lines = []
+        lines, shown = [], set()
         if account == ring.own.address.account:
             own = ring.own.address
             lines.append(f"{own.device}  {fingerprint(own.signing)}  this device")
         for peer, trust in ring.people.here(account):
             address = peer.address
+            shown.add(address)
             if address != ring.own.address:
                 mark = _MARKS[trust]
                 lines.append(f"{address.device}  {fingerprint(address.signing)}  {mark}")
+        ring.shown[account] = shown
         if not lines:
             return f"{who} has no devices with keys, so nothing can be encrypted for {who}."
         return "\n".join([f"Devices of {who}, and the fingerprints of their keys:", *lines])
 
     async def _believe(self, who: str) -> str:
         ring = self._keys.ring
-        account = fold(who)
-        await ring.look_up(who, account)
-        peers = [peer for peer, _ in ring.people.here(account)]
-        for peer in peers:
-            ring.people.verified(peer.address)
-        return f"{len(peers)} devices of {who} are verified now, because you compared them."
+        compared = ring.shown.pop(fold(who), set())
+        if not compared:
+            raise NoDevice(f"Nothing to compare was shown: /fingerprint {who} first.")
+        for address in compared:
+            ring.people.verified(address)
+        ids = ", ".join(sorted(address.device for address in compared))
+        return f"Verified, because you compared the keys: {ids} of {who}."
 
     def _trust(self, who: str) -> r.Reply:
         accepted = self._keys.accept(who)

@@ -86,6 +86,7 @@ class Keys:
         self._opened = False
         self.lack = ""  # why there are no keys, in a sentence
         self._settled = False  # whether this connection is a device, or cannot be one
+        self._shut = False  # there are keys, which cannot be opened
         self._closed = False
         self._waiters: list[Deferred[None]] = []
         self._saying = 0  # messages that are being encrypted
@@ -106,9 +107,8 @@ class Keys:
 
     def is_encrypted(self, room: str) -> bool:
         """Return whether what is said in ``room``, a key, is encrypted, or must be."""
-        view = self._view(room)
-        here = view is not None and view.encrypted
-        return here or (self._opened and self._ring.vault.get("room", room) is not None)
+        known = self._opened and self._ring.vault.get("room", room) is not None
+        return known or self._is_sealed(room)
 
     def lock_of(self, entry: e.Entry) -> Lock:
         """Return how sure one can be of ``entry``, which was shown."""
@@ -129,7 +129,7 @@ class Keys:
         Raises:
             NoDevice: there are no keys yet.
         """
-        if not self._opened:
+        if not self._opened or self._is_refused:
             raise NoDevice(
                 self.lack
                 or "There are no keys here: they belong to an account. /login NAME PASSWORD,"
@@ -211,10 +211,10 @@ class Keys:
         """
         account, self._closed = fold(self._link.dialogue.name), False
         try:
-            self._check_server()
             if not self._opened:
                 self._ring.open(await self._open_vault(account), account)
-                self._opened = True
+                self._opened, self._shut = True, False
+            self._check_server()
             own = self._ring.own
             self._ring.epochs.clear()
             self._sealer.rotate()
@@ -223,6 +223,10 @@ class Keys:
             self._ring.names[account] = self._link.dialogue.name
             await self._letters.begin(reply)
             self.ready = self.backup.online = self._settled = True
+            self.lack = ""
+            for key, place in self._link.dialogue.places.rooms.items():
+                if self._is_sealed(key):  # one came here before one had keys
+                    self._remember(key, place.last or 0)
             self._release()
             keys = own.more_keys(reply.keys, reply.fallback)
             if keys is not None:
@@ -231,14 +235,29 @@ class Keys:
             raise
         except (Refused, Shut) as error:
             self.ready, self._settled = False, True
-            self.lack = str(error)
-            if not isinstance(error, NoOlm | NoDevice):  # of which is told when it matters
+            self.lack, self._shut = str(error), isinstance(error, Shut)
+            if self._knows_keys or not isinstance(error, NoOlm | NoDevice):  # else when it matters
                 self.tell(Trouble(self.lack))
             self._release()
             return
         if own.is_new:
             own.is_new = False
             self.tell(Made(own.id))
+
+    @property
+    def _is_refused(self) -> bool:
+        """Whether this connection cannot be a device."""
+        return self._settled and not self.ready and bool(self.lack)
+
+    @property
+    def _expects_keys(self) -> bool:
+        """Whether there are keys, or it is not known yet whether there will be."""
+        return self._opened or not (self._settled or not self._link.dialogue.identity.password)
+
+    @property
+    def _knows_keys(self) -> bool:
+        """Whether something was encrypted on this server before."""
+        return self._opened and any(self._ring.vault.all(kind) for kind in ("room", "people"))
 
     def _check_server(self) -> None:
         hello = self._link.dialogue.hello
@@ -279,11 +298,17 @@ class Keys:
 
     async def _until_ready(self) -> None:
         while not (self.ready and self._link.online):
-            if self._closed:
-                raise Unavailable("The link to the server has ended.")
-            waiter: Deferred[None] = Deferred()
-            self._waiters.append(waiter)
-            await waiter
+            if self._is_refused:
+                raise NoDevice(f"That was not sent. {self.lack}")
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Wait until the link is there, again or with an account."""
+        if self._closed:
+            raise Unavailable("The link to the server has ended.")
+        waiter: Deferred[None] = Deferred()
+        self._waiters.append(waiter)
+        await waiter
 
     async def _submit(self, command: c.Command) -> r.Reply:
         done: Deferred[r.Reply] = Deferred()
@@ -305,9 +330,13 @@ class Keys:
                 fields = {"body": body, **({"action": True} if action else {})}
                 work: Coroutine[Any, Any, r.Done | None]
                 work = self.say(self._key_of(room), "say", fields)
-            case c.Say(room) if self._opened and self._view(self._key_of(room)) is None:
+            case c.Say(room) if self._expects_keys and self._view(self._key_of(room)) is None:
                 work = self._say_later(pending, room)
-            case c.Whisper() if self._opened:
+            case c.Whisper(who) if self._shut and not self._opened:
+                raise NoDevice(
+                    f"That was not sent: {who} may have keys, and yours cannot be used. {self.lack}"
+                )
+            case c.Whisper() if self._expects_keys:
                 work = self._whisper(pending)
             case _:
                 return False
@@ -352,7 +381,9 @@ class Keys:
         key, command = self._key_of(room), pending.command
         assert isinstance(command, c.Say)
         while self._view(key) is None:
-            await self._until_ready()
+            if not self._link.online:
+                await self._wait()
+                continue
             try:
                 await self._link.ask(c.Ping())  # what was asked before is answered before
             except Unavailable:
@@ -369,6 +400,11 @@ class Keys:
 
     def _key_of(self, room: str) -> str:
         return self._link.dialogue.places.key_of(room)
+
+    def _is_sealed(self, key: str) -> bool:
+        """Return whether the server says that the room is encrypted."""
+        view = self._view(key)
+        return view is not None and view.encrypted
 
     def _view(self, key: str) -> RoomView | None:
         place = self._link.dialogue.places.rooms.get(key)
@@ -397,9 +433,14 @@ class Keys:
         Raises:
             NoDevice: there were, and the server says that there are none any more.
         """
-        account, me = fold(who), self._ring.own.address.account
+        account = fold(who)
         while True:
-            await self._until_ready()
+            try:
+                await self._until_ready()
+            except NoDevice:
+                if self._shut or (self._opened and self._ring.people.had(account)):
+                    raise
+                return False
             try:
                 await self._ring.look_up(who, account)
             except Unavailable:
@@ -407,7 +448,7 @@ class Keys:
             except Refused:
                 pass  # a guest, or nobody: the server says so
             break
-        if account == me or not self._ring.people.had(account):
+        if account == self._ring.own.address.account or not self._ring.people.had(account):
             return False
         if not any(True for _ in self._ring.people.here(account)):
             raise NoDevice(
@@ -446,8 +487,16 @@ class Keys:
         kept = self._ring.vault.get("room", reply.room)
         if kept is not None and not reply.state.encrypted:
             self.tell(Downgraded(reply.name))
-        elif reply.state.encrypted and (kept is None or kept.get("left")):
-            self._ring.vault.put("room", reply.room, {"since": reply.seq})
+        elif reply.state.encrypted:
+            self._remember(reply.room, reply.seq)
+
+    def _remember(self, room: str, seq: int) -> None:
+        """``room`` is encrypted, as was learnt at ``seq``; what was learnt before holds."""
+        kept = self._ring.vault.get("room", room)
+        if kept is None:
+            self._ring.vault.put("room", room, {"since": seq})
+        elif kept.get("left"):  # one reads on from here
+            self._ring.vault.put("room", room, {"since": kept["since"], "from": seq})
 
     def hears(self, entry: e.Entry, manner: Manner) -> None:
         """Show ``entry`` to the ear: now, or when what may open it was looked at."""
@@ -472,6 +521,7 @@ class Keys:
             self._note(entry)
         added = isinstance(entry.event, e.DeviceAdded) and entry.event.device
         if self._opened and added == self._ring.own.id:
+            self._ring.vault.put("came", "", entry.seq)
             return  # of which one is told when it is new
         if self._opened and isinstance(entry.event, e.Shared) and entry.event.sealed:
             return  # what is in it is told by those who have the key
@@ -487,7 +537,7 @@ class Keys:
         match event:
             case e.Encrypted():
                 if self._opened:
-                    self._ring.vault.put("room", entry.room, {"since": entry.seq})
+                    self._remember(entry.room, entry.seq)
             case e.RoomDeleted() | e.RoomDiscarded():
                 self._sealer.rotate(entry.room)
             case e.Left(who) | e.Kicked(who) | e.Banned(who):
@@ -511,8 +561,12 @@ class Keys:
     def _read(self, entry: e.Entry, live: bool) -> e.Entry:
         event = entry.event
         match event:
-            case e.Said():
+            case e.Said() | e.Shared(sealed=""):
                 if self._must_be_sealed(entry):
+                    self._mark(entry, Lock.PLAIN)
+                return entry
+            case e.Whispered(by):
+                if live and self._has_other_keys(fold(by)):
                     self._mark(entry, Lock.PLAIN)
                 return entry
             case e.Sealed(by, device, session, body):
@@ -575,15 +629,27 @@ class Keys:
         trust = self._ring.people.trust_in(opened.sender.account, opened.sender.device)
         return trust is Trust.VERIFIED
 
+    def _has_other_keys(self, account: str) -> bool:
+        own = self._opened and self._ring.own.address.account
+        return self._opened and account != own and self._ring.people.had(account)
+
     def _must_be_sealed(self, entry: e.Entry) -> bool:
         kept = self._ring.vault.get("room", entry.room) if self._opened else None
         return kept is not None and entry.seq > kept["since"]
 
     def _cause(self, entry: e.Entry, cause: Cause) -> Cause:
-        if not isinstance(cause, KeyMissing) or entry.room.startswith("@"):
+        if not isinstance(cause, KeyMissing):
             return cause
+        if entry.room.startswith("@"):
+            came = self._ring.vault.get("came")  # in this log: where this device was added
+            is_old = self._ring.own.is_new if came is None else entry.seq <= came
+            return Earlier() if is_old else cause
         kept = self._ring.vault.get("room", entry.room)
-        return Earlier() if kept is not None and entry.seq <= kept["since"] else cause
+        return (
+            Earlier()
+            if kept is not None and entry.seq <= kept.get("from", kept["since"])
+            else cause
+        )
 
     def _mark(self, entry: e.Entry, mark: Lock | Cause) -> None:
         self._marks[entry.room, entry.seq] = mark

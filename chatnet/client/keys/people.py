@@ -76,6 +76,8 @@ class People:
             known = kept.get(line.device)
             if known is not None and known[:2] == [line.identity, line.signing]:
                 present.add(line.device)
+                if known[3] != "here":  # removed, and here again: as any that is new
+                    changes.append(self._enters(kept, line, name))
                 continue
             lines = device_lines(account, line.device, line.identity, line.signing)
             try:
@@ -87,11 +89,9 @@ class People:
                 changes.append(KeysChanged(name, line.device))
                 continue
             present.add(line.device)
-            waits = any(one[2] == Trust.VERIFIED.value for one in kept.values())
-            trust = Trust.WAITING if waits else Trust.KNOWN
-            kept[line.device] = [line.identity, line.signing, trust.value, "here"]
+            new = self._enters(kept, line, name)
             if not first or account == me.account:
-                changes.append(DeviceNew(name, line.device, line.label, waits))
+                changes.append(new)
         for device, one in kept.items():
             if (device in present) != (one[3] == "here"):
                 one[3] = "here" if device in present else "gone"
@@ -99,6 +99,12 @@ class People:
                     changes.append(DeviceGone(name, device))
         self._vault.put("people", account, kept)
         return changes
+
+    def _enters(self, kept: dict[str, list[str]], line: r.DeviceLine, name: str) -> DeviceNew:
+        waits = any(one[2] != Trust.KNOWN.value for one in kept.values())
+        trust = Trust.WAITING if waits else Trust.KNOWN
+        kept[line.device] = [line.identity, line.signing, trust.value, "here"]
+        return DeviceNew(name, line.device, line.label, waits)
 
     def find(self, account: str, device: str) -> Peer | None:
         """Return the device, also one that is gone; None if it was never seen."""

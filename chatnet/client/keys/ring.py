@@ -44,6 +44,7 @@ class Ring:
         self.sessions: Sessions
         self.names: dict[str, str] = {}  # of accounts, by key
         self.epochs: dict[str, int] = {}  # of those whose devices are known as they are now
+        self.shown: dict[str, set[Address]] = {}  # whose fingerprints people saw, by account
         self.on_change: Callable[[str], None] = lambda account: None  # of whose devices
         self.on_session: Callable[[Address, str], None] = lambda sender, id: None  # that is new
 

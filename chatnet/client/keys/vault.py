@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 MEMORY, ITERATIONS, LANES = 64 * 1024, 3, 4  # KiB; RFC 9106 section 4, the second choice
-_NONCE = 12
+_NONCE, _SECRET = 12, 32  # bytes
+_DAMAGED = "The keys are damaged: restore them from a copy, or /recovery."
 _SHAPE = """
     PRAGMA secure_delete = ON;
     PRAGMA journal_mode = TRUNCATE;
@@ -99,7 +100,12 @@ class Vault:
         row = self._db.execute(
             "SELECT sealed FROM rows WHERE id = ?", (self._id(kind, name),)
         ).fetchone()
-        return None if row is None else self._unseal(row[0], kind)[1]
+        if row is None:
+            return None
+        found, value = self._unseal(row[0], kind)
+        if found != name:
+            raise Shut(_DAMAGED)  # rows were exchanged
+        return value
 
     def all(self, kind: str) -> dict[str, Any]:
         """Return all values of a kind, by name."""
@@ -177,7 +183,7 @@ class Vault:
         try:
             plain = self._rows.decrypt(sealed[:_NONCE], sealed[_NONCE:], kind.encode())
         except InvalidTag as error:
-            raise Shut("The keys are damaged: restore them from a copy, or /recovery.") from error
+            raise Shut(_DAMAGED) from error
         name, value = json.loads(plain)
         return name, value
 
@@ -203,8 +209,14 @@ def key_file(path: str) -> bytes:
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except FileExistsError:
-            return Path(path).read_bytes()
-        secret = os.urandom(32)
+            secret = Path(path).read_bytes()
+            if len(secret) != _SECRET:  # the disk was full, perhaps: anybody could guess that
+                raise Shut(
+                    f"The key file {path} is not whole. Restore it from a copy; or remove it, and"
+                    " the keys beside it, and be a new device."
+                ) from None
+            return secret
+        secret = os.urandom(_SECRET)
         with os.fdopen(descriptor, "wb") as file:
             file.write(secret)
             file.flush()

@@ -64,16 +64,23 @@ class Verifier:
         """The person says whether both see the ``same``.
 
         Raises:
-            NoDevice: there is nothing to compare.
+            NoDevice: there is nothing to compare, or more than one thing.
         """
         comparing = [p for p, sas in self._under_way.items() if sas.stage is Stage.COMPARING]
         if not comparing:
             raise NoDevice("There is nothing to compare. /verify USER begins.")
-        peer = comparing[-1]
-        sas = self._under_way[peer]
         if not same:
-            await self._end(peer, "mismatch")
+            for peer in comparing:
+                await self._end(peer, "mismatch")
             return
+        if len(comparing) > 1:
+            names = " and ".join(sorted(self._name(peer) for peer in comparing))
+            raise NoDevice(
+                f"You are comparing with {names}, so it is not clear whom you mean: /verify off,"
+                " then one after the other."
+            )
+        (peer,) = comparing
+        sas = self._under_way[peer]
         try:
             steps = sas.matches()
         except Fails as failure:

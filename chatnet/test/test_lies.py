@@ -1,0 +1,202 @@
+"""Servers that lie about who has keys and what is encrypted, to clients that know better."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from chatnet.client.keys.causes import Earlier, Lock
+from chatnet.client.keys.commands import KeyCommands
+from chatnet.client.keys.news import Compare
+from chatnet.client.keys.people import DeviceNew, Trust
+from chatnet.client.keys.vault import Shut
+from chatnet.core import commands as c
+from chatnet.core.refusals import Encrypted, NoDevice
+from chatnet.test.keyring import Person
+from chatnet.test.test_encryption import EncryptionTestCase, Frame
+
+
+def _keyless(frame: Frame) -> list[Frame] | None:
+    """Pretend to be a server that knows nothing of keys, and has no encrypted rooms."""
+    if frame.get("reply") == "hello":
+        return [frame | {"features": [one for one in frame["features"] if one != "keys"]}]
+    if frame.get("reply") == "entered":
+        return [frame | {"state": frame["state"] | {"encrypted": False}}]
+    return None
+
+
+class DowngradeTests(EncryptionTestCase):
+    def lied_to(self, *rooms: str) -> Person:
+        """Return bob, who starts again at a server that denies to know of keys."""
+        self.bob.ends()
+        bob = Person(self.world, "bob", self.boxes["bob"], rooms)
+        self.lie(bob, _keyless)
+        self.world.people.append(bob)
+        self.world.carry()
+        return bob
+
+    def test_a_server_that_denies_keys_hears_nothing_of_an_encrypted_room(self) -> None:
+        bob = self.lied_to("tea")
+        self.assertIn("nothing of keys", repr(bob.news))
+        self.assertRaises(Encrypted, bob.link.submit, c.Say("tea", "porridge"))
+        self.secret("porridge")
+
+    def test_nor_of_whispers_to_who_had_keys(self) -> None:
+        self.bob.does(c.Whisper("ann", "one"))
+        bob = self.lied_to()
+        bob.does(c.Whisper("ann", "porridge"))
+        self.assertIsInstance(bob.refusals[-1], NoDevice)
+        self.secret("porridge")
+
+    def test_what_is_whispered_before_the_keys_are_open_waits_for_them(self) -> None:
+        self.bob.ends()
+        bob = Person(self.world, "bob", self.boxes["bob"], ())
+        self.world.people.append(bob)
+        bob.does(c.Whisper("ann", "porridge"))  # at once, before the link is there
+        self.assertEqual(self.ann.read, ["porridge"])
+        self.secret("porridge")
+
+    def test_who_never_had_keys_is_still_told(self) -> None:
+        guest = self.world.rig.arrives("/nick guy")
+        guest.hears()
+        self.lied_to().does(c.Whisper("guy", "hello"))
+        self.assertEqual(guest.hears(), ["[whisper] bob: hello"])
+
+    def test_keys_that_cannot_be_opened_let_no_whisper_out(self) -> None:
+        self.bob.ends()
+        bob = Person(self.world, "bob", self.boxes["bob"], ())
+
+        async def shut(_: str) -> Any:
+            raise Shut("That is not the passphrase.")
+
+        bob.keys._open_vault = shut
+        self.world.people.append(bob)
+        self.world.carry()
+        refused = self.assertRaises(NoDevice, bob.link.submit, c.Whisper("ann", "porridge"))
+        self.assertIn("not the passphrase", str(refused))
+        self.secret("porridge")
+
+    def test_a_device_that_the_server_does_not_take_says_so_and_does_not_wait(self) -> None:
+        def no(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") != "attached":
+                return None
+            return [{"error": "not-allowed", "text": "You have 10 devices.", "cid": frame["cid"]}]
+
+        self.bob.ends()
+        bob = Person(self.world, "bob", self.boxes["bob"], ("tea",))
+        self.lie(bob, no)
+        self.world.people.append(bob)
+        self.world.carry()
+        bob.does(c.Say("tea", "porridge"))
+        self.assertIn("10 devices", str(bob.refusals[-1]))
+        self.secret("porridge")
+
+
+class NewMachineTests(EncryptionTestCase):
+    def test_whispers_of_before_are_not_waited_for(self) -> None:
+        self.bob.ends()
+        self.ann.does(c.Whisper("bob", "one"))
+        bob = self.world.comes("bob", None, "")
+        self.assertEqual(set(bob.causes), {Earlier()})
+        self.ann.does(c.Whisper("bob", "two"))
+        self.assertEqual(bob.read, ["two"])
+
+
+class MadeUpTests(EncryptionTestCase):
+    def told(self, frame: Frame) -> None:
+        """Let the server tell bob ``frame``."""
+        self.bob.way.near.protocol.dataReceived(json.dumps({"at": 1.0, **frame}).encode() + b"\n")
+
+    def lock(self) -> Lock:
+        return self.bob.keys.lock_of(self.bob.shown[-1][0])
+
+    def head(self, log: str) -> int:
+        return max((entry.seq for entry, _ in self.bob.shown if entry.room == log), default=0)
+
+    def test_a_plain_file_in_an_encrypted_room_is_marked(self) -> None:
+        self.ann.says("one")
+        self.told({
+            "event": "shared", "room": "tea", "seq": self.head("tea") + 1, "by": "ann",
+            "id": "8c8c765edbca", "name": "x.exe", "size": 1, "type": "text/plain",
+            "sha256": "0" * 64, "sealed": "", "to": "",
+        })  # fmt: skip
+        self.assertIs(self.lock(), Lock.PLAIN)
+
+    def test_plain_words_stay_marked_when_it_says_that_encryption_began_later(self) -> None:
+        self.ann.says("one")
+        head = self.head("tea")
+        self.told({"event": "encrypted", "room": "tea", "seq": head + 5, "by": "ann"})
+        self.told({"event": "said", "room": "tea", "seq": head + 6, "by": "ann", "body": "x"})
+        self.assertIs(self.lock(), Lock.PLAIN)
+        entry, _ = self.bob.shown[-1]
+        old = replace(entry, seq=head + 2)  # as in a history, before that place
+        self.bob.keys.read(old)
+        self.assertIs(self.bob.keys.lock_of(old), Lock.PLAIN)
+
+    def test_a_plain_whisper_of_who_has_keys_is_marked(self) -> None:
+        self.bob.does(c.Whisper("ann", "hello"))
+        self.assertIs(self.lock(), Lock.VERIFIED)  # one's own
+        seq = self.head("@bob") + 1
+        self.told({
+            "event": "whispered", "room": "@bob", "seq": seq, "by": "ann", "to": "bob", "body": "x"
+        })  # fmt: skip
+        self.assertIs(self.lock(), Lock.PLAIN)
+
+
+class DeviceListTests(EncryptionTestCase):
+    def test_a_removed_device_that_comes_back_is_new_again(self) -> None:
+        """A server that shows an old list gives what follows to who has the lost machine."""
+        other = self.world.comes("bob")
+        lost = other.keys.ring.own.id
+        self.ann.says("one")
+        mine = self.bob.keys.ring.own.address
+        self.ann.keys.ring.people.verified(mine)
+        self.ann.keys.ring.people.verified(other.keys.ring.own.address)
+        kept: list[Frame] = []
+
+        def again(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") != "devices" or frame["account"] != "bob":
+                return None
+            kept.append(frame)
+            return None if len(kept) < 2 else [kept[0] | {"cid": frame["cid"]}]
+
+        self.ann.keys.ring.epochs.clear()
+        self.lie(self.ann, again)
+        self.ann.says("two")
+        self.lie(self.ann, lambda frame: None)
+        self.bob.does(c.RemoveDevice(lost))
+        self.ann.says("three")
+        self.assertEqual(self.news(self.ann, DeviceNew), [])
+        self.lie(self.ann, again)
+        self.ann.keys.ring.epochs.clear()
+        self.ann.waits_for(self.ann.keys.ring.look_up("bob", "bob"))
+        (told,) = self.news(self.ann, DeviceNew)
+        self.assertEqual((told.device, told.waits), (lost, True))
+        self.assertIs(self.ann.keys.trust_in("bob", lost), Trust.WAITING)
+
+    def test_only_fingerprints_that_were_shown_are_believed(self) -> None:
+        def types(line: str) -> None:
+            KeyCommands(self.ann.link, self.ann.keys).typed(line)  # as faces do
+            self.world.carry()
+
+        self.ann.says("one")
+        device = self.bob.keys.ring.own.id
+        types("/fingerprint bob ok")  # nothing was shown
+        self.assertIs(self.ann.keys.trust_in("bob", device), Trust.KNOWN)
+        types("/fingerprint bob")
+        other = self.world.comes("bob")  # meanwhile
+        types("/fingerprint bob ok")
+        self.assertIs(self.ann.keys.trust_in("bob", device), Trust.VERIFIED)
+        trust = self.ann.keys.trust_in("bob", other.keys.ring.own.id)
+        self.assertIsNot(trust, Trust.VERIFIED)
+
+    def test_yes_to_one_of_two_is_yes_to_neither(self) -> None:
+        zoe = self.comes("zoe")
+        for one in (self.bob, zoe):
+            self.ann.waits_for(self.ann.keys.verifier.begin(one.name))
+        for one in (self.bob, zoe):
+            one.waits_for(one.keys.verifier.begin("ann"))
+        self.assertEqual(len(self.news(self.ann, Compare)), 2)
+        self.assertRaises(NoDevice, self.ann.waits_for, self.ann.keys.verifier.answer(True))
+        self.ann.waits_for(self.ann.keys.verifier.call_off())
