@@ -3,7 +3,6 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from hypothesis import given, settings as hypothesis_settings, strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.client import cursors
@@ -15,6 +14,7 @@ from chatnet.client.full.marks import Marks
 from chatnet.client.settings import BadSettings, Settings, change, listed, put, read_settings
 from chatnet.core import events as e
 from chatnet.dialects.verbs import VERBS
+from chatnet.test.properties import given, settings as hypothesis_settings, st
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from twisted.internet.defer import Deferred
 
-from chatnet.client.full import frame
 from chatnet.client.full.hearing import Hearing
 from chatnet.client.full.items import Kind
 from chatnet.client.full.pages import Pages
@@ -13,6 +14,11 @@ from chatnet.core import commands as c
 from chatnet.test.keyring import Person
 from chatnet.test.test_encryption import EncryptionTestCase
 from chatnet.test.test_full_hearing import Screen
+
+if find_spec("textual") is None:
+    skip = "the full-screen client needs Textual"
+else:
+    from chatnet.client.full import frame
 
 
 class Seat:

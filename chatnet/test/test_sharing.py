@@ -9,7 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings, strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,6 +19,7 @@ from chatnet.core.limits import TABLE
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
 from chatnet.server.staff import purge
+from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Client, Rig
 from chatnet.web.downloads import wanted
 

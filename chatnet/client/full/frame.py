@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
+from chatnet.client.full.items import moment_of
 from chatnet.client.full.reading import is_encrypted
-from chatnet.client.full.rows import Row, clip, colour_of, moment_of
+from chatnet.client.full.rows import Row, clip, colour_of
 from chatnet.client.full.windows import Window, Windows
 from chatnet.client.keys.shown import LOCK
 from chatnet.client.link import Link

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from enum import Enum
 
 from chatnet.client.screen import lines_of_event
@@ -133,3 +134,11 @@ def _message(kind: Kind, entry: e.Entry, by: str, body: str, me: str, words: Ite
     mine = fold(by) == fold(me)
     mention = not mine and mentions(body, (me, *words))
     return Item(kind, entry.at, flat(by), lines, entry.seq, mine, mention, rest, body)
+
+
+def moment_of(at: float, zone: tzinfo | None = None) -> datetime | None:
+    """Return ``at`` in ``zone``, or where one is; None if no calendar has it."""
+    try:
+        return datetime.fromtimestamp(at, zone).astimezone(zone)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chatnet.client.full.items import Item, Kind
-from chatnet.client.full.rows import moment_of
+from chatnet.client.full.items import Item, Kind, moment_of
 from chatnet.core.plain import plain_lines
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, tzinfo
 
 from rich.cells import cell_len, chop_cells
 
-from chatnet.client.full.items import Item, Kind
+from chatnet.client.full.items import Item, Kind, moment_of
 from chatnet.client.full.windows import Outgoing, Sending
 from chatnet.client.keys.shown import LOCK
 from chatnet.client.transfers import Transfer
@@ -154,14 +154,6 @@ class Sheet:
 
     def _moment(self, at: float) -> datetime | None:
         return moment_of(at, self._zone)
-
-
-def moment_of(at: float, zone: tzinfo | None = None) -> datetime | None:
-    """Return ``at`` in ``zone``, or where one is; None if no calendar has it."""
-    try:
-        return datetime.fromtimestamp(at, zone).astimezone(zone)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def colour_of(name: str) -> str:
