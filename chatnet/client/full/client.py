@@ -190,6 +190,9 @@ class Full:
         except Refused as refusal:
             self.hearing.say(*plain_lines(str(refusal)), kind=Kind.REFUSAL)
             return
+        except Exception:  # a bug, which is told, and costs nobody the screen
+            self._log.failure("in the client")
+            return
         if history is not None:
             self.does(self.pages.again(window, history))
         elif not self.link.online and not self._told and self.link.dialogue.outbox:
