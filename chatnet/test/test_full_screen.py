@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC
 from importlib.util import find_spec
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -20,6 +21,7 @@ from chatnet.test.test_client_link import LinkTestCase
 if find_spec("textual") is None:
     skip = "the full-screen client needs Textual"
 else:
+    from textual.driver import Driver
     from textual.pilot import Pilot
     from textual.widgets import Input, OptionList
 
@@ -187,7 +189,7 @@ class MessagesTests(ScreenTestCase):
 
     def test_a_flood_is_drawn_a_bounded_number_of_times(self) -> None:
         async def scenario(pilot: Pilot[None]) -> None:
-            now = screenful.monotonic()
+            now = monotonic()
             self.patch(screenful, "monotonic", lambda: now)
             await self.settle(pilot)
             timers: list[tuple[float, Callable[[], None]]] = []
@@ -367,6 +369,29 @@ class TypingTests(ScreenTestCase):
                 await self.settle(pilot)
                 seen = " ".join(" ".join(self.sees()).replace("│", " ").split())
                 self.assertIn(sentence, seen)
+
+        self.run_at(scenario)
+
+    def test_a_bug_is_told_and_costs_nobody_the_screen(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            def broken(line: str) -> bool:
+                raise RuntimeError(line)
+
+            self.patch(self.full.deeds, "obey", broken)
+            self.app.composer.take("/query bob")
+            await pilot.press("enter", "x")
+            self.assertEqual(self.app.composer.text, "x")
+            self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+        self.run_at(scenario)
+
+    def test_all_is_drawn_again_after_the_background(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            drawn: list[int] = []
+            self.patch(self.app, "action_redraw", lambda: drawn.append(1))
+            self.app.post_message(Driver.SignalResume())
+            await pilot.pause()
+            self.assertEqual(drawn, [1])
 
         self.run_at(scenario)
 
