@@ -23,7 +23,7 @@ if find_spec("textual") is None:
 else:
     from textual.driver import Driver
     from textual.pilot import Pilot
-    from textual.widgets import Input, OptionList
+    from textual.widgets import Input, OptionList, Static
 
     from chatnet.client.full import app as screenful
     from chatnet.client.full.client import Full
@@ -520,6 +520,8 @@ class DialogTests(ScreenTestCase):
                 await pilot.pause()
                 await pilot.pause()
                 self.assertIsInstance(self.app.screen, Comparing)
+                asked = str(self.app.screen.query(Static).first().render())
+                self.assertIn("or 1 2 3. Ask", asked)
                 await pilot.press(key)
                 await pilot.pause()
             self.assertEqual(typed, ["/verify yes", "/verify no"])

@@ -155,8 +155,9 @@ class Full:
             self.hearing.notice(text)
         if isinstance(news, Compare):
             signs = "\n".join(f"    {flat(sign)}  {word}" for sign, word in news.emoji)
+            numbers = " ".join(map(str, news.numbers))
             question = (
-                f"Does {news.name} see the same?\n\n{signs}\n\nor {news.numbers}. Ask by voice, or"
+                f"Does {news.name} see the same?\n\n{signs}\n\nor {numbers}. Ask by voice, or"
                 " face to face, and not in the chat."
             )
             self.app.compare(question, self._compared)
