@@ -22,6 +22,8 @@ _NO_SCREEN = (
     " --plain asks for without this sentence."
 )
 
+_DUMB = ("dumb", "unknown")  # what a terminal says that can only print lines
+
 
 def main(words: list[str], name: str = "python -m chatnet.client") -> int:
     """Do what ``words``, the command line behind ``name``, say. Return the exit status."""
@@ -59,9 +61,10 @@ def _face(link: Link, transfers: Transfers, options: Options, terminal: bool, re
     if not terminal:
         tell_bugs(say)
         return Plain(link, Printer(1), say, transfers)
-    if not options.plain and not find_spec("textual"):
+    whole = not options.plain and os.environ.get("TERM") not in _DUMB
+    if whole and not find_spec("textual"):
         say(_NO_SCREEN)
-    elif not options.plain and os.isatty(2):  # where Textual draws
+    elif whole and os.isatty(2):  # where Textual draws
         from chatnet.client.full.client import full
 
         client = full(link, transfers, options, reactor)

@@ -77,8 +77,8 @@ class Transfers:
         Raises:
             Malformed: there is no such file.
         """
-        file = Path(path).expanduser()
-        if not file.is_file():
+        file = path_of(path)
+        if not os.path.isfile(file):  # which a name may also be too long for
             raise Malformed(f"There is no file {plain(path)}.")
         transfer = Transfer(plain(file.name), True)
         work = self._courier.send(self._where(to), file, progress=self._moving(transfer))
@@ -86,7 +86,7 @@ class Transfers:
 
     def fetch(self, id: str = "", folder: str = "") -> Transfer:
         """Fetch the file ``id``, or the room's last one, to ``folder``, or to the usual one."""
-        to = Path(folder).expanduser() if folder else downloads()
+        to = path_of(folder) if folder else downloads()
         transfer = Transfer(id or "the last file", False)
         work = self._fetch(transfer, id, to)
         return self._run(transfer, work, lambda path: f"{transfer.name} is here: {path}")
@@ -148,6 +148,11 @@ class Transfers:
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.running))
+
+
+def path_of(typed: str) -> Path:
+    """Return the path that was ``typed``; the ~ of somebody who is unknown stands for itself."""
+    return Path(os.path.expanduser(typed))
 
 
 def downloads() -> Path:

@@ -153,6 +153,10 @@ class FaceTests(LinkTestCase):
         self.assertIn("pip install 'chatnet[tui]'", sentence)
         program._face(self.link, transfers, parse(["--plain"], True), True, self.clock)
         self.assertEqual((len(made), len(said)), (2, 1))
+        self.patch(program, "find_spec", lambda name: self.fail("there is no screen to draw on"))
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+        program._face(self.link, transfers, parse([], True), True, self.clock)
+        self.assertEqual((len(made), len(said)), (3, 1))
 
 
 class ExplainTests(SynchronousTestCase):

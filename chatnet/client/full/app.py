@@ -102,6 +102,7 @@ class Screenful(App[None]):
     def on_mount(self) -> None:
         self._mounted = True
         self.composer.focus()
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self._write("\x1b[22;2t")
         self._fit(self.size.width)
         self.draw()
@@ -117,11 +118,6 @@ class Screenful(App[None]):
         if self._mounted and not self._due:
             self._due = True
             self.call_later(self._draw_soon)
-
-    @property
-    def is_due(self) -> bool:
-        """Whether something is not drawn yet."""
-        return self._due
 
     def _draw_soon(self) -> None:
         wait = self._drawn + FRAME_SECONDS - monotonic()

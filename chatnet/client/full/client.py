@@ -155,8 +155,9 @@ class Full:
             self.hearing.notice(text)
         if isinstance(news, Compare):
             signs = "\n".join(f"    {flat(sign)}  {word}" for sign, word in news.emoji)
+            numbers = " ".join(map(str, news.numbers))
             question = (
-                f"Does {news.name} see the same?\n\n{signs}\n\nor {news.numbers}. Ask by voice, or"
+                f"Does {news.name} see the same?\n\n{signs}\n\nor {numbers}. Ask by voice, or"
                 " face to face, and not in the chat."
             )
             self.app.compare(question, self._compared)
@@ -189,6 +190,9 @@ class Full:
             history = self.talking.typed(text)
         except Refused as refusal:
             self.hearing.say(*plain_lines(str(refusal)), kind=Kind.REFUSAL)
+            return
+        except Exception:  # a bug, which is told, and costs nobody the screen
+            self._log.failure("in the client")
             return
         if history is not None:
             self.does(self.pages.again(window, history))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from chatnet.client.full.commands import OWN, own
@@ -16,7 +16,7 @@ from chatnet.client.settings import (
     log_path,
     settings_path,
 )
-from chatnet.client.transfers import GET, SEND
+from chatnet.client.transfers import GET, SEND, path_of
 from chatnet.core import commands as c
 from chatnet.core.names import fold, person_name
 from chatnet.core.refusals import Malformed
@@ -65,7 +65,8 @@ class Deeds:
             return line
         if (
             verb in SEND
-            and Path(rest).expanduser().is_file()
+            and rest
+            and (" " not in rest or os.path.isfile(path_of(rest)))
             and window is not self._full.windows.server
         ):
             return f"{word} {'@' if window.is_person else ''}{window.name} {rest}"
@@ -113,7 +114,7 @@ class Deeds:
         item = self._full.windows.current.find(int(word[1:16]))
         if item is None or not item.body:
             raise Malformed(f"There is no message {word} here. Numbers stand in /history.")
-        path = Path(file.strip()).expanduser()
+        path = path_of(file.strip())
         try:
             with open(path, "x", encoding="utf-8", errors="replace") as out:
                 out.write(item.body)
@@ -128,7 +129,7 @@ class Deeds:
             logbook.close()
             self._full.hearing.say("Nothing is logged any more.")
             return
-        path = Path(rest) if rest and rest.lower() != "on" else log_path(self._place)
+        path = path_of(rest) if rest and rest.lower() != "on" else log_path(self._place)
         try:
             logbook.open(path)
         except OSError as error:

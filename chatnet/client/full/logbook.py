@@ -22,7 +22,6 @@ class Logbook:
         Raises:
             OSError: that is not possible.
         """
-        path = path.expanduser()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.close()
