@@ -483,6 +483,7 @@ class TerminalTests(ClientTestCase):
         ann.types("done\r")
         await bob.until("ann: done")
         self.assertEqual(await told(bob, "tea"), ["ann: still here", "ann: done"])
+        await ann.listens()
         ann.types("\x03")
         self.assertEqual(await ann.ended(), 0)
 

@@ -12,6 +12,8 @@ from zope.interface import implementer
 
 from chatnet.client.checks import too_long
 from chatnet.client.exits import Exit
+from chatnet.client.keys.keys import Keys
+from chatnet.client.keys.news import Made, News, spell
 from chatnet.client.keys.shown import Shown
 from chatnet.client.link import Link
 from chatnet.client.places import Manner
@@ -46,6 +48,8 @@ class Plain(Protocol):
         """Write messages with ``out``, and notices and errors with ``err``."""
         self.status = Exit.FINE
         link.dialogue.ear = self
+        if isinstance(link.keys, Keys):
+            link.keys.tell = self._told_of_keys
         self._link = link
         self._talk = Talk(link, transfers)
         self._transfers = transfers
@@ -196,6 +200,10 @@ class Plain(Protocol):
 
     def notice(self, text: str) -> None:
         self._err(text)
+
+    def _told_of_keys(self, news: News) -> None:
+        if not isinstance(news, Made):  # nobody is here who could write the words down
+            self.notice(spell(news))
 
     def _write(self, write: Callable[[str], None], lines: list[str]) -> None:
         for line in lines:

@@ -59,8 +59,8 @@ class Simulation:
     def run(self) -> list[str]:
         """Do everything, and return what was found to be wrong."""
         observer = cast(ILogObserver, self._logged)
-        globalLogPublisher.addObserver(observer)
         gc.disable()  # what is only held in a circle lasts as long in every run of a seed
+        globalLogPublisher.addObserver(observer)
         try:
             self._act()
             self._rest()
@@ -68,8 +68,8 @@ class Simulation:
         except Exception:
             self.faults.append(traceback.format_exc())
         finally:
-            gc.enable()
             globalLogPublisher.removeObserver(observer)
+            gc.enable()  # only now: what becomes of a dead server's coroutines is no fault
         for follower in self._followers:
             self.faults += follower.faults
         return self.faults

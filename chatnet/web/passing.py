@@ -85,12 +85,15 @@ def _shown(request: ChatRequest) -> str:
 
 
 def segments(path: bytes) -> list[str]:
-    """Return what stands between the slashes of ``path``, without what comes behind a ``?``.
+    """Return what stands behind each slash of ``path``, without what comes behind a ``?``.
+
+    Of a path without any, like ``*``, that is one segment: nothing.
 
     Raises:
         Turned: it is not UTF-8.
     """
     try:
-        return [unquote_to_bytes(one).decode() for one in path.partition(b"?")[0].split(b"/")[1:]]
+        parts = path.partition(b"?")[0].split(b"/")[1:] or [b""]
+        return [unquote_to_bytes(part).decode() for part in parts]
     except UnicodeDecodeError:
         raise Turned(400, "The address is not UTF-8.") from None
