@@ -113,9 +113,7 @@ class LogTests(LiveTestCase):
             *TWISTD, "-n", "--pidfile=", "--syslog", "chatnet", "--log-format", "json"
         )
         self.assertEqual((out, status), ("", 1))
-        self.assertIn(
-            "--log-format json and --log-level go with neither --logger", err
-        )
+        self.assertIn("--log-format json and --log-level go with neither --logger", err)
 
 
 class ManagedTests(LiveTestCase):
