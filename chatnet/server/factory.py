@@ -107,7 +107,7 @@ class ChatFactory(ServerFactory):
                 self._log.info(
                     "{address} is turned away: {why}", address=door.address, why=refusal.code
                 )
-            door.refusal = refusal
+            door.refusal = refusal.with_traceback(None)  # whose frames hold the door
             if len(self._spare) >= SPARE or not defence.is_patient(door.address):
                 door.turn_away(self._turn_away(Speech.TEXT, refusal))
             self._spare.add(door)

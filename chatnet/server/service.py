@@ -103,8 +103,9 @@ class ChatService(Service):
             self._hangup.start(cast(Threads, self._clock), self.hung_up)
         self._clock.callLater(0, self._ready)  # when the reactor turns
         gc.freeze()  # what is here now stays
-        # Entries form no cycles, and dead connections few: looking for them seldom is enough.
-        gc.set_threshold(50_000, 20, 10)
+        # Entries form no cycles, and dead connections few: looking for them seldom is enough. But
+        # never for so many at once that everybody waits: a million take a second.
+        gc.set_threshold(50_000, 4, 50)
         # A thread that stores a large message lets the reactor go on after a millisecond.
         sys.setswitchinterval(SWITCH_SECONDS)
 

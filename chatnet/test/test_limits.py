@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
+import weakref
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -483,6 +485,17 @@ class FloodedServerTests(SynchronousTestCase):
         for client in (person, program, browser):
             client.hangs_up()
         self.assertEqual(len(self.rig.factory._spare), 0)
+
+    def test_who_is_turned_away_leaves_nothing_to_be_collected(self) -> None:
+        self.rig.host.defence.limits.set("connections", "0")
+        client = self.rig.arrives(address="192.0.2.5")
+        self.assertIn("There are 0 connections from your address", client.hears()[0])
+        client.hangs_up()
+        left = weakref.ref(client.door)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        del client
+        self.assertIs(left(), None)
 
     def test_whom_a_proxy_speaks_for_is_counted_and_not_the_proxy(self) -> None:
         rig = Rig(proxies=("192.0.2.9",), limits=(("connections", "2"),))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, ITCPTransport
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from chatnet.core.refusals import ServerFull
 from chatnet.test.properties import given, st
@@ -78,6 +79,22 @@ class Hotel:
 
     def mistaken(self, door: OnePort) -> None:
         self.mistakes += 1
+
+
+@implementer(ITCPTransport)
+class HalfClosing(Wire):
+    """One that can say that no more comes, and be told so."""
+
+    half_closed = False
+
+    def loseWriteConnection(self) -> None:  # noqa: N802 -- Twisted's name
+        self.half_closed = True
+
+    def _set(self, enabled: bool) -> None:
+        """It is no socket."""
+
+    setTcpNoDelay = setTcpKeepAlive = _set  # noqa: N815
+    getTcpNoDelay = getTcpKeepAlive = lambda self: True  # noqa: N815
 
 
 def arrive(house: Hotel) -> tuple[OnePort, Wire, Clock]:
@@ -193,6 +210,15 @@ class OnePortTests(SynchronousTestCase):
         self.assertTrue(transport.aborted)
         door.connectionLost()
         self.assertEqual((house.departed, clock.getDelayedCalls()), (1, []))
+
+    def test_who_is_turned_away_and_has_read_why_is_not_waited_for(self) -> None:
+        house = Hotel(full="full\r\n")
+        door, transport = OnePort(house, Clock(), "192.0.2.1"), HalfClosing()
+        door.makeConnection(transport)
+        door.dataReceived(b"hello")
+        self.assertEqual((transport.half_closed, transport.disconnecting), (True, False))
+        door.readConnectionLost()
+        self.assertTrue(transport.disconnecting)
 
     def test_http_goes_on_for_a_bounded_time(self) -> None:
         house = Hotel()

@@ -202,7 +202,7 @@ class OnePort(Protocol):
         inner: object = self.inner
         if IHalfCloseableProtocol.providedBy(inner):
             IHalfCloseableProtocol(inner).readConnectionLost()
-        elif not self._deaf:
+        else:  # one that is turned away has read why
             ITransport(self.transport).loseConnection()
 
     def writeConnectionLost(self) -> None:
