@@ -43,12 +43,19 @@ class Tap(Relay):
 class EncryptionTests(ClientTestCase):
     timeout = 120
 
-    async def tapped(self, server: Server) -> tuple[Tap, int]:
+    async def begins(self) -> tuple[Server, Tap, int]:
+        """Return a server with accounts, who listens on the way to it, and that way's port."""
+        server = await self.serves()
+        for name in ("ann", "bob"):
+            maker = await self.connects(server)
+            maker.types(f"/newuser {name} secret")
+            await maker.until("You are logged in")
+            maker.hangs_up()
         tap = Tap(server.port)
         factory: Factory = tap
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
-        return tap, port.getHost().port
+        return server, tap, port.getHost().port
 
     def talks(self, port: int, name: str, device: str = "", *more: str) -> Program:
         """Return the client of the account ``name``, on that device."""
@@ -59,13 +66,7 @@ class EncryptionTests(ClientTestCase):
         return self.starts(port, "tea", *who, *more)
 
     async def test_only_those_in_the_room_read_it_and_it_outlives_a_kill(self) -> None:
-        server = await self.serves()
-        for name in ("ann", "bob"):
-            maker = await self.connects(server)
-            maker.types(f"/newuser {name} secret")
-            await maker.until("You are logged in")
-            maker.hangs_up()
-        tap, port = await self.tapped(server)
+        server, tap, port = await self.begins()
         ann = self.talks(port, "ann")
         ann.types("/encrypt on\n")
         await ann.shows("had this room encrypted")
@@ -95,13 +96,7 @@ class EncryptionTests(ClientTestCase):
         self.check_secrets(bytes(tap.heard))
 
     async def test_a_file_is_encrypted_as_well(self) -> None:
-        server = await self.serves()
-        for name in ("ann", "bob"):
-            maker = await self.connects(server)
-            maker.types(f"/newuser {name} secret")
-            await maker.until("You are logged in")
-            maker.hangs_up()
-        tap, port = await self.tapped(server)
+        _, tap, port = await self.begins()
         ann, bob = [await self.chats(port, name) for name in ("ann", "bob")]
         await ann.join("tea")
         room = await bob.join("tea")

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, ScreenResultType
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -123,26 +123,30 @@ class Search(Picker):
             self.say(self._ask(typed) or "Looking ...")
 
 
-class Asking(ModalScreen[str | None]):
+class _Worded(ModalScreen[ScreenResultType]):
+    """Has words at the top, and below them what is done about them."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self.words = Content(words)
+
+
+class Asking(_Worded[str | None]):
     """Asks for a password."""
 
     DEFAULT_CSS = _CSS.format(name="Asking")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss", show=False)]
 
-    def __init__(self, question: str) -> None:
-        super().__init__()
-        self._question = question
-
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(Content(self._question))
+            yield Static(self.words)
             yield Input(password=True, compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)
 
 
-class Comparing(ModalScreen[bool | None]):
+class Comparing(_Worded[bool | None]):
     """Shows what two people compare; Escape leaves it open, /verify yes or no answers later."""
 
     DEFAULT_CSS = _CSS.format(name="Comparing")
@@ -152,13 +156,9 @@ class Comparing(ModalScreen[bool | None]):
         Binding("n", "dismiss(False)", show=False),
     ]
 
-    def __init__(self, question: str) -> None:
-        super().__init__()
-        self._question = question
-
     def compose(self) -> ComposeResult:
         with Vertical(classes="box"):
-            yield Static(Content(self._question))
+            yield Static(self.words)
             with Horizontal(classes="answers"):
                 yield Button("They match (y)", id="yes", variant="success", compact=True)
                 yield Button("They differ (n)", id="no", variant="error", compact=True)
@@ -171,16 +171,12 @@ class Comparing(ModalScreen[bool | None]):
         self.dismiss(event.button.id == "yes")
 
 
-class Reading(ModalScreen[None]):
+class Reading(_Worded[None]):
     """Shows a text, until a key is pressed that does not turn it."""
 
     DEFAULT_CSS = _CSS.format(name="Reading")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,f1", "dismiss", show=False)]
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
-
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box"):
-            yield Static(Content(self._text))
+            yield Static(self.words)
