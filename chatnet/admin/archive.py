@@ -33,6 +33,7 @@ from typing import IO, Any, assert_never
 
 from chatnet.core.chain import Anchor, Record
 from chatnet.core.codec import decode_state, encode_state
+from chatnet.core.counting import counted
 from chatnet.core.names import known_name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
@@ -143,14 +144,10 @@ class Counts:
 
     def __str__(self) -> str:
         return (
-            f"{_count(self.entries, 'entry', 'entries')} in {_count(self.logs, 'log')},"
-            f" {_count(self.accounts, 'account')}, {_count(self.answers, 'answer')}"
-            + (f", {_count(self.files, 'file')}" if self.files else "")
+            f"{counted(self.entries, 'entry', 'entries')} in {counted(self.logs, 'log')},"
+            f" {counted(self.accounts, 'account')}, {counted(self.answers, 'answer')}"
+            + (f", {counted(self.files, 'file')}" if self.files else "")
         )
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 class Writer:

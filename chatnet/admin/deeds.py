@@ -21,6 +21,7 @@ from chatnet.admin.desk import Answer, Desk, Does
 from chatnet.admin.grammar import Given
 from chatnet.admin.operator import Operator
 from chatnet.core import commands as c
+from chatnet.core.counting import counted
 from chatnet.core.durations import spell_duration
 from chatnet.core.events import Acted
 from chatnet.core.names import fold, person_name
@@ -64,8 +65,10 @@ async def logout(desk: Desk, operator: Operator, given: Given) -> Answer:
         why = f": {reason}" if reason else "."
         session.part(f"The server's operator closed your connection{why}", "refused")
     await desk.note(Acted(operator.actor.name, "logout", who, reason=reason))
-    count = f"{len(found)} connections" if len(found) > 1 else "1 connection"
-    return Answer(f"Done: {count} closed.", [{"id": session.id} for session in found])
+    return Answer(
+        f"Done: {counted(len(found), 'connection')} closed.",
+        [{"id": session.id} for session in found],
+    )
 
 
 def to_close(desk: Desk, operator: Operator, who: str) -> list[Session]:

@@ -6,6 +6,7 @@ from chatnet.admin.calls import Row
 from chatnet.admin.desk import Answer, Desk
 from chatnet.admin.grammar import Given
 from chatnet.admin.operator import Operator
+from chatnet.core.counting import counted
 from chatnet.core.durations import spell_duration
 
 
@@ -15,7 +16,7 @@ async def invite_new(desk: Desk, operator: Operator, given: Given) -> Answer:
     token = await desk.host.invitations.new(operator.actor.name, uses, seconds, given.text("note"))
     span = f" for {spell_duration(seconds)}" if seconds else ""
     return Answer(
-        f"Done: /newuser NAME PASSWORD {token} makes {uses} account{'s' * (uses > 1)}{span}."
+        f"Done: /newuser NAME PASSWORD {token} makes {counted(uses, 'account')}{span}."
         " It is shown this once.",
         [{"invitation": token}],
     )

@@ -7,6 +7,7 @@ from chatnet.admin.desk import Answer, Desk
 from chatnet.admin.grammar import Given
 from chatnet.admin.operator import Operator
 from chatnet.core import commands as c, events as e
+from chatnet.core.counting import counted
 from chatnet.core.directory import VERBS
 from chatnet.core.durations import spell_span
 from chatnet.core.names import STAFF
@@ -48,8 +49,8 @@ async def try_delete(desk: Desk, operator: Operator, given: Given) -> Answer:
     grace = desk.host.settings.room_grace
     kept = f"for {spell_span(grace)}" if grace else "for good"
     return Answer(
-        f"{_people(audience)} would be put out; {least}{messages:,} messages of {size:,} bytes"
-        f" would be kept {kept}; nothing was done.",
+        f"{_people(audience)} would be put out; {least}{counted(messages, 'message')} of"
+        f" {counted(size, 'byte')} would be kept {kept}; nothing was done.",
         [row],
     )
 
@@ -75,8 +76,7 @@ def _here(audience: Audience) -> Row:
 
 
 def _people(audience: Audience) -> str:
-    count = len(audience.room.state.members)
-    return "1 person" if count == 1 else f"{count:,} people"
+    return counted(len(audience.room.state.members), "person", "people")
 
 
 async def _weigh(desk: Desk, audience: Audience) -> tuple[int, int, bool]:

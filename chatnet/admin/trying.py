@@ -11,6 +11,7 @@ from chatnet.admin.grammar import Asked, Given
 from chatnet.admin.operator import Operator
 from chatnet.admin.verbs import ALL_VERBS
 from chatnet.core import commands as c
+from chatnet.core.counting import counted
 from chatnet.core.durations import spell_duration
 from chatnet.core.foresight import KEPT_OUT, outcome
 from chatnet.core.limits import Limits
@@ -67,15 +68,15 @@ async def _about(
             here = (await desk.room(room)).room
             at = desk.host.clock.seconds() - seconds
             upto = await desk.host.network.journal.seq_at(here.key, at) if seconds else 0
-            return f"{max(0, upto - here.log.floor):,} entries would be let go. "
+            many = counted(max(0, upto - here.log.floor), "entry", "entries")
+            return f"{many} would be let go. "
         case _:
             return ""
 
 
 async def _purge(desk: Desk, operator: Operator, command: c.Purge) -> Answer:
     count = await staff.purgeable(desk.host, operator.actor, command)
-    number = f"{count:,}" if count < staff.MOST_COUNTED else f"{count:,} or more"
-    words = f"{number} message{'s' * (count != 1)} of {command.who} would be deleted"
+    words = f"{_messages(count)} of {command.who} would be deleted"
     return Answer(f"{words}; nothing was done.", [{"messages": count}])
 
 
@@ -98,7 +99,7 @@ async def _turn(desk: Desk, operator: Operator, turn: turning.Turn) -> Answer:
             return Answer(f"{sentence} {fates.said}", fates.rows)
         case c.ServerSet("registration"):
             count = await host.accounts.made_since(host.clock.seconds() - DAYS * DAY)
-            sentence += f" {count:,} made an account in the last {DAYS} days."
+            sentence += f" {counted(count, 'account')} made in the last {DAYS} days."
         case c.ServerSet("limit connections", value):
             crowded = host.defence.crowded(Limits([("connections", value)]).connections.most)
             have = "address has" if crowded == 1 else "addresses have"
@@ -107,8 +108,13 @@ async def _turn(desk: Desk, operator: Operator, turn: turning.Turn) -> Answer:
 
 
 def _hearing(count: int) -> Answer:
-    people = "person" if count == 1 else "people"
-    return Answer(f"{count:,} {people} would hear that; nothing was done.", [{"people": count}])
+    people = counted(count, "person", "people")
+    return Answer(f"{people} would hear that; nothing was done.", [{"people": count}])
+
+
+def _messages(count: int) -> str:
+    words = counted(count, "message")
+    return words if count < staff.MOST_COUNTED else words.replace(" ", " or more ")
 
 
 # -- what is no ordinary command ---------------------------------------------------------
@@ -133,7 +139,7 @@ async def ban(desk: Desk, operator: Operator, given: Given) -> Answer:
     if purge is None:
         return answer
     count = await staff.purgeable(desk.host, operator.actor, purge)
-    return Answer(f"{count:,} messages would be deleted. {answer.said}", answer.rows)
+    return Answer(f"{_messages(count)} would be deleted. {answer.said}", answer.rows)
 
 
 async def undo(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -188,8 +194,7 @@ async def erase(desk: Desk, operator: Operator, given: Given) -> Answer:
     here, now = accounts.logged_in(desk, name), desk.host.clock.seconds()
     purge = c.Purge("*", name.text, now, "")
     count = await staff.purgeable(desk.host, operator.actor, purge)
-    more = " or more" if count >= staff.MOST_COUNTED else ""
-    return _closing(here, f"{name.text} would be erased, with {count:,}{more} messages. ")
+    return _closing(here, f"{name.text} would be erased, with {_messages(count)}. ")
 
 
 async def say(desk: Desk, operator: Operator, given: Given) -> Answer:
@@ -225,7 +230,7 @@ async def invite_new(desk: Desk, operator: Operator, given: Given) -> Answer:
     """How much an invitation would be good for."""
     uses = given.number("uses", 1)
     desk.host.invitations.check(uses)
-    return Answer(f"It would be good for {uses:,} account{'s' * (uses > 1)}; nothing was done.")
+    return Answer(f"It would be good for {counted(uses, 'account')}; nothing was done.")
 
 
 async def invite_revoke(desk: Desk, operator: Operator, given: Given) -> Answer:

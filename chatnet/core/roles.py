@@ -83,7 +83,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Say: Right(Role.MEMBER, rank=Rank.MODERATOR, bound=True),
     c.Typing: _MEMBER,
     c.Roll: _MEMBER,
-    c.Encrypt: Right(Role.MODERATOR),  # of the room, and nobody from outside
+    c.Encrypt: Right(Role.MODERATOR, True),  # for good, and who has no account could not read it
     c.Seal: Right(Role.MEMBER, account=True),
     c.SealWhisper: _ACCOUNT,
     c.BeDevice: _ACCOUNT,

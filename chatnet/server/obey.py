@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 
 from chatnet.core import commands as c, events as e, rules, staff as office
+from chatnet.core.counting import counted
 from chatnet.core.large import LARGE
 from chatnet.core.names import LONGEST, STAFF, fold, room_name
 from chatnet.core.refusals import (
@@ -267,7 +268,7 @@ async def _purge(session: Session, command: c.Purge, cid: str | None) -> None:
     await session.settled()
     (entry,) = await staff.purge(session.host, session.actor, command)
     assert isinstance(entry.event, e.Acted)
-    session.say(Noted(f"{entry.event.to} messages are deleted."), cid)
+    session.say(Noted(f"Deleted: {counted(int(entry.event.to), 'message')}."), cid)
 
 
 async def _answer(session: Session, query: c.Query, cid: str | None) -> None:

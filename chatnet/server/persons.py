@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Container
 
 from chatnet.core import events as e, staff as rules
+from chatnet.core.counting import counted
 from chatnet.core.names import Name, fold, own_logs
 from chatnet.core.refusals import NotAllowed, Unavailable
 from chatnet.core.roles import Rank
@@ -96,8 +97,7 @@ async def _erase(host: Host, actor: Actor, name: Name, since: float, reason: str
     await _part_with(host, name)  # who had given the old password when that was changed
     await _discard_log(host, name)
     await host.accounts.remove(name)
-    words = "1 message" if count == 1 else f"{count:,} messages"
-    act = e.Acted(actor.name, "erase", name.text, to=words, reason=reason)
+    act = e.Acted(actor.name, "erase", name.text, to=counted(count, "message"), reason=reason)
     (entry,) = await host.network.note([act])
     return entry
 

@@ -55,7 +55,7 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.Say: ("member", "both", "moderator"),  # unless banned or muted there
     c.Typing: ("member", "both", "nobody"),
     c.Roll: ("member", "both", "nobody"),
-    c.Encrypt: ("moderator", "both", "nobody"),
+    c.Encrypt: ("moderator", "account", "nobody"),
     c.Seal: ("member", "account", "nobody"),
     c.SealWhisper: ("banned", "account", "nobody"),
     c.BeDevice: ("banned", "account", "nobody"),

@@ -79,7 +79,7 @@ EVERY_WRITER = (  # with what each says, or whom it hits: ann owns tea, bob is i
     ("limit reset tea", "There is no limit tea"),
     ("limit reset mute", "limit mute would be none, as it was started, and is 5m."),
     ("limit set messages lots", "Messages is a number in a time"),
-    ("registration closed", "3 made an account in the last 7 days"),
+    ("registration closed", "3 accounts made in the last 7 days"),
     ("registration reset", "Nobody set registration"),
     ("log level debug", "This server's log is not its own"),
     ("config reload", "All is as it was. Nothing was done."),
