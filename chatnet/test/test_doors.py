@@ -68,6 +68,13 @@ class SlownessTests(SynchronousTestCase):
         self.rig.clock.advance(IDLE_SECONDS)
         self.assertTrue(client.transport.disconnecting)
 
+    def test_a_head_with_too_long_a_line_is_refused_in_words_and_read_no_further(self) -> None:
+        for first in (b"GET /", b"GET / HTTP/1.1\r\nCookie: "):
+            client = self.says(first, b"x" * 17_000, b"x" * 17_000, b"\r\n\r\n", ABOUT)
+            self.assertEqual(client.transport.value().count(b"too long: 16,384 bytes"), 1)
+            self.assertEqual(answers(client), [b"431"])
+            self.assertTrue(client.transport.disconnecting)
+
     def test_one_byte_now_and_then_gains_no_more_than_a_bounded_time(self) -> None:
         slow = self.says(b"GET / HTTP/1.1\r\nHost: ")
         polite = self.says()

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IProtocol, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IConsumer, IProtocol, IPushProducer, IReactorTime
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -32,6 +32,11 @@ from chatnet.wires.oneport import OnePort
 IDLE_SECONDS = 15.0  # between two requests, after which a connection is closed
 BODY_SECONDS = 60.0  # without a byte of a file: who takes it looks earlier, and says why
 HEALTH_SECONDS = 5.0  # for the store to answer
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\n\r\n"
+    b"A line of the request's head is too long: 16,384 bytes is the most, of an address as well.\n"
+)
 _TYPES = {
     "html": "text/html; charset=utf-8",
     "css": "text/css; charset=utf-8",
@@ -84,6 +89,7 @@ class _Channel(HTTPChannel):
 
     door: OnePort
     _held = False
+    _refused = False
 
     def hold(self) -> None:
         """Take no more of a body: who writes it on has enough to do."""
@@ -102,8 +108,15 @@ class _Channel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take ``data``, until the connection is closing: over TLS more may come then."""
-        if not getattr(self.transport, "disconnecting", False):
+        if not (self._refused or getattr(self.transport, "disconnecting", False)):
             super().dataReceived(data)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Say that a line was too long, in RFC 6585 section 5's way: Twisted would only close."""
+        self._refused = True
+        self.setTimeout(None)
+        IConsumer(self.transport).unregisterProducer()  # or TLS would wait for it
+        self.door.turn_away(_TOO_LONG)
 
     def pauseProducing(self) -> None:
         super().pauseProducing()
