@@ -137,10 +137,11 @@ export async function lookUp(who, afresh) {
 }
 
 function news(kind, name, device, label) {
-  const fresh = `${name} has a new device: ${device} (${label}).`;
+  const mine = fold(name) === own.account;
+  const fresh = mine ? `Your account has a new device: ${device} (${label}). If you do not know it, /rmdevice ${device} and change your password.` : `${name} has a new device: ${device} (${label}).`;
   return {
-    new: `${fresh} Was that ${name}? Compare keys to make sure.`,
-    waits: `${fresh} Nothing is encrypted for it until you have looked: ask ${name}, then /verify ${name}, or /trust ${name}.`,
+    new: mine ? fresh : `${fresh} Was that ${name}? Compare keys to make sure.`,
+    waits: `${fresh} Nothing is encrypted for it until you have looked: ${mine ? "" : `ask ${name}, then `}/verify ${name}, or /trust ${name}.`,
     gone: `${name} has removed the device ${device}. It reads nothing from now on.`,
     forged: `The server gives OTHER KEYS for the device ${device} of ${name} than before: somebody may be listening. Nothing is encrypted for it. Ask the person by another way.`,
   }[kind];
@@ -317,6 +318,7 @@ export function hears(entry) {
     epochs.delete(own.account);
     if (/^device/.test(event)) outgoing.clear();
     if (event === "deviceadded" && entry.device === own.device) vault.put("came", "", seq);
+    else if (/^device/.test(event) && ready) lookUp(client.me.name).catch(() => {}); // and tell of it
     return true;
   }
   if (event === "shared" && entry.sealed && ready) return true; // a message tells of it
