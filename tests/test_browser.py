@@ -439,6 +439,8 @@ class FileTests(BrowserTestCase):
             shared["id"],
         )
         self.assertEqual(got, 3_000_000)
+        await page.types("in the same room")
+        await bob.until("in the same room")
 
     async def test_it_shows_how_far_it_is_and_is_given_up(self) -> None:
         server = await self.serves("--limit", "file-bytes=1M+1M/s", "--limit", "file-spare=0")
