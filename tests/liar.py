@@ -26,6 +26,7 @@ class Liar(Factory):
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.here = 0  # the port it listens on
         self.lie: Lie = lambda frame: None
         self.asked: list[Frame] = []  # what pages said
 

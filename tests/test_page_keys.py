@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatnet.client.keys.news import DeviceGone, DeviceNew
+from chatnet.client.keys.people import DeviceGone, DeviceNew
 from chatnet.core import commands as c
 from chatnet.dialects.text import fingerprint
 from tests.browser import Page, address

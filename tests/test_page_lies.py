@@ -6,7 +6,7 @@ from chatnet.core import commands as c
 from tests.browser import Page
 from tests.harness import reactor
 from tests.liar import Frame, Liar
-from tests.pagekeys import KeysTestCase, Person
+from tests.pagekeys import SECRET, KeysTestCase, Person
 
 
 class PageLiesTests(KeysTestCase):
@@ -18,10 +18,17 @@ class PageLiesTests(KeysTestCase):
         liar = Liar(server.port)
         port = reactor.listenTCP(0, liar, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
-        zoe = await self.logs_in(port.getHost().port, "zoe")
+        liar.here = port.getHost().port
+        zoe = await self.logs_in(liar.here, "zoe")
         await zoe.types("hello")
         await zoe.reads("zoe: hello")
         return liar, zoe, others
+
+    async def looks(self, page: Page, line: str) -> None:
+        """Type ``line``, look at what opens, and close it."""
+        await page.types(line)
+        await page.clicks("dialog[open] [title=Close]")
+        await page.until("return !document.querySelector('dialog[open]')")
 
     async def test_what_others_said_is_not_believed_when_it_was_tampered_with(self) -> None:
         liar, zoe, (ann, bob) = await self.between("ann", "bob")
@@ -101,3 +108,108 @@ class PageLiesTests(KeysTestCase):
         await zoe.reads("ann: nine", "ann: eleven")
         await zoe.shows("The server shows it out of order")
         self.assertEqual(await zoe.complaints(), [])
+
+    async def test_nothing_is_encrypted_for_keys_that_the_server_exchanged(self) -> None:
+        liar, zoe, (ann, bob) = await self.between("ann", "bob")
+        lists: dict[str, Frame] = {}  # what the server says, by account
+
+        def exchange(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") != "devices" or frame["account"] != "ann":
+                return None
+            (mine,), (other,) = frame["devices"], lists["bob"]["devices"]
+            keys = {name: other[name] for name in ("identity", "signing", "signature")}
+            return [{**frame, "devices": [{**mine, **keys}]}]
+
+        def keep(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") == "devices":
+                lists[frame["account"]] = frame
+            return None
+
+        liar.lie = keep
+        await self.looks(zoe, "/fingerprint bob")
+        await self.looks(zoe, "/fingerprint ann")
+        await zoe.types("/fingerprint ann ok")
+        await zoe.shows("Verified, because you compared the keys")
+        liar.lie = exchange
+        await self.looks(zoe, "/devices ann")
+        device = ann.keys.ring.own.id
+        await zoe.shows(f"OTHER KEYS for the device {device} of ann")
+        await zoe.types("not for ann")
+        await bob.hears("zoe: not for ann")
+        await ann.hears("zoe: ?")
+
+        def hide(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") == "devices":
+                return [{**frame, "devices": []}]
+            return None
+
+        liar.lie = hide
+        await self.looks(zoe, "/devices bob")
+        await zoe.shows(f"bob has removed the device {bob.keys.ring.own.id}")
+        await zoe.types("/whisper bob porridge")
+        await zoe.shows("bob had keys, and the server says there are none now", "#pending .why")
+        liar.lie = lambda frame: None
+        await zoe.clicks("[data-key='tea']")
+        await self.looks(zoe, "/devices ann")
+        await zoe.shows(f"ann has a new device: {device}")
+        await zoe.shows("Nothing is encrypted for it until you have looked")
+        await zoe.types("/trust ann", "for ann again")
+        await ann.hears("zoe: ?", "zoe: for ann again")
+
+        def unsigned(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") != "claimed":
+                return None
+            key = frame["key"]
+            return [{**frame, "key": ("A" if key[0] != "A" else "B") + key[1:]}]
+
+        liar.lie = unsigned
+        other = await self.enters(liar.port, "bob")
+        await zoe.shows("bob has one more device now")
+        await zoe.types("not for the new one")
+        await zoe.shows(f"bob cannot read this on the device {other.keys.ring.own.id}")
+        await bob.hears("zoe: not for the new one")
+        await other.hears("zoe: ?")
+        self.assertFalse(liar.said("porridge"))
+        self.assertEqual(await zoe.complaints(), [])
+
+    async def test_no_plain_word_goes_into_a_room_that_was_encrypted(self) -> None:
+        liar, zoe, (_, bob) = await self.between("ann", "bob")
+        await zoe.types("/whisper bob hello")
+        await zoe.reads("zoe: hello")
+
+        def plain(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") != "entered":
+                return None
+            return [{**frame, "state": {**frame["state"], "encrypted": False, "readers": []}}]
+
+        def keyless(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") == "hello":
+                return [{**frame, "features": [one for one in frame["features"] if one != "keys"]}]
+            return plain(frame)
+
+        def guest(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") == "youare":
+                return [{**frame, "registered": False}]
+            return keyless(frame)
+
+        for lie in (plain, keyless, guest):
+            await zoe.clicks("[data-key='tea']")
+            liar.lie = lie
+            await zoe.does(lambda driver: driver.refresh())
+            await zoe.until("return document.getElementById('name').value === 'zoe'")
+            await zoe.comes_in("zoe", password=SECRET)
+            await zoe.shows("The server says that tea is not encrypted. It was")
+            await zoe.types("porridge")
+            await zoe.shows("the server is lying", "#pending .why")
+            await zoe.types("/whisper bob marmalade")
+            if lie is not plain:
+                await zoe.shows("was not sent", "#pending .why")
+        await bob.chat.ask(c.Ping())
+        self.assertFalse(liar.said("porridge"))
+        self.assertFalse(liar.said("marmalade"))
+
+        liar.lie = plain
+        guy = await self.visits(liar.here, "guy")
+        await guy.types("porridge")
+        await guy.shows("the server is lying", "#pending .why")
+        self.assertFalse(liar.said("porridge"))

@@ -218,9 +218,9 @@ export function takes(item) {
 
 async function deal(item, name, whisper) {
   try {
+    if (!whisper && !item.talk.encrypted) throw new Refused(client.denied(item.talk.name));
     if (!ready) throw new Refused(`${whisper ? `${item.frame.who} may have keys` : "This room is encrypted"}, so that was not sent. ${lack}`, lack ? "encrypted" : "lost");
     if (whisper && !(await hasKeys(item.frame.who))) return client.plainly(item);
-    if (!whisper && !item.talk.encrypted) throw new Refused(client.denied(item.talk.name));
     await say(item, name, whisper);
     client.drop(item);
   } catch (error) {
