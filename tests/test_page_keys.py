@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatnet.client.dialogue import Dismissed
 from chatnet.client.keys.people import DeviceGone, DeviceNew
 from chatnet.core import commands as c
 from chatnet.dialects.text import fingerprint
@@ -97,6 +98,7 @@ class PageKeysTests(KeysTestCase):
         zoe = await self.logs_in(server, "zoe")
         other = await self.enters(server, "zoe")
         lost = other.keys.ring.own.id
+        other.reading.addErrback(lambda failure: failure.trap(Dismissed))
         await zoe.shows(f"Your account has a new device: {lost}")
         await zoe.types("one")
         await other.hears("zoe: one")
