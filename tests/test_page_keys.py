@@ -32,6 +32,7 @@ class PageKeysTests(KeysTestCase):
         ann = await self.enters(server, "ann")
         await ann.chat.do(c.Encrypt("tea"))
         zoe = await self.logs_in(server, "zoe")
+        await zoe.shows("ann encrypted the room")  # before it was told of the device
         await ann.room.say("porridge")
         await zoe.reads("ann: porridge")
         await zoe.types("marmalade")
