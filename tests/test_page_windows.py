@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
-from chatnet.core import commands as c
-from tests.browser import Page, address
+from chatnet.core import commands as c, events as e
+from chatnet.core.room import MOST_READERS, RoomState
+from chatnet.dialects.jsonl import JsonStyle
+from tests.browser import BrowserTestCase, Page, address
 from tests.harness import Client
 from tests.pagekeys import KeysTestCase
 
@@ -104,3 +106,37 @@ class RotationTests(KeysTestCase):
         await ann.hears("zoe: a week later")
         week = json.loads((await listener.until('"event":"sealed"'))[-1])["session"]
         self.assertNotIn(week, sessions)
+_FOLLOWS = """
+const {Talk} = await import('/page/state.js');
+const talk = new Talk('tea', 'tea');
+return arguments[0].map((line) => {
+  talk.take(JSON.parse(line), 'zoe');
+  return [talk.encrypted, talk.epoch, [...talk.readers.values()]];
+});
+"""
+
+
+class ReaderTests(BrowserTestCase):
+    async def test_the_page_knows_for_whom_it_encrypts_as_the_server_does(self) -> None:
+        many = [f"p{number}" for number in range(MOST_READERS)]
+        events: list[e.Event] = [
+            e.Opened("tea", "ann"), e.Joined("ann", True), e.Joined("guest-1"),
+            e.Joined("bob", True), e.Encrypted("ann"), e.Joined("zoe", True),
+            e.Renamed("guest-1", "eve", True), e.Left("bob", True), e.Joined("bob", True),
+            e.Rekeyed("bob", "D", True), e.Rekeyed("nobody", "D", False),
+            e.Kicked("zoe", "ann", ""), e.Left("ann", True),
+            *(e.Joined(name, True) for name in many), e.Banned("bob", "ann", "bob", 0.0, ""),
+            e.Left("eve"), e.RoomDeleted("ann", "", 0.0), e.Joined("ann", True), e.RoomDiscarded(),
+        ]  # fmt: skip
+        state, style = RoomState(), JsonStyle()
+        lines: list[str] = []
+        wanted: list[object] = []
+        for seq, event in enumerate(events, 1):
+            state.evolve(event)
+            lines.append(style.render(e.Entry("tea", seq, 1.0, event)).decode())
+            wanted.append([state.encrypted, state.epoch, list(state.readers.values())])
+        page = await self.page()
+        await page.opens(address(await self.serves()))
+        found = await page.runs(_FOLLOWS, lines)
+        for event, one, other in zip(events, found, wanted, strict=True):
+            self.assertTrue(one == other, event)
