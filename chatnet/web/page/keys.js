@@ -1,13 +1,16 @@
 // Takes part in encrypted rooms and whispers: what docs/encryption.md asks of a client. Fetched when an account logs in.
 
+import * as backup from "./backup.js";
 import * as client from "./client.js";
 import { note } from "./main.js";
 import { Outgoing, Sessions, Unreadable } from "./megolm.js";
 import { Own, check, from, load, pack, talkOf, to, unpack } from "./olm.js";
 import { Peers } from "./peers.js";
+import * as secrets from "./secrets.js";
+import { pin, unpin } from "./settings.js";
 import { Refused } from "./state.js";
 import { fold, some } from "./text.js";
-import { Vault } from "./vault.js";
+import { Vault, release } from "./vault.js";
 
 const MOST_TRIES = 50; // while others come and go
 const ANEW = 3600e3; // ms between two sessions that are begun because letters cannot be opened
@@ -16,9 +19,13 @@ export let own = null; // this device
 export let peers = null;
 export let lack = ""; // why there are no keys, in a sentence
 export const names = new Map(); // of accounts
-let vault, sessions;
+export let vault = null;
+export let sessions = null;
+export let ready = false; // this connection is a device
+let shut = false; // there are keys, perhaps, which cannot be opened
+let elsewhere = ""; // the account whose keys another window has
+let attaching = Promise.resolve();
 let log = ""; // where letters to this device stand
-let ready = false;
 let caughtUp = null; // who waits for the letters up to a seq: {upto, resolve, reject}
 let working = false;
 const letters = []; // that are to be opened
@@ -28,18 +35,27 @@ const turns = new Map(); // the last thing that is being said, likewise
 const late = new Map(); // what waits for a key: [entry, place], by session
 const anew = new Map();
 
-const shout = (text) => note(`\u26a0 ${text}`, undefined, true);
+export const shout = (text, talk) => note(`\u26a0 ${text}`, talk, true);
+
+export function needed() {
+  if (!own || !ready) throw new Refused(lack || "Keys belong to an account: log in first.");
+}
 
 // -- being a device
 
 // Be a device on this new connection, and read what came for it; before rooms are entered.
-export async function attach() {
+export const attach = () => (attaching = attaching.catch(() => {}).then(attached));
+
+async function attached() {
+  if (!client.me) throw new Refused("The link is lost.", "lost");
   const { key: account, name } = client.me;
   ready = false;
   epochs.clear();
   outgoing.clear();
   try {
     if (own?.account !== account) await begin(account);
+    if (!client.hello) throw new Refused("The link is lost.", "lost");
+    if (!client.hello.features.includes("keys")) throw new Refused("This server knows nothing of keys, so nothing can be encrypted on it.");
     names.set(account, name);
     const label = `page, ${navigator.userAgentData?.platform || navigator.platform}`;
     const reply = await client.ask("device", own.be(label, vault.get("letters") || 0));
@@ -51,24 +67,69 @@ export async function attach() {
     if (keys) await client.ask("publish", keys);
     ready = true;
     lack = "";
-    if (own.isNew) note(`This browser is your device ${own.device} now. Its keys are kept here alone: what is encrypted for it cannot be read elsewhere.`);
+    if (own.isNew) import("./recovery.js").then(({ offer }) => offer(own.device, reply.backup));
     own.isNew = false;
+    backup.add();
+    for (const talk of client.talks.values()) if (talk.encrypted && !vault.get("room", talk.key)) known(talk.key, { since: talk.head });
+    for (const session of [...late.keys()]) reread(session); // which came before
+    client.changed("rows");
   } catch (error) {
     if (error.code === "lost") throw error;
     lack = error.message;
+    if (error.code === "elsewhere") elsewhere = account;
+    if (vault?.all("room").length) shout(lack);
     if (!(error instanceof Refused)) console.error(error);
   }
 }
 
+// Another window let go of the keys of an account: go on here, and read what came meanwhile.
+async function takeOver(account) {
+  if (elsewhere !== account || client.me?.key !== account) return;
+  elsewhere = "";
+  await attach();
+  if (ready) note("Encryption goes on in this window now.");
+}
+
 async function begin(account) {
-  await load();
   vault?.close();
-  own = null;
-  vault = await Vault.open(account);
+  if (elsewhere !== account) release(elsewhere);
+  own = vault = peers = null;
+  shut = isSecureContext;
+  if (shut) vault = await Vault.open(account, () => takeOver(account).catch(() => {})); // first, for it knows what must not be said in plain words
+  shut = false;
+  if (vault) peers = new Peers(vault);
+  for (const [room] of vault?.all("room") || []) pin(room);
+  await load();
   sessions = new Sessions(vault);
-  peers = new Peers(vault);
   own = new Own(vault, account);
   await vault.flush();
+}
+
+// Be this device no longer, here and on the server.
+export async function end() {
+  await client.ask("removedevice", { device: own.device }).catch((error) => {
+    if (error.code !== "lost") throw error; // which it is then
+  });
+  const kept = vault;
+  own = vault = peers = null;
+  await kept.destroy();
+}
+
+// Nobody is logged in any more, or the page is left: perhaps it is kept, and comes back.
+addEventListener("pagehide", letGo);
+export function letGo() {
+  vault?.close();
+  release(elsewhere);
+  own = vault = peers = null;
+  lack = elsewhere = "";
+  shut = false;
+  late.clear();
+}
+
+// Believe what the server says of whether a room is encrypted.
+export function forget({ key }) {
+  unpin(key);
+  if (vault?.get("room", key)) known(key, null);
 }
 
 // The link is lost.
@@ -99,10 +160,11 @@ export async function lookUp(who, afresh) {
 }
 
 function news(kind, name, device, label) {
-  const fresh = `${name} has a new device: ${device} (${label}).`;
+  const mine = fold(name) === own.account;
+  const fresh = mine ? `Your account has a new device: ${device} (${label}). If you do not know it, /rmdevice ${device} and change your password.` : `${name} has a new device: ${device} (${label}).`;
   return {
-    new: `${fresh} Was that ${name}? Compare keys to make sure.`,
-    waits: `${fresh} Nothing is encrypted for it until you have looked: ask ${name}, then /verify ${name}, or /trust ${name}.`,
+    new: mine ? fresh : `${fresh} Was that ${name}? Compare keys to make sure.`,
+    waits: `${fresh} Nothing is encrypted for it until you have looked: ${mine ? "" : `ask ${name}, then `}/verify ${name}, or /trust ${name}.`,
     gone: `${name} has removed the device ${device}. It reads nothing from now on.`,
     forged: `The server gives OTHER KEYS for the device ${device} of ${name} than before: somebody may be listening. Nothing is encrypted for it. Ask the person by another way.`,
   }[kind];
@@ -145,9 +207,10 @@ const meet = async (peer) => own.meet(peer, await client.ask("claim", { who: nam
 export function takes(item) {
   const { talk, frame } = item;
   const whisper = frame.do === "whisper";
-  const locked = frame.do === "say" && (talk.encrypted || (own && vault.get("room", talk.key)));
-  if (!locked && !(whisper && ready && own && fold(frame.who) !== own.account)) return false;
-  const name = whisper ? talkOf(own.account, fold(frame.who)) : talk.key;
+  const locked = frame.do === "say" && client.sealed(talk);
+  const told = whisper && fold(frame.who) !== client.me.key && (ready || shut || peers?.had(fold(frame.who)));
+  if (!locked && !told) return false;
+  const name = whisper ? talkOf(client.me.key, fold(frame.who)) : talk.key;
   const turn = (turns.get(name) || Promise.resolve()).then(() => deal(item, name, whisper));
   turns.set(name, turn);
   return true;
@@ -155,9 +218,9 @@ export function takes(item) {
 
 async function deal(item, name, whisper) {
   try {
-    if (!ready) throw new Refused(`This room is encrypted, so that was not sent. ${lack}`, lack ? "encrypted" : "lost");
+    if (!whisper && !item.talk.encrypted) throw new Refused(client.denied(item.talk.name));
+    if (!ready) throw new Refused(`${whisper ? `${item.frame.who} may have keys` : "This room is encrypted"}, so that was not sent. ${lack}`, lack ? "encrypted" : "lost");
     if (whisper && !(await hasKeys(item.frame.who))) return client.plainly(item);
-    if (!whisper && !item.talk.encrypted) throw new Refused("The server says that this room is not encrypted. It was, and that is for good: the server is lying, or has lost its data. Nothing is said here.");
     await say(item, name, whisper);
     client.drop(item);
   } catch (error) {
@@ -165,6 +228,16 @@ async function deal(item, name, whisper) {
     if (!(error instanceof Refused)) console.error(error);
     client.mark(item, "refused", error.message);
   }
+}
+
+// Whether a file for a conversation is encrypted; throw Refused if it has to be, and cannot.
+export async function seals(talk) {
+  const { name, whispers, encrypted } = talk;
+  const wanted = whispers ? fold(name) !== client.me.key && (ready || shut || peers?.had(fold(name))) : client.sealed(talk);
+  if (!wanted) return false;
+  if (!ready) throw new Refused(`${whispers ? `${name} may have keys` : "This room is encrypted"}, so nothing was sent. ${lack}`);
+  if (!whispers && !encrypted) throw new Refused(client.denied(name));
+  return !whispers || hasKeys(name);
 }
 
 async function hasKeys(who) {
@@ -185,7 +258,7 @@ async function say(item, name, whisper) {
     if (!item.sealed) {
       const [out, at] = (await prepare(name, readers, epoch)) || [];
       if (!out) continue;
-      const body = out.seal({ body: frame.body, ...(frame.action && { action: true }) });
+      const body = item.secret ? out.seal("file", item.secret) : out.seal("say", { body: frame.body, ...(frame.action && { action: true }) });
       const sealed = { session: out.id, epoch: at, body };
       item.sealed = { out, cid: client.newCid(), ask: whisper ? ["sealwhisper", { who: frame.who, ...sealed }] : ["seal", { room: talk.name, ...sealed }] };
     }
@@ -229,6 +302,7 @@ async function prepare(name, readers, epoch) {
     outgoing.set(name, out);
     sessions.add(name, own, out.id, out.key);
     await vault.flush();
+    backup.add();
   }
   const { key } = out;
   await Promise.all(targets.filter((one) => !out.given.has(own.name(one))).map((one) => give(out, one, key)));
@@ -249,11 +323,12 @@ async function give(out, peer, key) {
 // -- what is heard
 
 // One is in a room, for the first time or again.
-export function entered({ room, name, seq, state }) {
-  if (!own) return;
-  const kept = vault.get("room", room);
-  if (kept && !state.encrypted) shout(`The server says that ${name} is not encrypted. It was, and that is for good: the server is lying, or has lost its data.`);
-  else if (state.encrypted && (!kept || kept.left)) known(room, { since: seq });
+export function entered({ room, seq, state }) {
+  const kept = vault?.get("room", room);
+  if (elsewhere && state.encrypted) note(lack, client.talks.get(room), true);
+  if (!vault || !state.encrypted) return;
+  if (!kept) known(room, { since: seq });
+  else if (kept.left) known(room, { since: kept.since, from: seq }); // one reads on from here
 }
 
 function known(room, what) {
@@ -261,11 +336,20 @@ function known(room, what) {
   vault.flush();
 }
 
+export const isLetter = ({ room }) => room === log;
+
 // Take note of an entry, and read it if it is encrypted; return whether that is all there is to do.
 export function hears(entry) {
   const { event, room, seq, who, by } = entry;
-  if (event.startsWith("sealed") && !own) entry.why = `This is encrypted. ${lack}`;
-  if (!own) return false;
+  if (event === "shared" && entry.sealed) secrets.shared(entry);
+  const place = event.startsWith("sealed") && { log: room, seq, talk: entry.to ? talkOf(fold(by), fold(entry.to)) : room, by: fold(by), device: entry.device, session: entry.session };
+  if (!own) {
+    if (place) {
+      entry.why = `This is encrypted. ${lack}`;
+      wait(entry, place);
+    }
+    return false;
+  }
   if (room === log) {
     letters.push(entry);
     work();
@@ -274,20 +358,24 @@ export function hears(entry) {
   if (room === `@${own.account}` && /^(device|key)/.test(event)) {
     epochs.delete(own.account);
     if (/^device/.test(event)) outgoing.clear();
+    if (event === "deviceadded" && entry.device === own.device) vault.put("came", "", seq);
+    else if (/^device/.test(event) && ready) lookUp(client.me.name).catch(() => {}); // and tell of it
     return true;
   }
   if (event === "shared" && entry.sealed && ready) return true; // a message tells of it
   const live = seq > (client.talks.get(room)?.head ?? 0);
   if (live) change(entry);
-  if (event === "said" && seq > vault.get("room", room)?.since) entry.lock = "plain";
-  if (event.startsWith("sealed")) {
-    read(entry, { log: room, seq, talk: entry.to ? talkOf(fold(by), fold(entry.to)) : room, by: fold(by), device: entry.device, session: entry.session }, live);
-  }
+  if (["said", "shared"].includes(event) && !entry.to && seq > vault.get("room", room)?.since) entry.lock = "plain";
+  if (event === "whispered" && fold(by) !== own.account && peers.had(fold(by))) entry.lock = "plain";
+  if (place) read(entry, place, live);
   return false;
 }
 
+const wait = (entry, place) => late.set(place.session, [...(late.get(place.session) || []), [entry, place]]);
+
 function change({ event, room, seq, who, new: fresh, dropped }) {
   if (event === "encrypted" && !vault.get("room", room)) known(room, { since: seq });
+  else if (["roomdeleted", "roomdiscarded"].includes(event)) outgoing.delete(room);
   else if (["left", "kicked", "banned"].includes(event)) {
     outgoing.delete(room);
     if (!dropped && fold(who) === own.account && vault.get("room", room)) known(room, { ...vault.get("room", room), left: true });
@@ -300,17 +388,18 @@ function change({ event, room, seq, who, new: fresh, dropped }) {
 function read(entry, place, live) {
   try {
     const { fields, withheld, signing } = sessions.open(place, entry.body, live);
-    if (fields.type === "file") throw new Unreadable("file", `sent a file, ${fields.name}. This page cannot open it; chatnet\u2019s client can.`);
-    if (fields.type !== "say") throw new Unreadable("newer", "It is of a newer client.");
-    if (typeof fields.body !== "string") throw new Unreadable("forged", "It is forged: it says nothing.");
-    if (withheld) shout(`${some(withheld, "message")} of ${entry.by} before #${place.seq} never came: deleted, or withheld.`);
+    if (!["say", "file"].includes(fields.type)) throw new Unreadable("newer", "It is of a newer client.");
+    const file = fields.type === "file" && secrets.opened(fields, place.by);
+    if (!file && typeof fields.body !== "string") throw new Unreadable("forged", "It is forged: it says nothing.");
+    if (withheld) shout(`${some(withheld, "message")} of ${entry.by} before #${place.seq} never came: deleted, or withheld.`, client.talks.get(entry.to ? `@${fold(entry.by)}` : place.log));
     const sure = (place.by === own.account && place.device === own.device) || peers.find(place.by, place.device)?.trust === "verified";
-    Object.assign(entry, { event: entry.to ? "whispered" : "said", body: fields.body, action: fields.action === true, lock: sure && signing ? "verified" : "known" });
+    Object.assign(entry, { lock: sure && signing ? "verified" : "known" }, file ? { event: "shared", ...file } : { event: entry.to ? "whispered" : "said", body: fields.body, action: fields.action === true });
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
-    const since = !entry.to && vault.get("room", place.log)?.since;
+    const kept = !entry.to && vault.get("room", place.log);
+    const since = entry.to ? vault.get("came") ?? (own.made ? Infinity : 0) : kept?.from ?? kept?.since;
     if (error.code === "missing") {
-      late.set(place.session, [...(late.get(place.session) || []), [entry, place]]);
+      wait(entry, place);
       if (place.seq <= since) entry.event = "early";
     }
     entry.why = error.message;
@@ -373,10 +462,13 @@ async function open({ event, by, device, body }) {
   if (fields.type !== "key") return false;
   const pair = talkOf(account, own.account);
   if (String(fields.room).startsWith("@") && fields.room !== pair && account !== own.account) return false;
-  return sessions.add(fields.room, peer, fields.session, fields.key) && reread(fields.session);
+  if (!sessions.add(fields.room, peer, fields.session, fields.key)) return false;
+  backup.add();
+  return reread(fields.session);
 }
 
-function reread(session) {
+// A session is here: read what waits for it; return whether there is any.
+export function reread(session) {
   const waiting = late.get(session) || [];
   late.delete(session);
   for (const [entry, place] of waiting) {

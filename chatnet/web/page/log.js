@@ -32,7 +32,7 @@ const SENTENCES = { // in braces: fields of the entry
   erased: "{by}: (deleted)",
   encrypted: "{by} encrypted the room: what is said from now on, only those in it can read",
   sealed: "{by}: {why}",
-  early: "What was said before is encrypted for those who were here.",
+  early: "What was said before is encrypted for those who were here. /recovery may bring the keys.",
   rekeyed: "{who} has {devices} device now",
   roomrenamed: "{by} renamed the room: {new}",
   roomdeleted: "{by} deleted the room{because}",
@@ -207,7 +207,8 @@ function made(entries, before) {
 
 function drawn(entry, goesOn) {
   const { event, by, body, action, dice, faces } = entry;
-  if (event === "note") return h(entry.wrong ? "div.card.wrong" : "div.card", words(entry.text));
+  if (event === "note") return h(entry.wrong ? "div.card.wrong" : "div.card", words(entry.text),
+    entry.choices?.length > 0 && h("p.choices", entry.choices.map(([label, act]) => button(label, act, { class: "more" }))));
   if (event.startsWith("sealed")) return h("p.quiet.sealed", icon("sealed"), told(entry), time(entry));
   if (!speaks(entry)) return h("p.quiet", told(entry), time(entry));
   const { me } = client;
@@ -220,11 +221,11 @@ function drawn(entry, goesOn) {
   return h(`div.said${called}`, face(by), h("div.by", author(by), mine, mark(entry), time(entry)), entry.id ? file(entry) : words(body));
 }
 
-const more = (what, entry) => async () => (await import("./more.js"))[what](entry);
+const files = (what, entry) => async () => (await import("./files.js"))[what](entry);
 
-const file = (entry) => entry.sealed ? h("div.body", "A file, encrypted: chatnet\u2019s client fetches and opens it.") : h("div.body",
-  h("strong", entry.name), ` ${entry.size < 1e5 ? some(entry.size, "byte") : `${(entry.size / 1048576).toFixed(1)} MiB`} `, button("Download", more("fetchFile", entry), { class: "more" }),
-  entry.type.startsWith("image/") && [" ", button("Show", more("picture", entry), { class: "more" })]);
+const file = (entry) => entry.sealed ? h("div.body", "A file, encrypted: this page has no keys for it. Keys belong to an account.") : h("div.body",
+  h("strong", entry.name), ` ${entry.size < 1e5 ? some(entry.size, "byte") : `${(entry.size / 1048576).toFixed(1)} MiB`} `, button("Download", files("fetchFile", entry), { class: "more" }),
+  entry.type.startsWith("image/") && [" ", button("Show", files("picture", entry), { class: "more" })]);
 
 const LOCKS = {
   plain: "It was not encrypted, in a room where all is: the server may have made it up",

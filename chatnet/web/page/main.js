@@ -15,6 +15,7 @@ import { safe } from "./text.js";
 const narrow = matchMedia("(max-width: 860px)");
 const dirty = new Set(); // what to draw in the next frame
 
+const unheard = []; // what has to be told when a conversation is open
 export let current = null; // the conversation that is open
 
 // -- drawing
@@ -99,9 +100,11 @@ client.begin({
 });
 
 // Tell the reader something that is in no log.
-export function note(text, talk = current, wrong = false) {
-  if (talk) talk.remark({ event: "note", text, wrong });
+export function note(text, talk = current, wrong = false, choices = []) {
+  const entry = { event: "note", text, wrong, choices };
+  if (talk) talk.remark(entry);
   else for (const id of ["door-wrong", "noted"]) put($(id), text);
+  if (!talk && (wrong || choices.length)) unheard.push(entry);
   changed();
 }
 
@@ -153,6 +156,7 @@ export function go(talk = null) {
 
 function open(talk) {
   current = talk;
+  for (const entry of talk ? unheard.splice(0) : []) talk.remark(entry);
   if (client.me) drawFrame(); // what is hidden takes no focus
   log.open(talk);
   composer.open(talk);
@@ -193,8 +197,10 @@ function drawer(which) {
 
 // Do what is seldom done: it is fetched when it is wanted.
 const more = (what) => async (given) => (await import("./more.js"))[what](given, current);
+const files = (what) => async (given) => (await import("./files.js"))[what](given, current);
 const menus = (what) => async (...given) => (await import("./menus.js"))[what](...given);
-const verify = (what) => async (given) => (await import("./verify.js"))[what](given);
+const verify = async (given) => (await import("./verify.js")).verify(given);
+const devices = (what) => async (given) => (await import("./devices.js"))[what](given);
 
 // Ask the server to do something; tell what it says.
 export async function act(verb, fields) {
@@ -255,12 +261,15 @@ export const DOES = {
   bans: more("bans"),
   ping: () => act("ping"),
   help: more("help"),
-  "send-file": more("pick"),
+  "send-file": files("pick"),
   encrypt: more("encrypt"),
-  devices: verify("devices"),
-  fingerprint: verify("devices"),
-  verify: verify("verify"),
-  trust: verify("trust"),
+  devices: devices("devices"),
+  fingerprint: devices("compare"),
+  namedevice: devices("call"),
+  rmdevice: devices("remove"),
+  verify,
+  trust: devices("trust"),
+  recovery: async (given) => (await import("./recovery.js")).recovery(given),
 };
 
 export const run = async (name, fields) => (DOES[name] ? DOES[name](fields) : act(name, { room: openRoom(), ...fields }));
@@ -306,7 +315,7 @@ $("people-tools").append(tool("Close", "close", () => drawer("")));
 $("to-side").prepend(tool("Conversations", "menu", () => drawer("side")));
 $("head-tools").append(tool("People", "people", people, { id: "to-people" }), tool("Room menu", "more", menus("roomMenu"), { "aria-haspopup": "menu" }));
 $("send").append(icon("send"));
-$("send").before(tool("Send a file", "clip", more("pick"), { type: "button" }));
+$("send").before(tool("Send a file", "clip", files("pick"), { type: "button" }));
 $("self").onclick = () => menus("self")($("self"));
 $("retry").onclick = link.open;
 $("shade").onclick = () => drawer("");
@@ -319,10 +328,10 @@ onkeydown = key;
 onhashchange = visit;
 ondragover = (event) => event.preventDefault();
 ondrop = document.onpaste = (event) => {
-  const { files } = event.dataTransfer || event.clipboardData;
-  if (!files.length) return;
+  const { files: given } = event.dataTransfer || event.clipboardData;
+  if (!given.length) return;
   event.preventDefault();
-  more("send")(files);
+  files("send")(given);
 };
 ononline = onoffline = document.onvisibilitychange = link.nudge;
 onbeforeunload = (event) => {
