@@ -241,7 +241,20 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        return await self._stretches.read(c.History(room, count, before, at=at))
+        return (await self._stretches.read(c.History(room, count, before, at=at)))[1]
+
+    async def whispers(
+        self, who: str, before: int | None = None, count: int = 50
+    ) -> tuple[int, Sequence[e.Entry]]:
+        """Return the last ``count`` whispers with ``who``, before the seq ``before`` if given.
+
+        They are out of one's own log, both ways. First comes the seq behind which the server looked
+        for them: what is older is asked for with that plus 1, unless it is 0.
+
+        Raises:
+            Refused: the link has ended, or the server is too old for that.
+        """
+        return await self._stretches.read(c.History("", count, before, who=who))
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room``, which one is in, behind ``after`` up to ``upto``.
@@ -249,7 +262,7 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        return await self._stretches.read(c.History(room, -1, upto + 1, after))
+        return (await self._stretches.read(c.History(room, -1, upto + 1, after)))[1]
 
     def tell(self, command: c.Command) -> None:
         """Send ``command``, to which there is no answer, if the link is there."""

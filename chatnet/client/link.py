@@ -138,7 +138,9 @@ class Link:
         self.dialogue.check(command)
         if isinstance(command, c.Nick):
             command = replace(command, secret=self._secret)
-        elif isinstance(command, c.RoomCommand | c.RoomQuery) and not command.room:
+        elif isinstance(command, c.RoomCommand | c.RoomQuery) and not (
+            command.room or (isinstance(command, c.History) and command.who)
+        ):
             command = replace(command, room=self.dialogue.here)
         pending = self.dialogue.outbox.add(command, done)
         try:

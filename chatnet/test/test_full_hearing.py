@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,8 +12,8 @@ from chatnet.client.full.pages import Pages
 from chatnet.client.full.talking import Talking
 from chatnet.client.full.windows import Older, Sending, Window, Windows
 from chatnet.client.offers import Offers
-from chatnet.core import replies as r
-from chatnet.core.refusals import Malformed, NotAMember
+from chatnet.core import commands as c, replies as r
+from chatnet.core.refusals import Malformed, NotAllowed, NotAMember
 from chatnet.test.test_client_link import LinkTestCase
 
 
@@ -291,6 +292,40 @@ class PagesTests(FullTestCase):
         for seq in seqs:
             self.server.tells(seq, "bob", f"m{seq}")
         self.server.says({"reply": "caughtup", **name, "seq": 4})
+
+    def test_what_was_whispered_before_comes_from_the_server(self) -> None:
+        bob, dialogue = self.windows.person("Bob"), self.link.dialogue
+        assert dialogue.hello is not None
+        dialogue.registered = True
+        dialogue.hello = replace(dialogue.hello, features=("whispers",))
+        self.whispers(9, "Bob", "ann", "nine")
+        for before, since, body in ((9, 6, "seven"), (7, 3, "four"), (4, 0, "one")):
+            Deferred.fromCoroutine(self.pages.older(bob)).addErrback(self.fail)
+            [asked] = self.server.hears()
+            self.assertEqual(
+                (asked["do"], asked["who"], asked["before"]), ("history", "Bob", before)
+            )
+            self.assertNotIn("room", asked)
+            log = {"room": "@ann", "name": "Bob"}
+            told = {"reply": "history", **log, "since": since, "upto": before - 1, "count": 100}
+            self.server.answers(asked, {**told, "ahead": False})
+            self.whispers(since + 1, "ann", "Bob", body)
+            self.server.says({"reply": "caughtup", **log, "seq": before - 1, "more": False})
+            self.assertEqual(bob.older, Older.MORE if since else Older.NONE)
+        self.assertEqual(self.shows(bob), ["ann: one", "ann: four", "ann: seven", "Bob: nine"])
+        self.assertEqual(bob.unread, 1)
+        self.whispers(10, "Bob", "ann", "ten")
+        self.assertEqual(self.shows(bob)[-1], "Bob: ten")
+
+    def test_guests_and_old_servers_have_no_whispers_of_before(self) -> None:
+        bob = self.windows.person("Bob")
+        Deferred.fromCoroutine(self.pages.older(bob)).addErrback(self.fail)
+        self.assertEqual((self.server.hears(), bob.older), ([], Older.NONE))
+        self.windows.show(bob)
+        history = self.talking.typed("/history 5")
+        self.assertEqual(history, c.History("", 5, who="Bob"))
+        assert history is not None
+        self.assertRaises(NotAllowed, self.link.submit, history)
 
     def test_what_is_older_comes_before(self) -> None:
         asked = self.older()

@@ -15,7 +15,7 @@ from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.writing import WRITING_SECONDS
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.names import EVERYBODY, fold
+from chatnet.core.names import EVERYBODY, GUEST_LOG, fold
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Muted, NotAMember, Refused
 
@@ -82,6 +82,8 @@ class Hearing:
             if window is not None:
                 window.last = max(window.last, entry.seq)
             return
+        if entry.room.startswith(GUEST_LOG):
+            item.seq = 0  # another log than the one that one has with an account
         window.settle(entry.seq, *(_said(entry.event) if mine else (None, False)))
         if item.kind is Kind.PRESENCE and not self._is_worth(entry, manner):
             window.last = max(window.last, entry.seq)
