@@ -110,6 +110,22 @@ class HearingTests(FullTestCase):
         self.assertEqual(self.shows(self.windows.server)[-1], "bob: all!")
         self.assertEqual(self.alerts, ["*"])
 
+    def test_what_is_told_on_the_way_is_read_in_the_room_one_comes_to(self) -> None:
+        self.link.run("lobby")
+        self.server.accepts()
+        self.server.greets()
+        self.hearing.notice("/recovery new gives you 12 words")
+        self.hearing.shout("!!! take care")
+        self.server.names()
+        self.server.lets_in()
+        self.assertEqual(self.windows.current.key, "lobby")
+        for window in (self.windows.current, self.windows.server):
+            told = [line for line in self.shows(window) if "words" in line or "care" in line]
+            self.assertEqual(told, ["/recovery new gives you 12 words", "!!! take care"])
+        self.assertIs(self.windows.current.items[-1].kind, Kind.REFUSAL)
+        self.server.hangs_up()
+        self.assertEqual(sum("12 words" in line for line in self.shows()), 1)
+
     def test_news_of_the_link_is_told_where_one_looks_and_at_the_server(self) -> None:
         self.arrive()
         self.server.hangs_up()

@@ -29,7 +29,7 @@ class NewerWay(Way):
         def received(data: bytes) -> None:
             receive(data.replace(b'"event":"rolled"', b'"event":"yawned"'))
 
-        self.near.protocol.dataReceived = received  # type: ignore[method-assign]
+        self.near.protocol.dataReceived = received
         return done
 
 
