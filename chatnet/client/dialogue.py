@@ -77,8 +77,8 @@ class Sealing(Protocol):
         """Return ``entry``, out of the history, as it can be read."""
         ...
 
-    def entered(self, reply: r.Entered) -> None:
-        """One is in a room."""
+    def entered(self, reply: r.Entered, asked: str) -> None:
+        """One is in a room, for which one ``asked`` by that name."""
 
     def named(self) -> None:
         """One is logged in to an account."""
@@ -284,7 +284,7 @@ class Dialogue:
 
     def _entered(self, reply: r.Entered, join: c.Join) -> bool:
         if self.sealing is not None:
-            self.sealing.entered(reply)
+            self.sealing.entered(reply, join.room)
         known = self.places.rooms.get(reply.room)
         again = known is not None and known.last is not None
         asked = self.places.key_of(join.room)

@@ -33,7 +33,7 @@ from chatnet.client.keys.files import Secret
 from chatnet.client.keys.formats import Misshapen, talk_of, text_in
 from chatnet.client.keys.letters import Letters
 from chatnet.client.keys.megolm import Opened, Place
-from chatnet.client.keys.news import Downgraded, Made, News, Trouble, Withheld, spell
+from chatnet.client.keys.news import Downgraded, Made, News, Replaced, Trouble, Withheld, spell
 from chatnet.client.keys.olm import NoOlm
 from chatnet.client.keys.people import Trust
 from chatnet.client.keys.ring import Entropy, OpenVault, Ring
@@ -107,8 +107,13 @@ class Keys:
 
     def is_encrypted(self, room: str) -> bool:
         """Return whether what is said in ``room``, a key, is encrypted, or must be."""
-        known = self._opened and self._ring.vault.get("room", room) is not None
+        known = self._opened and self._ring.rooms.knows(room, self._called(room))
         return known or self._is_sealed(room)
+
+    def is_denied(self, room: str) -> bool:
+        """Return whether the server says that ``room``, a key, is not encrypted, though it was."""
+        view = self._view(room)
+        return view is not None and not view.encrypted and self.is_encrypted(room)
 
     def lock_of(self, entry: e.Entry) -> Lock:
         """Return how sure one can be of ``entry``, which was shown."""
@@ -149,7 +154,7 @@ class Keys:
 
     def forget(self, room: str) -> None:
         """Believe what the server says of whether ``room``, a key, is encrypted."""
-        self.ring.vault.drop("room", room)
+        self.ring.rooms.forget(room, self._called(room))
 
     async def seals(self, to: str) -> bool:
         """Return whether a file for ``to``, a room or ``@`` and a person, is encrypted.
@@ -225,8 +230,8 @@ class Keys:
             self.ready = self.backup.online = self._settled = True
             self.lack = ""
             for key, place in self._link.dialogue.places.rooms.items():
-                if self._is_sealed(key):  # one came here before one had keys
-                    self._remember(key, place.last or 0)
+                if place.view is not None:  # one came here before one had keys
+                    self._judge(key, place.name, place.last or 0, place.view.encrypted)
             self._release()
             keys = own.more_keys(reply.keys, reply.fallback)
             if keys is not None:
@@ -257,7 +262,7 @@ class Keys:
     @property
     def _knows_keys(self) -> bool:
         """Whether something was encrypted on this server before."""
-        return self._opened and any(self._ring.vault.all(kind) for kind in ("room", "people"))
+        return self._opened and (bool(self._ring.rooms) or bool(self._ring.vault.all("people")))
 
     def _check_server(self) -> None:
         hello = self._link.dialogue.hello
@@ -401,6 +406,11 @@ class Keys:
     def _key_of(self, room: str) -> str:
         return self._link.dialogue.places.key_of(room)
 
+    def _called(self, key: str) -> str:
+        """Return what the room ``key`` is called, as far as is known."""
+        place = self._link.dialogue.places.rooms.get(key)
+        return place.name if place is not None else key
+
     def _is_sealed(self, key: str) -> bool:
         """Return whether the server says that the room is encrypted."""
         view = self._view(key)
@@ -480,23 +490,19 @@ class Keys:
 
     # -- what is heard -----------------------------------------------------------------------
 
-    def entered(self, reply: r.Entered) -> None:
-        """One is in a room, for the first time or again."""
-        if not self._opened:
-            return
-        kept = self._ring.vault.get("room", reply.room)
-        if kept is not None and not reply.state.encrypted:
-            self.tell(Downgraded(reply.name))
-        elif reply.state.encrypted:
-            self._remember(reply.room, reply.seq)
+    def entered(self, reply: r.Entered, asked: str) -> None:
+        """One is in a room, for the first time or again, and ``asked`` for it by that name."""
+        if self._opened:
+            self._judge(reply.room, reply.name, reply.seq, reply.state.encrypted, asked)
 
-    def _remember(self, room: str, seq: int) -> None:
-        """``room`` is encrypted, as was learnt at ``seq``; what was learnt before holds."""
-        kept = self._ring.vault.get("room", room)
-        if kept is None:
-            self._ring.vault.put("room", room, {"since": seq})
-        elif kept.get("left"):  # one reads on from here
-            self._ring.vault.put("room", room, {"since": kept["since"], "from": seq})
+    def _judge(self, key: str, name: str, seq: int, encrypted: bool, asked: str = "") -> None:
+        """The server says whether the room ``key`` is encrypted: remember it, or shout."""
+        rooms = self._ring.rooms
+        if encrypted:
+            if rooms.encrypted(key, name, seq):
+                self.tell(Replaced(name))
+        elif rooms.plain(key, name, asked or name):
+            self.tell(Downgraded(asked or name))
 
     def hears(self, entry: e.Entry, manner: Manner) -> None:
         """Show ``entry`` to the ear: now, or when what may open it was looked at."""
@@ -537,16 +543,17 @@ class Keys:
         match event:
             case e.Encrypted():
                 if self._opened:
-                    self._remember(entry.room, entry.seq)
+                    self._judge(entry.room, self._called(entry.room), entry.seq, True)
+            case e.RoomRenamed(_, _, new):
+                if self._opened:
+                    self._judge(entry.room, new, entry.seq, self._is_sealed(entry.room))
             case e.RoomDeleted() | e.RoomDiscarded():
                 self._sealer.rotate(entry.room)
             case e.Left(who) | e.Kicked(who) | e.Banned(who):
                 self._sealer.rotate(entry.room)
                 gone = not (isinstance(event, e.Left) and event.dropped)
                 if self._opened and gone and fold(who) == self._ring.own.address.account:
-                    kept = self._ring.vault.get("room", entry.room)
-                    if kept is not None:
-                        self._ring.vault.put("room", entry.room, {**kept, "left": True})
+                    self._ring.rooms.left(entry.room)
             case e.Rekeyed(who):
                 self._sealer.rotate(entry.room)
                 self._ring.epochs.pop(fold(who), None)
@@ -634,8 +641,11 @@ class Keys:
         return self._opened and account != own and self._ring.people.had(account)
 
     def _must_be_sealed(self, entry: e.Entry) -> bool:
-        kept = self._ring.vault.get("room", entry.room) if self._opened else None
-        return kept is not None and entry.seq > kept["since"]
+        if not self._opened:
+            return False
+        kept = self._ring.rooms.get(entry.room)
+        since = None if kept is None else kept["since"]
+        return self._ring.rooms.is_suspect(entry.room) if since is None else entry.seq > since
 
     def _cause(self, entry: e.Entry, cause: Cause) -> Cause:
         if not isinstance(cause, KeyMissing):
@@ -644,7 +654,7 @@ class Keys:
             came = self._ring.vault.get("came")  # in this log: where this device was added
             is_old = self._ring.own.is_new if came is None else entry.seq <= came
             return Earlier() if is_old else cause
-        kept = self._ring.vault.get("room", entry.room)
+        kept = self._ring.rooms.get(entry.room)
         return (
             Earlier()
             if kept is not None and entry.seq <= kept.get("from", kept["since"])
