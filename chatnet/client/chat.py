@@ -367,6 +367,7 @@ async def connect(
     known: str = "",
     allow_plaintext_passwords: bool = False,
     patience: float | None = None,
+    wait: float = 0.0,
     tell: Tell | None = None,
     keys: str | None = None,
     passphrase: str = "",
@@ -378,10 +379,11 @@ async def connect(
     is the server's, if it has one. The link is encrypted unless ``host`` is this machine; ``tls``
     says otherwise. A certificate is trusted if the PEM file ``ca`` vouches for it, or without that
     the system; else if it is the one that is kept in the file ``known`` (that of the user's own
-    client), or the first one of this server. A lost link is given up after ``patience`` seconds,
-    or never. With ``keys``, a folder (empty: that of the user's own client), an account takes part
-    in encrypted rooms; the keys lie there encrypted under ``passphrase``, or else under a key file.
-    News about it all goes to ``tell``, and to Twisted's log.
+    client), or the first one of this server. A lost link is given up after ``patience`` seconds, or
+    never; a server that is not there at all, after ``wait``. With ``keys``, a folder (empty: that
+    of the user's own client), an account takes part in encrypted rooms; the keys lie there
+    encrypted under ``passphrase``, or else under a key file. News about it all goes to ``tell``,
+    and to Twisted's log.
 
     Raises:
         CannotConnect: there is no server; the sentence says what to look at.
@@ -406,7 +408,7 @@ async def connect(
 
     endpoint = reach(reactor, host, port, encrypted, ca, keeper, notice)
     identity = Identity(who, password if user else "", server_password)
-    link = Link(endpoint, identity, reactor, os.urandom, 0, patience, confides)
+    link = Link(endpoint, identity, reactor, os.urandom, 0, patience, confides, wait)
     chat = Chat(link, tell)
     if keys is not None and user:
         check_olm()

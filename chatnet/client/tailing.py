@@ -229,6 +229,7 @@ async def _tail(wish: Wish, server: Server) -> None:
         tls=server.tls,
         ca=server.ca,
         allow_plaintext_passwords=server.confides,
+        wait=server.wait,
         patience=None if wish.follow else PATIENCE_SECONDS,
         keys=server.keys if who.password and find_spec("vodozemac") else None,
         passphrase=server.passphrase,
