@@ -188,6 +188,11 @@ class Courier:
         secret = self.keys.secret_of(link.id) if self.keys is not None else None
         if secret is not None:
             return await self._fetch_sealed(link, Path(to), secret, progress)
+        if link.sealed and self.keys is not None:
+            raise NotAllowed(
+                "That file is encrypted, and what opens it did not come here from who sent it."
+                " Ask for it to be sent again."
+            )
         return await self._fetch_plain(link, Path(to), progress)
 
     async def _fetch_sealed(

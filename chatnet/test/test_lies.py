@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from chatnet.client.keys.causes import Earlier, Lock
+from chatnet.client.keys.causes import Earlier, Forged, Lock
 from chatnet.client.keys.commands import KeyCommands
+from chatnet.client.keys.files import Secret
 from chatnet.client.keys.news import Compare, Downgraded, Replaced
 from chatnet.client.keys.people import DeviceNew, Trust
 from chatnet.client.keys.vault import Shut
-from chatnet.core import commands as c
+from chatnet.client.places import Manner
+from chatnet.core import commands as c, events as e
 from chatnet.core.refusals import Encrypted, NoDevice
 from chatnet.test.keyring import Person
 from chatnet.test.test_encryption import EncryptionTestCase, Frame
@@ -243,6 +245,38 @@ class MadeUpTests(EncryptionTestCase):
             "event": "whispered", "room": "@bob", "seq": seq, "by": "ann", "to": "bob", "body": "x"
         })  # fmt: skip
         self.assertIs(self.lock(), Lock.PLAIN)
+
+
+class FileTests(EncryptionTestCase):
+    """Whoever reads a room knows the ids of its files, and could tell keys for them."""
+
+    ID = "8c8c765edbca"
+    GOOD = Secret("A" * 43, "report.pdf", 5, "application/pdf", "0" * 64)
+    BAD = Secret("B" * 43, "other.exe", 5, "application/pdf", "0" * 64)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.zoe = self.comes("zoe")
+        shared = e.Shared("ann", self.ID, "encrypted", 21, "text/plain", "0" * 64, "1")
+        self.sent = e.Entry("tea", 1, 1.0, shared)
+
+    def tells(self, who: Person, secret: Secret) -> None:
+        who.waits_for(who.keys.tell_secret("tea", self.ID, secret))
+
+    def test_what_another_one_tells_of_a_file_is_forged_also_if_it_comes_first(self) -> None:
+        self.zoe.keys.hears(self.sent, Manner.LIVE)
+        self.tells(self.bob, self.BAD)
+        self.assertEqual(self.zoe.causes, [Forged("it tells of a file that ann sent")])
+        self.assertIsNone(self.zoe.keys.secret_of(self.ID))
+        self.tells(self.ann, self.GOOD)
+        self.assertEqual(self.zoe.keys.secret_of(self.ID), self.GOOD)
+
+    def test_nothing_is_believed_before_it_is_known_who_sent_it(self) -> None:
+        self.tells(self.bob, self.BAD)
+        self.tells(self.ann, self.GOOD)
+        self.assertIsNone(self.zoe.keys.secret_of(self.ID))
+        self.zoe.keys.read(self.sent)  # in the history
+        self.assertEqual(self.zoe.keys.secret_of(self.ID), self.GOOD)
 
 
 class DeviceListTests(EncryptionTestCase):

@@ -6,7 +6,6 @@ import gzip
 import json
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -20,7 +19,7 @@ from chatnet.core.commands import PROTOCOL
 from chatnet.core.limits import Registration
 from chatnet.core.names import EVERYBODY
 from chatnet.server.factory import ChatFactory
-from chatnet.web.crypto import is_installed
+from chatnet.web.crypto import PACKAGES, folder, is_installed
 from chatnet.web.downloads import DownloadResource
 from chatnet.web.metrics import Metrics
 from chatnet.web.request import ChatRequest, request_of
@@ -50,10 +49,7 @@ class ChatSite:
         root = _Folder()
         assets = _assets()
         root.putChild(b"", assets["index.html"])
-        pages = _Folder()
-        root.putChild(b"page", pages)
-        for name, asset in assets.items():
-            pages.putChild(name.encode(), asset)
+        root.putChild(b"page", _tree(assets))
         root.putChild(b"ws", SocketResource(factory))
         root.putChild(b"about", About(factory))
         root.putChild(b"healthz", Health(factory, clock))
@@ -206,6 +202,7 @@ class About(Resource):
             "max_message": settings.max_message,
             "max_clients": settings.max_clients,
             "page_encrypts": is_installed(),
+            "page_recovers": is_installed(*PACKAGES),
             "connections": len(self._factory.registry),
         }
         asked.setHeader(b"content-type", b"application/json")
@@ -264,10 +261,22 @@ class ToTls(Resource):
 
 @cache
 def _assets() -> dict[str, Asset]:
-    """Return the files of the page by name."""
-    folder = files("chatnet.web") / "page"
+    """Return the files of the page by their paths in it; what was fetched has folders."""
+    here = folder()
     return {
-        file.name: Asset(file.read_bytes(), _TYPES[file.name.rpartition(".")[2]])
-        for file in folder.iterdir()
-        if file.name.rpartition(".")[2] in _TYPES
+        file.relative_to(here).as_posix(): Asset(file.read_bytes(), _TYPES[file.suffix[1:]])
+        for file in here.rglob("*")
+        if file.suffix[1:] in _TYPES
     }
+
+
+def _tree(assets: dict[str, Asset]) -> _Folder:
+    """Return a folder with ``assets``, and those inside it."""
+    top = _Folder()
+    inside: dict[str, _Folder] = {"": top}
+    for path, asset in assets.items():
+        place, _, name = path.rpartition("/")
+        if place not in inside:
+            top.putChild(place.encode(), inside.setdefault(place, _Folder()))
+        inside[place].putChild(name.encode(), asset)
+    return top

@@ -38,6 +38,7 @@ from chatnet.client.keys.olm import NoOlm
 from chatnet.client.keys.people import Trust
 from chatnet.client.keys.ring import Entropy, OpenVault, Ring
 from chatnet.client.keys.sealing import Sealer, Talk
+from chatnet.client.keys.sharing import note_secret, note_sharer, secret_of
 from chatnet.client.keys.vault import Shut
 from chatnet.client.keys.verifying import Verifier
 from chatnet.client.outbox import Pending
@@ -183,8 +184,7 @@ class Keys:
 
     def secret_of(self, id: str) -> Secret | None:
         """Return what opens the file ``id``; None if it is not encrypted, or not for one."""
-        kept = self._ring.vault.get("file", id) if self._opened else None
-        return None if kept is None else Secret(**kept)
+        return secret_of(self._ring.vault, id) if self._opened else None
 
     async def say(self, room: str, kind: str, fields: dict[str, Any]) -> r.Done:
         """Say something of the kind ``kind`` in the encrypted ``room``, a key.
@@ -529,9 +529,9 @@ class Keys:
         if self._opened and added == self._ring.own.id:
             self._ring.vault.put("came", "", entry.seq)
             return  # of which one is told when it is new
+        shown = self._read(entry, manner in _FRESH)
         if self._opened and isinstance(entry.event, e.Shared) and entry.event.sealed:
             return  # what is in it is told by those who have the key
-        shown = self._read(entry, manner in _FRESH)
         cause = self.why(shown)
         if isinstance(cause, KeyMissing) and isinstance(entry.event, e.Sealed | e.SealedWhisper):
             self._late.setdefault(entry.event.session, []).append((entry, manner))
@@ -571,6 +571,10 @@ class Keys:
             case e.Said() | e.Shared(sealed=""):
                 if self._must_be_sealed(entry):
                     self._mark(entry, Lock.PLAIN)
+                return entry
+            case e.Shared():
+                if self._opened:
+                    note_sharer(self._ring.vault, event)
                 return entry
             case e.Whispered(by):
                 if live and self._has_other_keys(fold(by)):
@@ -624,9 +628,7 @@ class Keys:
         except Misshapen as error:
             raise Unreadable(Forged(str(error))) from error
         secret = Secret(key, safe_name(name), size, kind, digest)
-        if self._ring.vault.get("file", id) is None:  # the first one who told of it
-            with self._ring.vault.saving(later=True):
-                self._ring.vault.put("file", id, asdict(secret))
+        note_secret(self._ring.vault, fold(event.by), id, secret)
         to = event.to if isinstance(event, e.SealedWhisper) else ""
         return e.Shared(event.by, id, secret.name, size, kind, digest, "1", to)
 

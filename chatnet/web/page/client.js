@@ -1,11 +1,11 @@
 // The conversation with the server.
 
 import * as link from "./link.js";
-import { device, readUpTo, tab } from "./settings.js";
+import { device, pin, pinned, readUpTo, tab } from "./settings.js";
 import { Refused, Talk } from "./state.js";
 import { fold } from "./text.js";
 
-const STAY_AWAY = ["quit", "logout", "replaced", "late", "refused"]; // byes after which we do not come back
+const STAY_AWAY = ["quit", "logout", "replaced", "removed", "late", "refused"]; // byes after which we do not come back
 const PAGE = 100; // messages of history at a time
 const TYPING = 6e3; // ms that "is typing" is shown
 
@@ -18,7 +18,7 @@ export const talks = new Map(); // by key
 export const ignored = new Map(device.get("ignored")); // by folded name
 const asked = new Map(); // by cid; "hello" and "password" are answered without one
 const told = new Set(); // whispers that were shown
-const early = []; // entries that came before we were somebody
+const early = []; // entries that came before we were somebody, or could read them
 const page = random();
 let count = 0;
 let announcedAt = 0;
@@ -26,6 +26,7 @@ let gate = ""; // the server's password
 let most = 0; // bytes of a message; 0: any
 let bye = null;
 let keys = null; // what encrypts, once an account is logged in
+let coming = false; // it will be there soon
 let ui; // changed(what), said(talk, entry), note(text, talk), and out(text, code): back at the door
 
 export function begin(listener) {
@@ -82,14 +83,24 @@ export function again(item) {
 }
 
 function flush() {
-  for (const item of ready ? outbox : []) {
+  for (const item of ready && !coming ? outbox : []) {
     if (item.state !== "waiting") continue;
     item.state = "sent";
     if (!keys?.takes(item)) plainly(item);
   }
 }
 
-export const plainly = (item) => link.send({ ...item.frame, cid: item.cid });
+// Whether a room is encrypted, or was when this browser saw it last.
+export const sealed = ({ key, encrypted, whispers }) => !whispers && (encrypted || pinned(key));
+
+export const denied = (name) => `The server says that ${name} is not encrypted. It was, and that is for good: the server is lying, or the room was deleted and opened anew. Nothing is said there; /encrypt forget lets you speak in plain words.`;
+
+// Send an item as it is; never into a room that is encrypted.
+export function plainly(item) {
+  const { talk, frame, cid } = item;
+  if (frame.do === "say" && sealed(talk)) mark(item, "refused", talk.encrypted ? "This room is encrypted, so that was not sent. Keys belong to an account: log in, or make one." : denied(talk.name));
+  else link.send({ ...frame, cid });
+}
 
 export function drop(item) {
   outbox = outbox.filter((other) => other !== item);
@@ -131,12 +142,24 @@ export async function signIn(wanted, password) {
 
 // Be called `name`: a guest, if `verb` is nick, or an account.
 export async function become({ verb, name, password, ...more }) {
-  await ask(verb, { name, password, ...more, secret: tab.get("secret") });
-  who = { verb: verb === "nick" ? "nick" : "login", name: me.name, password };
-  remember();
-  if (!me.registered || !hello.features.includes("keys")) return;
-  keys ??= await import("./keys.js");
-  await keys.attach();
+  coming = verb !== "nick";
+  try {
+    await ask(verb, { name, password, ...more, secret: tab.get("secret") });
+    if (coming && me.key !== fold(name)) throw new Refused(`The server calls you ${me.name} instead of ${name}.`);
+    who = { verb: verb === "nick" ? "nick" : "login", name: me.name, password };
+    remember();
+    if (!coming) return;
+    keys ??= await import("./keys.js");
+    await keys.attach();
+  } finally {
+    coming = false;
+    hearEarly();
+    flush();
+  }
+}
+
+function hearEarly() {
+  if (me) for (const entry of early.splice(0)) happened(entry);
 }
 
 const rooms = () => [...talks.values()].filter((talk) => talk.here && !talk.whispers);
@@ -162,7 +185,8 @@ function down() {
 }
 
 function forget() {
-  me = null;
+  keys?.letGo();
+  keys = me = null;
   talks.clear();
   outbox = [];
   told.clear();
@@ -250,13 +274,15 @@ function reply(frame, talk) {
     }
     case "youare":
       me = { ...frame, key: fold(frame.name) };
-      for (const entry of early.splice(0)) happened(entry);
+      if (!coming) hearEarly();
       ui.changed("members");
       break;
     case "entered":
       if (!talk) talks.set(frame.room, (talk = new Talk(frame.room, frame.name)));
       talk.read ??= readUpTo(frame.room);
       talk.enter(frame);
+      if (talk.encrypted) pin(talk.key);
+      else if (pinned(talk.key)) ui.note(`\u26a0 ${denied(talk.name)}`, talk, true);
       keys?.entered(frame);
       ui.changed("members");
       break;
@@ -288,7 +314,7 @@ async function comeBack() {
 }
 
 function happened(entry) {
-  if (!me) return early.push(entry); // whispers may come before we know our name
+  if (!me || (coming && !keys?.isLetter(entry))) return early.push(entry); // whispers may come before we know our name, or have keys
   if (keys?.hears(entry)) return;
   const { event, by, room, seq, reason } = entry;
   const isMe = (name) => fold(name) === me.key;
@@ -308,6 +334,7 @@ function happened(entry) {
   if (!talk?.take(entry, me.name)) return;
   talk.typing.delete(by || entry.who);
   if (event === "renamed") renamed(entry);
+  if (event === "encrypted") pin(room);
   if (["kicked", "banned"].includes(event) && isMe(entry.who)) {
     talk.why = `${by} ${event === "kicked" ? "put you out" : "banned you"} of this room${reason ? `: ${reason}` : "."}`;
   }

@@ -9,6 +9,8 @@ const TERMS = { // field and pattern; others are a word called like the term
   TOPIC: ["topic", "[^]+"],
   REASON: ["reason", "[^]+"],
   TIMES: ["times", "\\d{1,9}"],
+  ON: ["on", "(?:[oO][nN]|[fF]orget)"],
+  OK: ["ok", "[oO][kK]"],
   NUMBER: ["message", "#\\d+"],
   DURATION: ["seconds", "(?:\\d{1,6}[smhdw])+"],
 };
@@ -54,9 +56,13 @@ export const COMMANDS = [
   ["retain", "DURATION", "keep messages so long; 0s: for good"],
   ["send-file", "", "send a file"],
   ["encrypt", "[ON]", "see for whom the room is encrypted; on encrypts it, for good"],
-  ["devices fingerprint", "[USER]", "see the devices and keys of someone, or yours"],
+  ["devices", "[USER]", "list the devices of someone, or yours"],
+  ["namedevice", "DEVICE [TEXT]", "call a device of yours something, for you alone"],
+  ["rmdevice", "DEVICE", "remove a device of yours: it reads nothing from then on"],
+  ["fingerprint", "[USER] [OK]", "compare the keys of someone; ok marks those you saw as verified"],
   ["verify", "USER", "compare keys with someone"],
   ["trust", "USER", "encrypt for the new devices of someone"],
+  ["recovery", "[WORDS]", "new gives 12 words that bring your keys back; the words do so"],
   ["help ?", "", "list the commands"],
 ].map(([called, usage, about]) => {
   const names = called.split(" ");

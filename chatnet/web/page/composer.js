@@ -6,7 +6,7 @@ import { $, h, show } from "./dom.js";
 import * as link from "./link.js";
 import { fold } from "./text.js";
 
-const SECRETS = /^\/(login|newuser|register|passwd|lock|join)\b/i; // not to be recalled
+const SECRETS = /^\/(login|newuser|register|passwd|lock|join|recovery)\b/i; // not to be recalled
 const TYPING = 3e3; // ms between two signs that one is typing
 
 const box = $("write");

@@ -77,8 +77,15 @@ export function menu(anchor, title, items) {
   popup.querySelector("button").focus();
 }
 
+// Where focus is put back, Chromium takes no text.
+function refocus() {
+  const at = document.activeElement;
+  at.blur();
+  at.focus();
+}
+
 export function dialog(title, ...inside) {
-  const box = h("dialog.box", { "aria-label": title, closedby: "any", keydown: arrows },
+  const box = h("dialog.box", { "aria-label": title, closedby: "any", keydown: arrows, close: refocus },
     h("header", h("h2", h("bdi", title)), tool("Close", "close", () => box.close())), inside);
   document.querySelector("dialog")?.remove();
   document.body.append(box);

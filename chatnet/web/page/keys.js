@@ -1,10 +1,12 @@
 // Takes part in encrypted rooms and whispers: what docs/encryption.md asks of a client. Fetched when an account logs in.
 
+import * as backup from "./backup.js";
 import * as client from "./client.js";
 import { note } from "./main.js";
 import { Outgoing, Sessions, Unreadable } from "./megolm.js";
 import { Own, check, from, load, pack, talkOf, to, unpack } from "./olm.js";
 import { Peers } from "./peers.js";
+import { pin, unpin } from "./settings.js";
 import { Refused } from "./state.js";
 import { fold, some } from "./text.js";
 import { Vault } from "./vault.js";
@@ -16,9 +18,11 @@ export let own = null; // this device
 export let peers = null;
 export let lack = ""; // why there are no keys, in a sentence
 export const names = new Map(); // of accounts
-let vault, sessions;
+export let vault = null;
+export let sessions = null;
+export let ready = false; // this connection is a device
+let shut = false; // there are keys, perhaps, which cannot be opened
 let log = ""; // where letters to this device stand
-let ready = false;
 let caughtUp = null; // who waits for the letters up to a seq: {upto, resolve, reject}
 let working = false;
 const letters = []; // that are to be opened
@@ -28,7 +32,11 @@ const turns = new Map(); // the last thing that is being said, likewise
 const late = new Map(); // what waits for a key: [entry, place], by session
 const anew = new Map();
 
-const shout = (text) => note(`\u26a0 ${text}`, undefined, true);
+export const shout = (text, talk) => note(`\u26a0 ${text}`, talk, true);
+
+export function needed() {
+  if (!own || !ready) throw new Refused(lack || "Keys belong to an account: log in first.");
+}
 
 // -- being a device
 
@@ -40,6 +48,8 @@ export async function attach() {
   outgoing.clear();
   try {
     if (own?.account !== account) await begin(account);
+    if (!client.hello) throw new Refused("The link is lost.", "lost");
+    if (!client.hello.features.includes("keys")) throw new Refused("This server knows nothing of keys, so nothing can be encrypted on it.");
     names.set(account, name);
     const label = `page, ${navigator.userAgentData?.platform || navigator.platform}`;
     const reply = await client.ask("device", own.be(label, vault.get("letters") || 0));
@@ -51,24 +61,52 @@ export async function attach() {
     if (keys) await client.ask("publish", keys);
     ready = true;
     lack = "";
-    if (own.isNew) note(`This browser is your device ${own.device} now. Its keys are kept here alone: what is encrypted for it cannot be read elsewhere.`);
+    if (own.isNew) import("./recovery.js").then(({ offer }) => offer(own.device, reply.backup));
     own.isNew = false;
+    backup.add();
   } catch (error) {
     if (error.code === "lost") throw error;
     lack = error.message;
+    if (vault?.all("room").length) shout(lack);
     if (!(error instanceof Refused)) console.error(error);
   }
 }
 
 async function begin(account) {
-  await load();
   vault?.close();
-  own = null;
-  vault = await Vault.open(account);
+  own = vault = peers = null;
+  shut = isSecureContext;
+  if (shut) vault = await Vault.open(account); // first, for it knows what must not be said in plain words
+  shut = false;
+  if (vault) peers = new Peers(vault);
+  for (const [room] of vault?.all("room") || []) pin(room);
+  await load();
   sessions = new Sessions(vault);
-  peers = new Peers(vault);
   own = new Own(vault, account);
   await vault.flush();
+}
+
+// Be this device no longer, here and on the server.
+export async function end() {
+  await client.ask("removedevice", { device: own.device }).catch((error) => {
+    if (error.code !== "lost") throw error; // which it is then
+  });
+  const kept = vault;
+  own = vault = peers = null;
+  await kept.destroy();
+}
+
+// Nobody is logged in any more.
+export function letGo() {
+  vault?.close();
+  own = vault = peers = null;
+  lack = "";
+}
+
+// Believe what the server says of whether a room is encrypted.
+export function forget({ key }) {
+  unpin(key);
+  if (vault?.get("room", key)) known(key, null);
 }
 
 // The link is lost.
@@ -99,10 +137,11 @@ export async function lookUp(who, afresh) {
 }
 
 function news(kind, name, device, label) {
-  const fresh = `${name} has a new device: ${device} (${label}).`;
+  const mine = fold(name) === own.account;
+  const fresh = mine ? `Your account has a new device: ${device} (${label}). If you do not know it, /rmdevice ${device} and change your password.` : `${name} has a new device: ${device} (${label}).`;
   return {
-    new: `${fresh} Was that ${name}? Compare keys to make sure.`,
-    waits: `${fresh} Nothing is encrypted for it until you have looked: ask ${name}, then /verify ${name}, or /trust ${name}.`,
+    new: mine ? fresh : `${fresh} Was that ${name}? Compare keys to make sure.`,
+    waits: `${fresh} Nothing is encrypted for it until you have looked: ${mine ? "" : `ask ${name}, then `}/verify ${name}, or /trust ${name}.`,
     gone: `${name} has removed the device ${device}. It reads nothing from now on.`,
     forged: `The server gives OTHER KEYS for the device ${device} of ${name} than before: somebody may be listening. Nothing is encrypted for it. Ask the person by another way.`,
   }[kind];
@@ -145,9 +184,10 @@ const meet = async (peer) => own.meet(peer, await client.ask("claim", { who: nam
 export function takes(item) {
   const { talk, frame } = item;
   const whisper = frame.do === "whisper";
-  const locked = frame.do === "say" && (talk.encrypted || (own && vault.get("room", talk.key)));
-  if (!locked && !(whisper && ready && own && fold(frame.who) !== own.account)) return false;
-  const name = whisper ? talkOf(own.account, fold(frame.who)) : talk.key;
+  const locked = frame.do === "say" && client.sealed(talk);
+  const told = whisper && fold(frame.who) !== client.me.key && (ready || shut || peers?.had(fold(frame.who)));
+  if (!locked && !told) return false;
+  const name = whisper ? talkOf(client.me.key, fold(frame.who)) : talk.key;
   const turn = (turns.get(name) || Promise.resolve()).then(() => deal(item, name, whisper));
   turns.set(name, turn);
   return true;
@@ -155,9 +195,9 @@ export function takes(item) {
 
 async function deal(item, name, whisper) {
   try {
-    if (!ready) throw new Refused(`This room is encrypted, so that was not sent. ${lack}`, lack ? "encrypted" : "lost");
+    if (!ready) throw new Refused(`${whisper ? `${item.frame.who} may have keys` : "This room is encrypted"}, so that was not sent. ${lack}`, lack ? "encrypted" : "lost");
     if (whisper && !(await hasKeys(item.frame.who))) return client.plainly(item);
-    if (!whisper && !item.talk.encrypted) throw new Refused("The server says that this room is not encrypted. It was, and that is for good: the server is lying, or has lost its data. Nothing is said here.");
+    if (!whisper && !item.talk.encrypted) throw new Refused(client.denied(item.talk.name));
     await say(item, name, whisper);
     client.drop(item);
   } catch (error) {
@@ -229,6 +269,7 @@ async function prepare(name, readers, epoch) {
     outgoing.set(name, out);
     sessions.add(name, own, out.id, out.key);
     await vault.flush();
+    backup.add();
   }
   const { key } = out;
   await Promise.all(targets.filter((one) => !out.given.has(own.name(one))).map((one) => give(out, one, key)));
@@ -249,17 +290,19 @@ async function give(out, peer, key) {
 // -- what is heard
 
 // One is in a room, for the first time or again.
-export function entered({ room, name, seq, state }) {
-  if (!own) return;
-  const kept = vault.get("room", room);
-  if (kept && !state.encrypted) shout(`The server says that ${name} is not encrypted. It was, and that is for good: the server is lying, or has lost its data.`);
-  else if (state.encrypted && (!kept || kept.left)) known(room, { since: seq });
+export function entered({ room, seq, state }) {
+  const kept = vault?.get("room", room);
+  if (!vault || !state.encrypted) return;
+  if (!kept) known(room, { since: seq });
+  else if (kept.left) known(room, { since: kept.since, from: seq }); // one reads on from here
 }
 
 function known(room, what) {
   vault.put("room", room, what);
   vault.flush();
 }
+
+export const isLetter = ({ room }) => room === log;
 
 // Take note of an entry, and read it if it is encrypted; return whether that is all there is to do.
 export function hears(entry) {
@@ -274,12 +317,15 @@ export function hears(entry) {
   if (room === `@${own.account}` && /^(device|key)/.test(event)) {
     epochs.delete(own.account);
     if (/^device/.test(event)) outgoing.clear();
+    if (event === "deviceadded" && entry.device === own.device) vault.put("came", "", seq);
+    else if (/^device/.test(event) && ready) lookUp(client.me.name).catch(() => {}); // and tell of it
     return true;
   }
   if (event === "shared" && entry.sealed && ready) return true; // a message tells of it
   const live = seq > (client.talks.get(room)?.head ?? 0);
   if (live) change(entry);
-  if (event === "said" && seq > vault.get("room", room)?.since) entry.lock = "plain";
+  if (["said", "shared"].includes(event) && !entry.to && seq > vault.get("room", room)?.since) entry.lock = "plain";
+  if (event === "whispered" && fold(by) !== own.account && peers.had(fold(by))) entry.lock = "plain";
   if (event.startsWith("sealed")) {
     read(entry, { log: room, seq, talk: entry.to ? talkOf(fold(by), fold(entry.to)) : room, by: fold(by), device: entry.device, session: entry.session }, live);
   }
@@ -288,6 +334,7 @@ export function hears(entry) {
 
 function change({ event, room, seq, who, new: fresh, dropped }) {
   if (event === "encrypted" && !vault.get("room", room)) known(room, { since: seq });
+  else if (["roomdeleted", "roomdiscarded"].includes(event)) outgoing.delete(room);
   else if (["left", "kicked", "banned"].includes(event)) {
     outgoing.delete(room);
     if (!dropped && fold(who) === own.account && vault.get("room", room)) known(room, { ...vault.get("room", room), left: true });
@@ -303,12 +350,13 @@ function read(entry, place, live) {
     if (fields.type === "file") throw new Unreadable("file", `sent a file, ${fields.name}. This page cannot open it; chatnet\u2019s client can.`);
     if (fields.type !== "say") throw new Unreadable("newer", "It is of a newer client.");
     if (typeof fields.body !== "string") throw new Unreadable("forged", "It is forged: it says nothing.");
-    if (withheld) shout(`${some(withheld, "message")} of ${entry.by} before #${place.seq} never came: deleted, or withheld.`);
+    if (withheld) shout(`${some(withheld, "message")} of ${entry.by} before #${place.seq} never came: deleted, or withheld.`, client.talks.get(entry.to ? `@${fold(entry.by)}` : place.log));
     const sure = (place.by === own.account && place.device === own.device) || peers.find(place.by, place.device)?.trust === "verified";
     Object.assign(entry, { event: entry.to ? "whispered" : "said", body: fields.body, action: fields.action === true, lock: sure && signing ? "verified" : "known" });
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
-    const since = !entry.to && vault.get("room", place.log)?.since;
+    const kept = !entry.to && vault.get("room", place.log);
+    const since = entry.to ? vault.get("came") ?? (own.made ? Infinity : 0) : kept?.from ?? kept?.since;
     if (error.code === "missing") {
       late.set(place.session, [...(late.get(place.session) || []), [entry, place]]);
       if (place.seq <= since) entry.event = "early";
@@ -373,10 +421,13 @@ async function open({ event, by, device, body }) {
   if (fields.type !== "key") return false;
   const pair = talkOf(account, own.account);
   if (String(fields.room).startsWith("@") && fields.room !== pair && account !== own.account) return false;
-  return sessions.add(fields.room, peer, fields.session, fields.key) && reread(fields.session);
+  if (!sessions.add(fields.room, peer, fields.session, fields.key)) return false;
+  backup.add();
+  return reread(fields.session);
 }
 
-function reread(session) {
+// A session is here: read what waits for it; return whether there is any.
+export function reread(session) {
   const waiting = late.get(session) || [];
   late.delete(session);
   for (const [entry, place] of waiting) {

@@ -207,7 +207,8 @@ function made(entries, before) {
 
 function drawn(entry, goesOn) {
   const { event, by, body, action, dice, faces } = entry;
-  if (event === "note") return h(entry.wrong ? "div.card.wrong" : "div.card", words(entry.text));
+  if (event === "note") return h(entry.wrong ? "div.card.wrong" : "div.card", words(entry.text),
+    entry.choices?.length > 0 && h("p.choices", entry.choices.map(([label, act]) => button(label, act, { class: "more" }))));
   if (event.startsWith("sealed")) return h("p.quiet.sealed", icon("sealed"), told(entry), time(entry));
   if (!speaks(entry)) return h("p.quiet", told(entry), time(entry));
   const { me } = client;

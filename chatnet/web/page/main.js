@@ -99,8 +99,8 @@ client.begin({
 });
 
 // Tell the reader something that is in no log.
-export function note(text, talk = current, wrong = false) {
-  if (talk) talk.remark({ event: "note", text, wrong });
+export function note(text, talk = current, wrong = false, choices = []) {
+  if (talk) talk.remark({ event: "note", text, wrong, choices });
   else for (const id of ["door-wrong", "noted"]) put($(id), text);
   changed();
 }
@@ -194,7 +194,8 @@ function drawer(which) {
 // Do what is seldom done: it is fetched when it is wanted.
 const more = (what) => async (given) => (await import("./more.js"))[what](given, current);
 const menus = (what) => async (...given) => (await import("./menus.js"))[what](...given);
-const verify = (what) => async (given) => (await import("./verify.js"))[what](given);
+const verify = async (given) => (await import("./verify.js")).verify(given);
+const devices = (what) => async (given) => (await import("./devices.js"))[what](given);
 
 // Ask the server to do something; tell what it says.
 export async function act(verb, fields) {
@@ -257,10 +258,13 @@ export const DOES = {
   help: more("help"),
   "send-file": more("pick"),
   encrypt: more("encrypt"),
-  devices: verify("devices"),
-  fingerprint: verify("devices"),
-  verify: verify("verify"),
-  trust: verify("trust"),
+  devices: devices("devices"),
+  fingerprint: devices("compare"),
+  namedevice: devices("call"),
+  rmdevice: devices("remove"),
+  verify,
+  trust: devices("trust"),
+  recovery: async (given) => (await import("./recovery.js")).recovery(given),
 };
 
 export const run = async (name, fields) => (DOES[name] ? DOES[name](fields) : act(name, { room: openRoom(), ...fields }));

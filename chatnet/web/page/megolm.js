@@ -70,11 +70,11 @@ export class Sessions {
   }
 
   // Keep a session, if it opens more than what is kept of it; return whether it does.
-  add(talk, { account, device, signing }, id, key) {
+  add(talk, { account, device, signing }, id, key, exported = false) {
     const name = `${account}|${device}|${id}`;
     let session;
     try {
-      session = new v.InboundGroupSession(key);
+      session = exported ? v.InboundGroupSession.import(key) : new v.InboundGroupSession(key);
     } catch {
       return false;
     }
@@ -82,8 +82,25 @@ export class Sessions {
     const [kept, before] = this.get(name);
     if (kept && (kept.talk !== talk || kept.signing !== signing || session.first_known_index >= before.first_known_index)) return false;
     this.cache.set(name, session);
-    this.vault.put("session", name, { seen: {}, last: 0, ...kept, talk, signing, pickle: session.pickle(this.vault.pickle) });
+    this.vault.put("session", name, { seen: {}, last: 0, ...kept, backup: "", talk, signing, pickle: session.pickle(this.vault.pickle) });
     return true;
+  }
+
+  // The names of those that are not in the backup `version`; or of all.
+  names(version) {
+    return this.vault.all("session").filter(([, kept]) => !version || kept.backup !== version).map(([name]) => name);
+  }
+
+  // All that is needed to read again what was read.
+  exported(name) {
+    const [by, device, id] = name.split("|");
+    const [{ talk, signing }, session] = this.get(name);
+    return { room: talk, by, device, signing, session: id, key: session.export_at(session.first_known_index) };
+  }
+
+  // It is in the backup `version`.
+  kept(name, version) {
+    this.vault.put("session", name, { ...this.vault.get("session", name), backup: version });
   }
 
   // Return what is in a message at a place {log, seq, talk, by, device, session}; throw Unreadable.

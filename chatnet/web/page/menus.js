@@ -85,6 +85,7 @@ export function self(anchor) {
     !registered && passwords && registration && asks("Keep this name", "newuser", { name }),
     registered && asks("Change password", "passwd"),
     registered && ["Devices and keys", () => DOES.devices({})],
+    registered && ["Recovery phrase", () => DOES.recovery({})],
     ["Keyboard and commands", DOES.help],
     [registered ? "Log out" : "Leave", DOES.quit, "danger"],
   ]);

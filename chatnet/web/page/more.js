@@ -39,9 +39,10 @@ export async function search({ words }) {
   note(hits.map(({ name, seq, at, by, body }) => `${name} #${seq}, ${new Date(at * 1e3).toLocaleString()}, ${by}: ${body}`).join("\n") || "Nothing found.");
 }
 
-export async function encrypt({ on }, talk) {
+export async function encrypt({ on = "" }, talk) {
   const name = openRoom();
-  if (on) return act("encrypt", { room: name });
+  if (/on/i.test(on)) return act("encrypt", { room: name });
+  if (on) (await import("./keys.js")).forget(talk);
   const { about } = await import("./keys.js");
   note(about(talk));
 }
@@ -56,7 +57,7 @@ export function pick(_, talk) {
 // Send what was chosen, dropped or pasted to a conversation, one after the other.
 export async function send(files, talk) {
   if (!talk?.here) throw new Refused("Enter a room first: files go to those who are in it.");
-  if (talk.encrypted) throw new Refused("This room is encrypted, and files from this page would not be. Nothing was sent.");
+  if (client.sealed(talk)) throw new Refused("This room is encrypted, and files from this page would not be. Nothing was sent.");
   for (const file of [...files]) {
     await post(file, talk).catch((error) => note(`${file.name}: ${error.message}`, talk, true));
   }

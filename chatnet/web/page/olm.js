@@ -76,6 +76,7 @@ export class Own {
     const kept = vault.get("self");
     this.vault = vault;
     this.isNew = !kept;
+    this.made = kept ? kept.made : Date.now();
     this.olm = kept ? v.Account.from_pickle(kept.pickle, vault.pickle) : new v.Account();
     this.account = account;
     this.device = kept ? kept.id : Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => BASE32[byte % 32]).join("");
@@ -85,7 +86,7 @@ export class Own {
   }
 
   save() {
-    this.vault.put("self", "", { id: this.device, pickle: this.olm.pickle(this.vault.pickle) });
+    this.vault.put("self", "", { id: this.device, made: this.made, pickle: this.olm.pickle(this.vault.pickle) });
   }
 
   // How to tell the server who this is.

@@ -7,7 +7,7 @@ export class Peers {
     this.vault = vault;
   }
 
-  // [identity, signing, trust, whether it is here], by device. Trust is known, waiting or verified.
+  // [identity, signing, trust, whether it is here, when it was first seen, label], by device. Trust is known, waiting or verified.
   of(account) {
     return this.vault.get("people", account) || {};
   }
@@ -23,14 +23,18 @@ export class Peers {
       const known = kept[device];
       if (account === own.account && device === own.device) {
         if (signing !== own.signing) changes.push(["forged", device]);
-      } else if (known && known[0] === identity && known[1] === signing) present.add(device);
-      else if (known || !signed(signing, deviceLines(account, line), line.signature)) changes.push(["forged", device]);
-      else {
-        const waits = Object.values(kept).some(([, , trust]) => trust === "verified");
-        present.add(device);
-        kept[device] = [identity, signing, waits ? "waiting" : "known", true];
-        if (!first || account === own.account) changes.push([waits ? "waits" : "new", device, label]);
+        continue;
       }
+      const same = known && known[0] === identity && known[1] === signing;
+      if (!same && (known || !signed(signing, deviceLines(account, line), line.signature))) {
+        changes.push(["forged", device]);
+        continue;
+      }
+      present.add(device);
+      if (same && known[3]) continue;
+      const waits = Object.values(kept).some(([, , trust]) => trust !== "known");
+      kept[device] = [identity, signing, waits ? "waiting" : "known", true, known?.[4] || Date.now(), label];
+      if (!first || account === own.account) changes.push([waits ? "waits" : "new", device, label]);
     }
     for (const [device, one] of Object.entries(kept)) {
       if (one[3] && !present.has(device)) changes.push(["gone", device]);
@@ -43,7 +47,7 @@ export class Peers {
   // The device, also one that is gone.
   find(account, device) {
     const one = this.of(account)[device];
-    return one && { account, device, identity: one[0], signing: one[1], trust: one[2] };
+    return one && { account, device, identity: one[0], signing: one[1], trust: one[2], made: one[4], label: one[5] };
   }
 
   here(account) {

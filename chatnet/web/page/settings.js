@@ -22,6 +22,13 @@ const kept = (storage) => {
 export const tab = kept(() => sessionStorage); // this tab, also after a reload
 export const device = kept(() => localStorage);
 
+// A room was seen encrypted, which is for good: this browser remembers that, whoever uses it, and whatever the server says later.
+export const pin = (room) => device.get(`sealed.${room}`) || device.set(`sealed.${room}`, true);
+
+export const unpin = (room) => device.set(`sealed.${room}`, null);
+
+export const pinned = (room) => device.get(`sealed.${room}`) === true;
+
 const read = new Map(device.get("read"));
 
 export const readUpTo = (room) => read.get(room) ?? null;

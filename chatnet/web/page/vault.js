@@ -54,6 +54,19 @@ export class Vault {
     return this.rows.get(`${kind}/${name}`);
   }
 
+  // [name, value] of all rows of a kind.
+  all(kind) {
+    return [...this.rows].filter(([place, value]) => value !== null && place.startsWith(`${kind}/`)).map(([place, value]) => [place.slice(kind.length + 1), value]);
+  }
+
+  // Keep nothing any more.
+  async destroy() {
+    await this.writing.catch(() => {});
+    this.base.close();
+    await done(indexedDB.deleteDatabase(this.base.name));
+    this.close();
+  }
+
   put(kind, name, value) {
     this.rows.set(`${kind}/${name}`, value);
     this.dirty.add(`${kind}/${name}`);

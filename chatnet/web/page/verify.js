@@ -1,4 +1,4 @@
-// Two people compare seven emoji, so as to know that nobody is between their devices; and the list of devices.
+// Two people compare seven emoji, so as to know that nobody is between their devices.
 
 import { $, button, dialog, h, put, show } from "./dom.js";
 import * as client from "./client.js";
@@ -46,7 +46,7 @@ function keep(peer, txn, starts) {
 
 // Ask all devices of `who` to compare keys, or agree to what one of them asked.
 export async function verify({ who }) {
-  needed();
+  keys.needed();
   await keys.lookUp(who, true);
   const asked = [...underWay.values()].find((one) => one.stage === "asked" && one.peer.account === fold(who));
   if (asked) return accept(asked);
@@ -55,10 +55,6 @@ export async function verify({ who }) {
   const txn = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   for (const peer of found) await send(keep(peer, txn, true), "start");
   note(`Asked ${found.length === 1 ? "a device" : `${found.length} devices`} of ${who} to compare keys: /verify ${client.me.name} there.`);
-}
-
-function needed() {
-  if (!keys.own) throw new Refused(keys.lack || "Keys belong to an account: log in first.");
 }
 
 async function accept(one) {
@@ -179,27 +175,4 @@ function compare(one) {
     h("ul.emoji", one.emoji.map(([sign, word]) => h("li", h("span", { "aria-hidden": "true" }, sign), h("small", word)))),
     h("p.hint", `or ${one.numbers}`),
     h("p.choices", button("They are the same", act(() => same(one)), { class: "main" }), button("They differ", act(() => end(one, "mismatch")), { class: "danger" })));
-}
-
-export const fingerprint = (key) => key.match(/.{1,4}/g).join(" ");
-
-// List the devices of somebody: how far they are trusted, and the fingerprints of their keys.
-export async function devices({ who = client.me.name }) {
-  needed();
-  await keys.lookUp(who, true);
-  const { own, peers } = keys;
-  const MARKS = { known: "not verified", waiting: "new: nothing is encrypted for it", verified: "verified" };
-  const line = ({ device, signing, trust, label }) => h("li.device", h("strong", device), h("small", trust ? MARKS[trust] : "this browser"), h("code", fingerprint(signing)));
-  const mine = fold(who) === own.account;
-  const found = [...(mine ? [own] : []), ...peers.here(fold(who)).filter(({ device }) => !mine || device !== own.device)];
-  const box = dialog(mine ? "Your devices" : `Devices of ${who}`,
-    h("p.hint", found.length ? "What is encrypted is encrypted for these. A fingerprint is compared with what its owner sees." : `${who} has no device with keys, so nothing can be encrypted for ${who}.`),
-    h("ul", found.map(line)),
-    h("p.choices", found.length > (mine ? 1 : 0) && button("Compare keys", () => (box.close(), verify({ who }).catch(({ message }) => note(message, undefined, true))), { class: "main" })));
-}
-
-export function trust({ who }) {
-  needed();
-  const found = keys.accept(who);
-  note(found.length ? `From now on it is encrypted for ${found.join(", ")} of ${who} as well.` : `No device of ${who} waits for that.`);
 }
