@@ -208,7 +208,7 @@ class RoomTests(EncryptionTestCase):
         self.assertEqual(len(person.hears()), 1)
 
     def test_without_keys_nothing_is_sent(self) -> None:
-        self.ann.keys._opened = False
+        self.ann.keys._standing.opened = False
         refused = self.assertRaises(Refused, self.ann.link.submit, c.Say("tea", "marmalade"))
         self.assertIsInstance(refused, Encrypted)
         self.secret("marmalade")
