@@ -241,7 +241,20 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        return await self._stretches.read(c.History(room, count, before, at=at))
+        return (await self._stretches.read(c.History(room, count, before, at=at)))[1]
+
+    async def whispers(
+        self, who: str, before: int | None = None, count: int = 50
+    ) -> tuple[int, Sequence[e.Entry]]:
+        """Return the last ``count`` whispers with ``who``, before the seq ``before`` if given.
+
+        They are out of one's own log, both ways. First comes the seq behind which the server looked
+        for them: what is older is asked for with that plus 1, unless it is 0.
+
+        Raises:
+            Refused: the link has ended, or the server is too old for that.
+        """
+        return await self._stretches.read(c.History("", count, before, who=who))
 
     async def reread(self, room: str, after: int, upto: int) -> Sequence[e.Entry]:
         """Return the entries of ``room``, which one is in, behind ``after`` up to ``upto``.
@@ -249,7 +262,7 @@ class Chat:
         Raises:
             Refused: one is not in it.
         """
-        return await self._stretches.read(c.History(room, -1, upto + 1, after))
+        return (await self._stretches.read(c.History(room, -1, upto + 1, after)))[1]
 
     def tell(self, command: c.Command) -> None:
         """Send ``command``, to which there is no answer, if the link is there."""
@@ -354,6 +367,7 @@ async def connect(
     known: str = "",
     allow_plaintext_passwords: bool = False,
     patience: float | None = None,
+    wait: float = 0.0,
     tell: Tell | None = None,
     keys: str | None = None,
     passphrase: str = "",
@@ -365,10 +379,11 @@ async def connect(
     is the server's, if it has one. The link is encrypted unless ``host`` is this machine; ``tls``
     says otherwise. A certificate is trusted if the PEM file ``ca`` vouches for it, or without that
     the system; else if it is the one that is kept in the file ``known`` (that of the user's own
-    client), or the first one of this server. A lost link is given up after ``patience`` seconds,
-    or never. With ``keys``, a folder (empty: that of the user's own client), an account takes part
-    in encrypted rooms; the keys lie there encrypted under ``passphrase``, or else under a key file.
-    News about it all goes to ``tell``, and to Twisted's log.
+    client), or the first one of this server. A lost link is given up after ``patience`` seconds, or
+    never; a server that is not there at all, after ``wait``. With ``keys``, a folder (empty: that
+    of the user's own client), an account takes part in encrypted rooms; the keys lie there
+    encrypted under ``passphrase``, or else under a key file. News about it all goes to ``tell``,
+    and to Twisted's log.
 
     Raises:
         CannotConnect: there is no server; the sentence says what to look at.
@@ -393,7 +408,7 @@ async def connect(
 
     endpoint = reach(reactor, host, port, encrypted, ca, keeper, notice)
     identity = Identity(who, password if user else "", server_password)
-    link = Link(endpoint, identity, reactor, os.urandom, 0, patience, confides)
+    link = Link(endpoint, identity, reactor, os.urandom, 0, patience, confides, wait)
     chat = Chat(link, tell)
     if keys is not None and user:
         check_olm()

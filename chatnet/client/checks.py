@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatnet.client.frames import encode
 from chatnet.core import commands as c, replies as r
 from chatnet.core.names import person_name, room_name
-from chatnet.core.refusals import BadPassword, Plaintext, TooLong
+from chatnet.core.refusals import BadPassword, NotAllowed, Plaintext, TooLong
 from chatnet.core.rules import LONGEST_LOCK, parse_dice
 
 _ESCAPES, _SPARE_BYTES = 6, 4096  # the server takes a line as long as so many messages and bytes
@@ -45,6 +45,8 @@ def check(command: c.Command, hello: r.Hello) -> None:
             _check_password(password, hello.password_length)
         case c.ChangePassword(_, new):
             _check_password(new, hello.password_length)
+        case c.History() if command.who and "whispers" not in hello.features:
+            raise NotAllowed("This server is too old to show again what was whispered.")
         case c.Lock(_, password) if len(password) > LONGEST_LOCK:
             raise BadPassword(f"A room's password has 1 to {LONGEST_LOCK} characters.")
 

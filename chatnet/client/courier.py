@@ -53,7 +53,7 @@ _LOST = (ResponseFailed, RequestTransmissionFailed, ConnectError, ConnectionClos
 _REFUSALS: dict[int, type[Refused]] = {
     400: Malformed, 404: NoSuchFile, 410: NoSuchFile, 413: TooLong, 422: NotWhole, 507: NoSpace,
 }  # fmt: skip
-_AGAIN = (401, 408, 409, 423, 500, 503)  # statuses after which it may be tried again
+_AGAIN = (401, 408, 409, 423, 429, 500, 503)  # statuses after which it may be tried again
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,8 +77,8 @@ class Sealing(Protocol):
         """Return ``entry``, out of the history, as it can be read."""
         ...
 
-    def entered(self, reply: r.Entered) -> None:
-        """One is in a room."""
+    def entered(self, reply: r.Entered, asked: str) -> None:
+        """One is in a room, for which one ``asked`` by that name."""
 
     def named(self) -> None:
         """One is logged in to an account."""
@@ -235,7 +235,9 @@ class Dialogue:
         for pending in [*self.outbox, *self._asked.values()]:
             command = pending.command
             names = (out.room, fold(out.name))
-            if isinstance(command, c.History) and room_name(command.room).key in names:
+            if not isinstance(command, c.History) or command.who:
+                continue
+            if room_name(command.room).key in names:
                 self._conclude(refusal, pending.cid)
 
     def _take_note(self, reply: r.Reply, pending: Pending | None) -> bool:
@@ -260,10 +262,11 @@ class Dialogue:
                 return self._entered(reply, command)
             case r.AlreadyIn(room):
                 self.places.here = room
-            case r.History(room):
+            case r.History(room, since=since):
                 self.places.recalls(room, pending.cid if pending is not None else None)
                 if pending is not None:
                     pending.stretch.clear()
+                    pending.since = since
             case r.CaughtUp(room):
                 return self.places.caught_up(room)
             case r.Out(room):
@@ -281,7 +284,7 @@ class Dialogue:
 
     def _entered(self, reply: r.Entered, join: c.Join) -> bool:
         if self.sealing is not None:
-            self.sealing.entered(reply)
+            self.sealing.entered(reply, join.room)
         known = self.places.rooms.get(reply.room)
         again = known is not None and known.last is not None
         asked = self.places.key_of(join.room)

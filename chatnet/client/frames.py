@@ -11,7 +11,8 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from chatnet.core import commands as c, refusals, replies as r
 from chatnet.core.codec import KINDS
-from chatnet.core.events import Entry
+from chatnet.core.events import Entry, Event, Noticed
+from chatnet.core.plain import plain
 from chatnet.dialects.jsonl import VERBS
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -23,6 +24,7 @@ _REFUSALS: dict[str, type[refusals.Refused]] = {
     for kind in vars(refusals).values()
     if isinstance(kind, type) and issubclass(kind, refusals.Refused)
 }
+_LONGEST_KIND = 40  # characters of the name of a kind that are shown
 _WITHHELD = frozenset(("target", "lock"))  # fields of events that nobody is shown
 
 
@@ -32,6 +34,16 @@ class Heard:
 
     what: Entry | r.Reply
     cid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Strange(Noticed):
+    """Something of a kind that only newer clients know, which ``line`` said.
+
+    It stands at its place in the log as if the server had told people so.
+    """
+
+    line: bytes
 
 
 def encode(command: c.Command, cid: str | None = None) -> bytes:
@@ -47,7 +59,9 @@ def encode(command: c.Command, cid: str | None = None) -> bytes:
 
 
 def decode(line: bytes) -> Heard | None:
-    """Return what ``line`` says; None if it is of a kind that only newer clients know.
+    """Return what ``line`` says; None if it is an answer that only newer clients know.
+
+    An entry that only they know is one with a ``Strange`` event.
 
     Raises:
         ValueError: it is not a JSON object; nothing that speaks this dialect sent it.
@@ -56,17 +70,16 @@ def decode(line: bytes) -> Heard | None:
     if not isinstance(said, dict):
         raise ValueError("not an object")
     try:
-        return _heard(said)
+        return _heard(said, line)
     except (KeyError, TypeError):
         return None
 
 
-def _heard(said: Mapping[str, Any]) -> Heard:
+def _heard(said: Mapping[str, Any], line: bytes) -> Heard:
     cid = _build(str, said["cid"]) if "cid" in said else None
     if "event" in said:
-        event = _build(KINDS[said["event"]], said)
         place = (_build(str, said["room"]), _build(int, said["seq"]), _build(float, said["at"]))
-        return Heard(Entry(*place, event))
+        return Heard(Entry(*place, _event(said, line)))
     if "ok" in said:
         done = r.Done(
             *(_build(kind, said[k]) for k, kind in (("ok", str), ("room", str), ("seq", int)))
@@ -78,6 +91,16 @@ def _heard(said: Mapping[str, Any]) -> Heard:
     if "signal" in said:
         return Heard(_build(_SIGNALS[said["signal"]], said))
     return Heard(_build(_REPLIES[said["reply"]], said), cid)
+
+
+def _event(said: Mapping[str, Any], line: bytes) -> Event:
+    kind: str = _build(str, said["event"])
+    try:
+        event: Event = _build(KINDS[kind], said)
+    except (KeyError, TypeError):
+        shown = plain(kind)[:_LONGEST_KIND]
+        return Strange(f"something this client is too old to show: {shown}; update chatnet", line)
+    return event
 
 
 def _build(hint: Any, value: Any) -> Any:

@@ -20,6 +20,7 @@ from chatnet.client.outbox import Pending
 from chatnet.client.places import Place
 from chatnet.client.trust import Untrusted
 from chatnet.core import commands as c, replies as r
+from chatnet.core.durations import spell_span
 from chatnet.core.names import room_name
 from chatnet.core.refusals import (
     NameTaken,
@@ -33,6 +34,7 @@ from chatnet.core.refusals import (
 from chatnet.wires.lines import LineWire
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to connect, on average
+WAITING_PAUSE = 3.0  # seconds at most, while there was no link yet
 GOODBYE_SECONDS = 10.0  # from the wish to leave until the wire is cut
 VISITOR = "visitor-"  # what the names begin with of those who gave none
 _LATER = (
@@ -83,11 +85,12 @@ class Link:
         history: int | None = None,
         patience: float | None = None,
         confides: bool = True,
+        wait: float = 0.0,
     ) -> None:
         """Connect to ``endpoint``, and tell passwords there only if it ``confides``.
 
         A room is entered with the last ``history`` messages, as for ``Join``. A lost link is given
-        up after ``patience`` seconds, or never.
+        up after ``patience`` seconds, or never; one that never was, after ``wait`` seconds.
         """
         self.dialogue = Dialogue(identity, entropy, confides)
         self.keys: Keyring | None = None
@@ -97,6 +100,8 @@ class Link:
         self._entropy = entropy
         self._history = history
         self._patience = patience
+        self._wait = wait
+        self._until = 0.0  # that is tried for the first connection
         self._secret = entropy(16).hex()
         self._connection: Connection | None = None
         self._was_online = False
@@ -118,6 +123,7 @@ class Link:
         """
         for name in rooms:
             self.dialogue.places.rooms.setdefault(room_name(name).key, Place(room_name(name).text))
+        self._until = self._clock.seconds() + self._wait
         self._running = running = Deferred.fromCoroutine(self._run())
         return running
 
@@ -138,7 +144,9 @@ class Link:
         self.dialogue.check(command)
         if isinstance(command, c.Nick):
             command = replace(command, secret=self._secret)
-        elif isinstance(command, c.RoomCommand | c.RoomQuery) and not command.room:
+        elif isinstance(command, c.RoomCommand | c.RoomQuery) and not (
+            command.room or (isinstance(command, c.History) and command.who)
+        ):
             command = replace(command, room=self.dialogue.here)
         pending = self.dialogue.outbox.add(command, done)
         try:
@@ -193,6 +201,8 @@ class Link:
             while True:
                 if await self._visit():
                     tries = 0
+                elif not (self._was_online or tries):
+                    self._say_that_it_waits()
                 if self.leaving:
                     return
                 if self.dialogue.dismissed is not None:
@@ -222,7 +232,7 @@ class Link:
         except (CancelledError, Untrusted):
             raise
         except Exception as error:
-            if not self._was_online:
+            if self._has_waited:
                 raise CannotConnect from error
             return False
         assert isinstance(wire, LineWire) and isinstance(wire.session, Connection)
@@ -232,7 +242,7 @@ class Link:
             await self._arrive(connection)
             await connection.closed
         except _LATER as refusal:
-            if not self._was_online:
+            if self._has_waited:
                 raise self._why_not(connection, refusal) from refusal
             return False
         finally:
@@ -299,6 +309,15 @@ class Link:
                 self.dialogue.places.left(key)
                 self.dialogue.ear.refused(refusal, join)
 
+    @property
+    def _has_waited(self) -> bool:
+        """Whether there was no link, and no more is tried for one."""
+        return not self._was_online and self._clock.seconds() >= self._until
+
+    def _say_that_it_waits(self) -> None:
+        span = spell_span(self._wait)
+        self.dialogue.ear.notice(f"There is no server yet. Trying for {span} ...")
+
     def _why_not(self, connection: Connection, refusal: Refused) -> Exception:
         silent = isinstance(refusal, Gone) and not connection.greeted
         return CannotConnect() if silent else refusal
@@ -316,7 +335,10 @@ class Link:
     def _pause(self, tries: int) -> float:
         """Return how many seconds to wait after so many tries in vain, more or less by chance."""
         chance = int.from_bytes(self._entropy(4)) / 2**32
-        return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 16)) * (0.5 + chance)
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 16)) * (0.5 + chance)
+        if self._was_online:
+            return pause
+        return min(pause, WAITING_PAUSE, self._until - self._clock.seconds())
 
     def _hurry(self, seconds: float) -> None:
         assert self._running is not None

@@ -15,6 +15,7 @@ from chatnet import __version__
 from chatnet.client.dialogue import Identity
 from chatnet.client.settings import BY_DEFAULT, Settings
 from chatnet.client.trust import is_here
+from chatnet.core.durations import parse_duration
 from chatnet.core.names import person_name, room_name
 from chatnet.core.refusals import BadName
 
@@ -58,6 +59,7 @@ class Server:
     identity: Identity = field(repr=False)
     keys: str = ""  # the folder with the keys; empty: the user's own
     passphrase: str = field(default="", repr=False)  # of them; empty: they have a key file
+    wait: float = 0.0  # seconds that are tried for a server that is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,8 @@ def server_of(
         passphrase = _first_line(parser, given.passphrase_file)
     elif given.passphrase:
         passphrase = _asked(parser, ask, "Passphrase of the keys on this machine: ")
-    return Server(host, port, tls, given.ca, confides, identity, given.keys, passphrase)
+    known = given.keys, passphrase, given.wait
+    return Server(host, port, tls, given.ca, confides, identity, *known)
 
 
 class Parser(argparse.ArgumentParser):
@@ -196,6 +199,8 @@ def add_server(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", default="", help="where the server is (localhost)")
     add("--port", type=_port, default=0, help="its TCP port (8888)")
+    add("--wait", type=_seconds, default=0.0, metavar="TIME", help="try for so long (90s, 5m) if"
+        " there is no server yet, as when a machine starts; else that ends it at once")  # fmt: skip
     add("--name", default="", help="what to be called as a guest (visitor- and four digits)")
     add("--user", default="", help="the account to be; its password is asked for")
     add("--password-file", metavar="FILE", help="the first line of FILE is that password")
@@ -219,6 +224,13 @@ def _port(word: str) -> int:
     if not (word.isascii() and word.isdigit() and 1 <= int(word[:6]) <= 65535):
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
     return int(word)
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word) if word.isascii() and word.isdigit() else parse_duration(word)
+    if seconds is None:
+        raise argparse.ArgumentTypeError("a time is like 90s, 5m or 1h")
+    return seconds
 
 
 def _history(word: str) -> int:

@@ -21,7 +21,7 @@ class Pending:
     """A command without an answer, and how it goes over the wire.
 
     If somebody waits for the answer, ``done`` fires with its last part, or fails with the refusal.
-    Of a room's history, ``stretch`` then holds the entries.
+    Of history, ``stretch`` then holds the entries, which are behind ``since``.
     """
 
     cid: str
@@ -29,6 +29,7 @@ class Pending:
     line: bytes
     done: Deferred[r.Reply] | None = None
     stretch: list[e.Entry] = field(default_factory=list)
+    since: int = 0
     held: bool = False  # it does not go over the wire as it is: it is to be encrypted
     echo: tuple[Echo | None, int] = (None, 0)  # and how often it will come back
 

@@ -29,7 +29,6 @@ class Place:
     last: int | None = None  # None: one was never in it
     past: int = 0  # what comes up to here was before
     back: bool = False  # that past is what was missed while the link was down
-    recall: str | None = None  # the cid of the question whose stretch of history is coming
     view: RoomView | None = None  # None: one was never in it
 
 
@@ -40,6 +39,7 @@ class Places:
         self.here = ""  # the key of the room one speaks in
         self.rooms: dict[str, Place] = {}
         self._besides: dict[str, int] = {}  # how far one's own log and everybody's were read
+        self._recalls: dict[str, str] = {}  # by log: as what its past was asked for that is coming
 
     @property
     def room(self) -> str:
@@ -60,8 +60,7 @@ class Places:
         """Expect what a new connection sends. It reads some logs from now on only."""
         for key in [k for k in self._besides if k == EVERYBODY or k.startswith("@~")]:
             del self._besides[key]
-        for place in self.rooms.values():
-            place.recall = None
+        self._recalls.clear()
 
     def entered(self, reply: Entered, password: str, alone: bool) -> bool:
         """Be in a room; ``alone``, and in no other. Return whether the server forgot part of it."""
@@ -83,30 +82,30 @@ class Places:
     def left(self, key: str) -> None:
         """Be in the room ``key`` no more."""
         self.rooms.pop(key, None)
+        self._recalls.pop(key, None)
         if self.here == key:
             self.here = next(reversed(self.rooms), "")
 
     def recalls(self, key: str, cid: str | None) -> None:
-        """Expect a stretch of the history of the room ``key``, asked for under ``cid``."""
-        if key in self.rooms:
-            self.rooms[key].recall = cid or ""
+        """Expect a stretch of the history of the log ``key``, asked for under ``cid``."""
+        if key in self.rooms or key.startswith("@"):
+            self._recalls[key] = cid or ""
 
     def recall(self, key: str) -> str | None:
-        """Return the cid of the stretch of history of the room ``key`` that is coming."""
-        return self.rooms[key].recall if key in self.rooms else None
+        """Return the cid of the stretch of history of the log ``key`` that is coming."""
+        return self._recalls.get(key)
 
     def caught_up(self, key: str) -> bool:
-        """A stretch of the past of the room ``key`` has ended. Return whether it was history."""
-        place = self.rooms.get(key)
-        if place is None:
-            return False
-        if place.recall is not None:
-            place.recall = None
+        """A stretch of the past of the log ``key`` has ended. Return whether it was history."""
+        if self._recalls.pop(key, None) is not None:
             return True
-        return not place.back
+        place = self.rooms.get(key)
+        return place is not None and not place.back
 
     def take(self, entry: Entry, away: bool) -> Manner | None:
         """Return how to show ``entry``; None if it was shown. ``away``: one has no name yet."""
+        if entry.room in self._recalls:
+            return Manner.RECALLED
         if entry.room == EVERYBODY or entry.room.startswith("@"):
             if entry.seq <= self._besides.get(entry.room, 0):
                 return None
@@ -115,8 +114,6 @@ class Places:
         place = self.rooms.get(entry.room)
         if place is None or place.last is None:
             return None
-        if place.recall is not None:
-            return Manner.RECALLED
         if entry.seq <= place.last:
             return None
         place.last = entry.seq

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from chatnet.client.checks import too_long
 from chatnet.client.exits import Exit
+from chatnet.client.frames import Strange
 from chatnet.client.keys.keys import Keys
 from chatnet.client.keys.news import Made, News, spell
 from chatnet.client.keys.shown import Shown
@@ -175,7 +176,7 @@ class Plain(Protocol):
 
     def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
         lines = self._shown.lines(self._link.keys, entry, manner, mine, self._link.dialogue.name)
-        if isinstance(entry.event, _MESSAGES):
+        if isinstance(entry.event, _MESSAGES) and not isinstance(entry.event, Strange):
             self._write(self._out, lines)
         elif not isinstance(entry.event, _COMMON):
             self._write(self._err, lines)

@@ -68,7 +68,16 @@ def run_face(
         known_servers(),
         lambda text: link.dialogue.ear.notice(text),
     )
-    link = Link(endpoint, server.identity, reactor, os.urandom, history, patience, server.confides)
+    link = Link(
+        endpoint,
+        server.identity,
+        reactor,
+        os.urandom,
+        history,
+        patience,
+        server.confides,
+        server.wait,
+    )
     keys = keys_of(
         link, reactor, f"{server.host}:{server.port}", server.passphrase, server.keys, label
     )

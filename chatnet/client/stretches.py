@@ -1,4 +1,4 @@
-"""Stretches of a room's history, which come over the link one at a time."""
+"""Stretches of the history of rooms and whispers, which come over the link one at a time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from twisted.internet.defer import Deferred, DeferredLock
 from chatnet.client.link import Link
 from chatnet.core import commands as c, events as e, replies as r
 
+Stretch = tuple[int, list[e.Entry]]  # behind which seq it begins, and what is in it
+
 
 class Stretches:
-    """Reads what rooms held before; who asks for the same room meanwhile waits."""
+    """Reads what logs held before; who asks for the same log meanwhile waits."""
 
     def __init__(self, link: Link, check: Callable[[], None] = lambda: None) -> None:
         """Ask over ``link``, after ``check``, which raises ``Refused`` where that is no use."""
@@ -19,13 +21,14 @@ class Stretches:
         self._check = check
         self._locks: dict[str, DeferredLock] = {}
 
-    async def read(self, history: c.History) -> list[e.Entry]:
-        """Return the entries that ``history`` asks for.
+    async def read(self, history: c.History) -> Stretch:
+        """Return what ``history`` asks for.
 
         Raises:
             Refused: one is not in the room, or the link has ended.
         """
-        key = self._link.dialogue.places.key_of(history.room)
+        places = self._link.dialogue.places
+        key = "@" if history.who else places.key_of(history.room)
         lock = self._locks.setdefault(key, DeferredLock())
         await lock.acquire()
         try:
@@ -35,4 +38,4 @@ class Stretches:
             await done
         finally:
             lock.release()
-        return pending.stretch
+        return pending.since, pending.stretch

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from chatnet.client import cursors
 from chatnet.client.chat import Chat, connect
 from chatnet.client.cursors import BadCursor, Cursor
+from chatnet.client.frames import Strange
 from chatnet.client.options import Parser, Server, add_server, ask_hidden, server_of
 from chatnet.client.places import Manner
 from chatnet.client.plain import PATIENCE_SECONDS, Printer
@@ -134,7 +135,9 @@ class Tail:
             after = upto
 
     def _show(self, entry: e.Entry) -> None:
-        if self._wish.as_json:
+        if isinstance(entry.event, Strange) and self._wish.as_json:
+            self._out(entry.event.line.rstrip() + b"\n")
+        elif self._wish.as_json:
             self._out(_STYLE.render(entry))
         else:
             lines = lines_of(entry, Manner.RECALLED, False, "")
@@ -226,6 +229,7 @@ async def _tail(wish: Wish, server: Server) -> None:
         tls=server.tls,
         ca=server.ca,
         allow_plaintext_passwords=server.confides,
+        wait=server.wait,
         patience=None if wish.follow else PATIENCE_SECONDS,
         keys=server.keys if who.password and find_spec("vodozemac") else None,
         passphrase=server.passphrase,

@@ -621,6 +621,8 @@ class Whois:
 class History:
     """Read the last ``count`` messages of ``room`` again; -1 for all of them.
 
+    With ``who``, a name, what that person and oneself whispered, out of one's own log.
+
     With ``before``, the last ones whose seq is lower; with ``since``, nothing up to that seq. With
     ``first``, a seq, or ``at``, a time as ``times.parse_time`` takes it, it is the first ``count``
     from there on.
@@ -632,6 +634,7 @@ class History:
     since: int | None = None
     first: int | None = None
     at: str = ""
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)

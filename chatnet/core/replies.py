@@ -102,6 +102,7 @@ class History:
     """The entries of ``room`` behind ``since``, up to ``upto``, follow, then ``CaughtUp``.
 
     They hold its last ``count`` messages (-1: all) up to there or, if ``ahead``, the first ones.
+    If ``room`` is the asker's own log, they are those whispers alone that were with ``name``.
     """
 
     room: str

@@ -133,12 +133,16 @@ class TextDialect:
                 return _entered(reply)
             case r.AlreadyIn(_, name):
                 return f"You are in {name} already."
-            case r.CaughtUp(_, _, seq, True):
-                return f"--- there is more: /history #{seq + 1} ---"
+            case r.CaughtUp(room, name, seq, True):
+                who = f"@{plain(name)} " if room.startswith("@") else ""
+                return f"--- there is more: /history {who}#{seq + 1} ---"
             case r.CaughtUp():
                 return "--- end of history ---"
             case r.Found():
                 return _found(reply)
+            case r.History(room, name, since) if room.startswith("@"):
+                begin = f" from #{since + 1} on" if since else ""
+                return f"--- whispers with {plain(name)}{begin} ---"
             case r.History(_, name, since, _, _, True):
                 return f"--- {name} from #{since + 1} on ---"
             case r.History(_, name, _, _, count):

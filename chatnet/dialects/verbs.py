@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chatnet.core import commands as c
 from chatnet.core.durations import parse_duration
@@ -106,7 +106,7 @@ def _join(rest: str) -> c.Command:
     return c.Join(words[0], words[1] if len(words) == 2 else "", alone=True)
 
 
-def _history(rest: str) -> c.Command:
+def _history(rest: str) -> c.History:
     count, words = 50, rest.split()
     if words and words[0].lower() == "all":
         count = ALL
@@ -115,6 +115,13 @@ def _history(rest: str) -> c.Command:
     else:
         words = ["", *words]
     place = " ".join(words[1:])
+    if place.startswith("@") and len(place) > 1:
+        who, _, place = place[1:].partition(" ")
+        return replace(_place(count, place), who=who)
+    return _place(count, place)
+
+
+def _place(count: int, place: str) -> c.History:
     if place.startswith("#") and _number(place[1:]):
         return c.History("", count, first=_number(place[1:]))
     if place and parse_time(place, 0) is None:
@@ -215,9 +222,10 @@ ALL_VERBS = (
          "Rooms", _one(c.ListMembers, optional=True), ("names",)),
     Verb("topic", "/topic [TEXT]", "show what the room is about; moderators change it, and"
          " remove it with -", "Rooms", _topic),
-    Verb("history", "/history [N|all] [#NUMBER|DATE|DURATION]", "read the last messages of the"
-         " room again, with their times (UTC) and numbers; or those from a number, a date"
-         " (2026-11-20, 2026-11-20T18:30) or so long ago (2h, 7d) on", "Rooms", _history),
+    Verb("history", "/history [N|all] [@USER] [#NUMBER|DATE|DURATION]", "read the last messages of"
+         " the room again, with their times (UTC) and numbers; or those from a number, a date"
+         " (2026-11-20, 2026-11-20T18:30) or so long ago (2h, 7d) on. With @USER, what you two"
+         " whispered", "Rooms", _history),
     Verb("search", "/search WORDS [from:USER] [in:ROOM] [since:DATE]", "find messages with all of"
          " these words in the rooms you are in; since: 2026-11-20, 2026-11-20T18:30 (UTC), or 7d"
          " for the last week", "Rooms", _search, ("find",)),

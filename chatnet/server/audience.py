@@ -158,6 +158,8 @@ class Audience:
         if cursor is None:
             return 0
         reader.finished(self, False)
+        while cursor.closing and cursor.then is not None:  # read again, before what is new
+            cursor = cursor.then
         return cursor.after
 
     def skip(self, reader: Reader, places: Iterable[int]) -> None:

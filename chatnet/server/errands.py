@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c, events as e, rules
 from chatnet.core.durations import spell_span
 from chatnet.core.large import LARGE
-from chatnet.core.names import EVERYBODY, PIECES, fold
+from chatnet.core.names import EVERYBODY, LONGEST, PIECES, fold
 from chatnet.core.refusals import BadPassword, Malformed, NoSuchPerson, NotAllowed, NotAMember
 from chatnet.core.replies import (
     CaughtUp,
@@ -23,7 +24,7 @@ from chatnet.core.replies import (
 )
 from chatnet.core.room import Room, retention
 from chatnet.core.times import NO_TIME, parse_time
-from chatnet.server import arrivals, deletion, keys, naming, queries
+from chatnet.server import arrivals, deletion, keys, naming, queries, whispers
 from chatnet.server.audience import Audience
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
@@ -192,32 +193,64 @@ async def history(
     Raises:
         Refused: it is not for ``session`` to read.
     """
-    audience = host.network.audiences.get(session.key_of(query.room))
-    if audience is None:
-        raise NotAMember("You are not in that room. /join it first.")
+    audience = await _log_of(host, session, query)
     room = audience.room
-    rules.permit(room.state, session.actor, c.History, host.clock.seconds())
-    if not audience.has(session):
-        raise NotAllowed(f"You do not read {room.name} on this connection.")
     if audience.stretches(session) > MOST_STRETCHES:
         raise NotAllowed("You are still being shown what you asked for before. Wait for that.")
     audience.resume(session)  # up to the present, as far as the wire takes it
     here = audience.new_to(session)
     if query.before is not None:
         here = min(here, max(0, query.before - 1))
-    ahead = query.first is not None or bool(query.at)
-    if ahead:
+    ahead, others = query.first is not None or bool(query.at), None
+    if query.who:
+        start, upto, others = await _whispers(host, audience, query, here)
+    elif ahead:
         start, upto = await _ahead(host, audience, query, here)
     else:
         start, upto = await _behind(host, audience, query, here), here
     start, upto = max(start, room.log.floor), max(upto, room.log.floor)
     if not audience.has(session):
         raise NotAMember(f"You are no longer in {room.name}.")
-    cursor = Cursor(session, session.recall, start, upto, held=True)
-    told = History(room.key, room.name, start, upto, query.count, ahead)
+    cursor = Cursor(session, session.recall, start, upto, held=True, skip=others)
+    name = query.who or room.name
+    told = History(room.key, name, start, upto, query.count, ahead)
     cursor.opening = session.printed(told, cid)
-    cursor.closing = session.printed(CaughtUp(room.key, room.name, upto, upto < here), None)
+    cursor.closing = session.printed(CaughtUp(room.key, name, upto, upto < here), None)
     return audience, cursor
+
+
+async def _log_of(host: Host, session: Session, query: c.History) -> Audience:
+    """Return the log that ``query`` is about: a room's, or the asker's own.
+
+    Raises:
+        Refused: it is not for ``session`` to read.
+    """
+    if query.who:
+        if fold(query.who) == session.actor.key:
+            raise Malformed("That is you.")
+        if len(query.who) > LONGEST:
+            raise Malformed("Nobody has so long a name.")
+        await arrivals.open_inbox(host, session)
+        return host.network.audiences[inbox_of(session.person)]
+    audience = host.network.audiences.get(session.key_of(query.room))
+    if audience is None:
+        raise NotAMember("You are not in that room. /join it first.")
+    rules.permit(audience.room.state, session.actor, c.History, host.clock.seconds())
+    if not audience.has(session):
+        raise NotAllowed(f"You do not read {audience.room.name} on this connection.")
+    return audience
+
+
+async def _whispers(
+    host: Host, audience: Audience, query: c.History, here: int
+) -> tuple[int, int, set[int]]:
+    """Return where a stretch of whispers begins and ends, and what in it is none of them."""
+    read, floor = partial(host.network.journal.read, audience.room.key), audience.room.log.floor
+    if query.first is None and not query.at:
+        since = max(floor, min(query.since or 0, here))
+        return await whispers.last(read, query.who, since, here, query.count)
+    start = max(floor, await _first(host, audience, query, here))
+    return await whispers.first(read, query.who, start, here, query.count)
 
 
 async def _behind(host: Host, audience: Audience, query: c.History, here: int) -> int:
@@ -235,13 +268,7 @@ async def _ahead(host: Host, audience: Audience, query: c.History, here: int) ->
         Malformed: its time is none.
     """
     journal, room = host.network.journal, audience.room
-    start = max(0, (query.first or 0) - 1, query.since or 0)
-    if query.at:
-        at = parse_time(query.at, host.clock.seconds())
-        if at is None:
-            raise Malformed(NO_TIME)
-        start = max(start, await journal.seq_at(room.key, at))
-    start = min(start, here)
+    start = await _first(host, audience, query, here)
     upto, left = start if query.count >= 0 else here, min(query.count, MOST_AHEAD)
     while upto < here and left > 0:
         entries = await journal.read(room.key, upto, here)
@@ -253,6 +280,21 @@ async def _ahead(host: Host, audience: Audience, query: c.History, here: int) ->
             if not left:
                 break
     return start, upto
+
+
+async def _first(host: Host, audience: Audience, query: c.History, here: int) -> int:
+    """Return behind which seq that begins from which on ``query`` wants messages.
+
+    Raises:
+        Malformed: its time is none.
+    """
+    start = max(0, (query.first or 0) - 1, query.since or 0)
+    if query.at:
+        at = parse_time(query.at, host.clock.seconds())
+        if at is None:
+            raise Malformed(NO_TIME)
+        start = max(start, await host.network.journal.seq_at(audience.room.key, at))
+    return min(start, here)
 
 
 async def _back(host: Host, audience: Audience, upto: int, count: int) -> int:

@@ -146,6 +146,17 @@ class Pace:
                 cost += max(0, min(command.times, 10) - 1)
             self._spend(cost, self._clock.seconds())
 
+    def request(self) -> float:
+        """Count a request that cannot be made to wait, like joining a room.
+
+        Returns in how many seconds it may be made; 0, and only then it counts: now.
+        """
+        limit, now, cost = self._defence.limits.messages, self._clock.seconds(), 2 * UNIT
+        if self._messages.has(limit, cost, now):
+            self._messages.take(limit, cost, now)
+            return 0.0
+        return self._messages.full_at + cost * limit.each - limit.span - now
+
     def _spend(self, cost: float, now: float) -> None:
         limit = self._defence.limits.messages
         if self._defence.levels.level and self._is_newcomer() and limit.each:

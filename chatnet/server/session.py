@@ -66,6 +66,7 @@ _HEARD = (
 )  # what a mute is about
 _FEATURES = (
     "history",
+    "whispers",
     "search",
     "delete",
     "retention",

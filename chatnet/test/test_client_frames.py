@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from dataclasses import fields, replace
 from typing import Any, get_args, get_type_hints
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.client.frames import Heard, decode, encode
+from chatnet.client.frames import Heard, Strange, decode, encode
 from chatnet.core import commands as c, events as e, refusals, replies as r
 from chatnet.core.room import Sanction
 from chatnet.dialects.jsonl import VERBS, JsonDialect, JsonStyle
@@ -66,10 +67,9 @@ class FramesTests(SynchronousTestCase):
     def test_what_newer_servers_say_is_passed_over(self) -> None:
         for line in (
             b'{"reply":"horoscope","text":"good"}',
-            b'{"event":"yawned","room":"tea","seq":1,"at":1,"by":"ann"}',
-            b'{"event":"said","room":"tea","seq":1,"at":1,"by":"ann","body":5}',
             b'{"event":"said","room":"tea","seq":true,"at":1,"by":"ann","body":"x"}',
-            b'{"event":"joined","room":"tea","seq":1,"at":1}',
+            b'{"event":"yawned","room":"tea","at":1}',
+            b'{"event":5,"room":"tea","seq":1,"at":1}',
             b'{"reply":"members","room":"","name":"","people":[5]}',
             b'{"event":["said"]}',
             b'{"ok":5,"room":"tea","seq":1}',
@@ -78,6 +78,21 @@ class FramesTests(SynchronousTestCase):
             b"{}",
         ):
             self.assertIsNone(decode(line), line)
+
+    def test_what_is_in_a_log_and_unknown_stands_there_as_a_line(self) -> None:
+        for line, kind in (
+            (b'{"event":"yawned","room":"tea","seq":1,"at":1,"by":"ann"}', "yawned"),
+            (b'{"event":"said","room":"tea","seq":1,"at":1,"by":"ann","body":5}', "said"),
+            (b'{"event":"joined","room":"tea","seq":1,"at":1}', "joined"),
+            (b'{"event":"\\u001b[2J","room":"tea","seq":1,"at":1}', "[2J"),
+        ):
+            heard = decode(line)
+            assert heard is not None and isinstance(heard.what, e.Entry)
+            event = heard.what.event
+            assert isinstance(event, Strange)
+            self.assertEqual((heard.what.room, heard.what.seq, event.line), ("tea", 1, line))
+            self.assertRegex(event.text, f"too old to show: .?{re.escape(kind)}; update chatnet$")
+            self.assertTrue(event.text.isprintable())
 
     def test_an_unknown_error_is_still_an_error(self) -> None:
         heard = decode(b'{"error":"moonstruck","text":"No.","cid":"x"}')

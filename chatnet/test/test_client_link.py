@@ -541,6 +541,51 @@ class ReturnTests(LinkTestCase):
         self.assertEqual(self.server.hears(), [])
 
 
+class WaitingTests(LinkTestCase):
+    """A server that is not there yet."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.make(Identity("ann"), wait=10.0)
+        self.running = self.link.run("lobby")
+
+    def test_it_is_tried_for_a_while_and_then_all_goes_on(self) -> None:
+        for _ in range(3):
+            self.server.refuses()
+            self.clock.advance(3)
+        self.assertEqual(self.listener.lines, ["There is no server yet. Trying for 10 seconds ..."])
+        self.server.accepts()
+        self.server.greets()
+        self.server.names()
+        self.server.lets_in()
+        self.assertTrue(self.link.online)
+
+    def test_the_last_try_is_when_the_time_is_over(self) -> None:
+        tries = 0
+        while self.clock.seconds() < 10:
+            self.server.refuses()
+            self.assertNoResult(self.running)
+            tries += 1
+            [call] = self.clock.getDelayedCalls()
+            self.clock.advance(call.getTime() - self.clock.seconds())
+        self.assertEqual((self.clock.seconds(), tries < 10), (10.0, True))
+        self.server.refuses()
+        self.failureResultOf(self.running, CannotConnect)
+
+    def test_a_server_that_is_full_or_starts_is_waited_for_too(self) -> None:
+        self.server.accepts()
+        self.server.says({"error": "server-full", "text": "Full."})
+        self.server.hangs_up()
+        self.assertNoResult(self.running)
+        self.clock.advance(3)
+        self.server.accepts()
+
+    def test_one_may_leave_meanwhile(self) -> None:
+        self.server.refuses()
+        self.link.leave()
+        self.assertIsNone(self.successResultOf(self.running))
+
+
 class PauseTests(LinkTestCase):
     def test_it_tries_again_ever_less_often(self) -> None:
         self.arrive()

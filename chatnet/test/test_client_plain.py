@@ -116,6 +116,13 @@ class PlainTests(LinkTestCase):
         self.assertEqual(self.out, ["bob: hi"])
         self.assertEqual(self.err, ["bob changed the topic to: tea"])
 
+    def test_what_only_newer_clients_know_is_told_beside_the_messages(self) -> None:
+        self.arrive()
+        self.server.says({"event": "yawned", "room": "lobby", "seq": 2, "at": 0.5})
+        told = "*** something this client is too old to show: yawned; update chatnet"
+        self.assertEqual((self.out, self.err), ([], [told]))
+        self.assertEqual(self.link.dialogue.places.rooms["lobby"].last, 2)
+
     def test_answers_that_were_asked_for_are_printed(self) -> None:
         self.arrive()
         self.plain.dataReceived(b"/topic\n")

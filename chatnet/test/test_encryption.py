@@ -15,6 +15,7 @@ from chatnet.client.keys.causes import Lock
 from chatnet.client.keys.megolm import MOST_MESSAGES, MOST_SECONDS
 from chatnet.client.keys.news import Asked, Compare, Downgraded, NotVerified, Verified, Withheld
 from chatnet.client.keys.people import DeviceGone, DeviceNew, KeysChanged, Trust
+from chatnet.client.stretches import Stretches
 from chatnet.core import commands as c, events as e
 from chatnet.core.refusals import BadPassword, Encrypted, NoDevice, Refused
 from chatnet.test.keyring import Box, Person, World
@@ -207,7 +208,7 @@ class RoomTests(EncryptionTestCase):
         self.assertEqual(len(person.hears()), 1)
 
     def test_without_keys_nothing_is_sent(self) -> None:
-        self.ann.keys._opened = False
+        self.ann.keys._standing.opened = False
         refused = self.assertRaises(Refused, self.ann.link.submit, c.Say("tea", "marmalade"))
         self.assertIsInstance(refused, Encrypted)
         self.secret("marmalade")
@@ -253,6 +254,20 @@ class DeviceTests(EncryptionTestCase):
         twin = self.comes("bob")
         self.ann.says("one")
         self.assertEqual((self.bob.read, twin.read), (["one"], ["one"]))
+
+    def test_whispers_of_before_are_read_again_by_who_has_the_keys(self) -> None:
+        self.ann.does(c.Whisper("bob", "marmalade"))
+        self.bob.does(c.Whisper("ann", "porridge"))
+        zoe = self.comes("zoe")
+        zoe.does(c.Whisper("ann", "aside"))
+        for one, other in ((self.ann, "bob"), (self.bob, "ann")):
+            shown = len(one.shown)
+            asked = c.History(who=other)
+            since, entries = one.waits_for(Stretches(one.link).read(asked))
+            said = [entry.event.body for entry in entries if isinstance(entry.event, e.Whispered)]
+            self.assertEqual((since, said), (0, ["marmalade", "porridge"]))
+            self.assertEqual(len(one.shown), shown)
+        self.secret("marmalade", "porridge", "aside")
 
     def test_whispers_between_two_who_have_keys_are_encrypted(self) -> None:
         self.ann.does(c.Whisper("bob", "marmalade"))

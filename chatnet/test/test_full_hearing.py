@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,8 +12,8 @@ from chatnet.client.full.pages import Pages
 from chatnet.client.full.talking import Talking
 from chatnet.client.full.windows import Older, Sending, Window, Windows
 from chatnet.client.offers import Offers
-from chatnet.core import replies as r
-from chatnet.core.refusals import Malformed, NotAMember
+from chatnet.core import commands as c, replies as r
+from chatnet.core.refusals import Malformed, NotAllowed, NotAMember
 from chatnet.test.test_client_link import LinkTestCase
 
 
@@ -108,6 +109,22 @@ class HearingTests(FullTestCase):
         )
         self.assertEqual(self.shows(self.windows.server)[-1], "bob: all!")
         self.assertEqual(self.alerts, ["*"])
+
+    def test_what_is_told_on_the_way_is_read_in_the_room_one_comes_to(self) -> None:
+        self.link.run("lobby")
+        self.server.accepts()
+        self.server.greets()
+        self.hearing.notice("/recovery new gives you 12 words")
+        self.hearing.shout("!!! take care")
+        self.server.names()
+        self.server.lets_in()
+        self.assertEqual(self.windows.current.key, "lobby")
+        for window in (self.windows.current, self.windows.server):
+            told = [line for line in self.shows(window) if "words" in line or "care" in line]
+            self.assertEqual(told, ["/recovery new gives you 12 words", "!!! take care"])
+        self.assertIs(self.windows.current.items[-1].kind, Kind.REFUSAL)
+        self.server.hangs_up()
+        self.assertEqual(sum("12 words" in line for line in self.shows()), 1)
 
     def test_news_of_the_link_is_told_where_one_looks_and_at_the_server(self) -> None:
         self.arrive()
@@ -291,6 +308,40 @@ class PagesTests(FullTestCase):
         for seq in seqs:
             self.server.tells(seq, "bob", f"m{seq}")
         self.server.says({"reply": "caughtup", **name, "seq": 4})
+
+    def test_what_was_whispered_before_comes_from_the_server(self) -> None:
+        bob, dialogue = self.windows.person("Bob"), self.link.dialogue
+        assert dialogue.hello is not None
+        dialogue.registered = True
+        dialogue.hello = replace(dialogue.hello, features=("whispers",))
+        self.whispers(9, "Bob", "ann", "nine")
+        for before, since, body in ((9, 6, "seven"), (7, 3, "four"), (4, 0, "one")):
+            Deferred.fromCoroutine(self.pages.older(bob)).addErrback(self.fail)
+            [asked] = self.server.hears()
+            self.assertEqual(
+                (asked["do"], asked["who"], asked["before"]), ("history", "Bob", before)
+            )
+            self.assertNotIn("room", asked)
+            log = {"room": "@ann", "name": "Bob"}
+            told = {"reply": "history", **log, "since": since, "upto": before - 1, "count": 100}
+            self.server.answers(asked, {**told, "ahead": False})
+            self.whispers(since + 1, "ann", "Bob", body)
+            self.server.says({"reply": "caughtup", **log, "seq": before - 1, "more": False})
+            self.assertEqual(bob.older, Older.MORE if since else Older.NONE)
+        self.assertEqual(self.shows(bob), ["ann: one", "ann: four", "ann: seven", "Bob: nine"])
+        self.assertEqual(bob.unread, 1)
+        self.whispers(10, "Bob", "ann", "ten")
+        self.assertEqual(self.shows(bob)[-1], "Bob: ten")
+
+    def test_guests_and_old_servers_have_no_whispers_of_before(self) -> None:
+        bob = self.windows.person("Bob")
+        Deferred.fromCoroutine(self.pages.older(bob)).addErrback(self.fail)
+        self.assertEqual((self.server.hears(), bob.older), ([], Older.NONE))
+        self.windows.show(bob)
+        history = self.talking.typed("/history 5")
+        self.assertEqual(history, c.History("", 5, who="Bob"))
+        assert history is not None
+        self.assertRaises(NotAllowed, self.link.submit, history)
 
     def test_what_is_older_comes_before(self) -> None:
         asked = self.older()

@@ -538,6 +538,16 @@ class DialogTests(ScreenTestCase):
 
         self.run_at(scenario)
 
+    def test_ctrl_c_says_how_to_leave_where_there_is_nothing_to_copy(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            await pilot.press("x", "ctrl+c", "ctrl+a", "shift+end", "ctrl+c")
+            await pilot.pause()
+            told = [toast.message for toast in self.app._notifications]
+            self.assertEqual(told, ["Ctrl-Q leaves, /quit too."])
+            self.assertFalse(self.link.leaving)
+
+        self.run_at(scenario)
+
     def test_ctrl_d_leaves_where_nothing_is_typed(self) -> None:
         async def scenario(pilot: Pilot[None]) -> None:
             await pilot.press("x", "ctrl+d")

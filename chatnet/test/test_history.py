@@ -6,11 +6,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core import commands as c
+from chatnet.core import commands as c, events as e
 from chatnet.core.refusals import Malformed
 from chatnet.core.times import parse_time
 from chatnet.dialects.text import TextDialect
-from chatnet.server import errands
+from chatnet.server import errands, whispers
 from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Rig
 
@@ -61,11 +61,23 @@ class WordsTests(SynchronousTestCase):
             ("/history 2h", c.History("", 50, at="2h")),
             ("/history all 2026-11-20", c.History("", -1, at="2026-11-20")),
             ("/history 2026-11-20 18:30", c.History("", 50, at="2026-11-20 18:30")),
+            ("/history @bob", c.History(who="bob")),
+            ("/history 5 @bob", c.History("", 5, who="bob")),
+            ("/history all @bob #3", c.History("", -1, first=3, who="bob")),
+            ("/history @bob 2h", c.History("", 50, at="2h", who="bob")),
         ):
             got = TextDialect().receive(line.encode(), True)
             assert isinstance(got, c.Request)
             self.assertEqual(got.command, asked)
-        for line in ("/history soon", "/history -1", "/history 0", "/history #x", "/history 5 6"):
+        for line in (
+            "/history soon",
+            "/history -1",
+            "/history 0",
+            "/history #x",
+            "/history 5 6",
+            "/history @",
+            "/history @bob soon",
+        ):
             with self.assertRaisesRegex(Malformed, "Use it like this"):
                 TextDialect().receive(line.encode(), True)
 
@@ -154,3 +166,121 @@ class HistoryTests(SynchronousTestCase):
             _, *events, end = bot.receives()
             got.append((len(events), end["more"]))
         self.assertEqual(got, [(5, True), (280, True), (300, True)])
+
+
+class WhispersTests(SynchronousTestCase):
+    """What two whispered is read again by each of them, out of its own log."""
+
+    def setUp(self) -> None:
+        self.rig = Rig()
+        self.ann, self.bob, self.eve = (self.rig.account(who) for who in ("ann", "bob", "eve"))
+        self.ann.types("/whisper bob one")
+        self.eve.types("/whisper ann aside")
+        self.bob.types("/whisper ann two")
+        self.ann.types("/whisper eve another aside")
+        self.ann.types("/whisper bob three")
+        for one in (self.ann, self.bob, self.eve):
+            one.hears()
+
+    def program(self, who: str = "ann") -> Any:
+        bot = self.rig.connects()
+        bot.sends("login", name=who, password="secret")
+        bot.receives()
+        return bot
+
+    def bodies(self, frames: list[Any]) -> list[str]:
+        return [frame["body"] for frame in frames if "body" in frame]
+
+    def test_people_read_them_both_ways(self) -> None:
+        self.ann.types("/history @Bob")
+        told = self.ann.hears()
+        self.assertEqual(told[0], "--- whispers with Bob ---")
+        self.assertEqual(
+            [line.partition("] ")[2] for line in told[1:-1]],
+            ["[whisper to bob] ann: one", "[whisper] bob: two", "[whisper to bob] ann: three"],
+        )
+        self.assertEqual(told[-1], "--- end of history ---")
+
+    def test_people_go_on_where_they_were(self) -> None:
+        self.bob.types("/history 2 @ann #1")
+        *_, last = self.bob.hears()
+        self.assertRegex(last, r"^--- there is more: /history @ann #\d+ ---$")
+        self.bob.types(last[len("--- there is more: ") : -4])
+        _, *told, _ = self.bob.hears()
+        self.assertEqual([line.partition("] ")[2] for line in told], ["[whisper] ann: three"])
+
+    def test_programs_page_backwards_and_each_whisper_comes_once(self) -> None:
+        self.patch(whispers, "_PAGE", 1)
+        bot, before, seen = self.program(), None, list[str]()
+        while before != 1:
+            bot.sends("history", who="bob", count=2, before=before, cid="1")
+            told, *events, end = bot.receives()
+            self.assertEqual(
+                (told["reply"], told["room"], told["name"]), ("history", "@ann", "bob")
+            )
+            self.assertEqual(end["reply"], "caughtup")
+            seen[:0] = self.bodies(events)
+            before = told["since"] + 1
+        self.assertEqual(seen, ["one", "two", "three"])
+
+    def test_it_is_ones_own_log_alone(self) -> None:
+        eve = self.program("eve")
+        for asked in ({"who": "bob"}, {"who": "bob", "room": "@ann"}, {"who": "bob", "first": 1}):
+            eve.sends("history", **asked)
+            told, *events, _ = eve.receives()
+            self.assertEqual((told["room"], events), ("@eve", []))
+        eve.sends("history", room="@ann")
+        self.assertEqual([frame["error"] for frame in eve.receives()], ["bad-name"])
+
+    def test_only_so_much_is_looked_through_at_once(self) -> None:
+        self.patch(whispers, "MOST", 2)
+        bot = self.program()
+        head = self.rig.room("@ann").log.head
+        bot.sends("history", who="eve", count=-1)
+        told, *events, _ = bot.receives()
+        self.assertEqual((told["since"], self.bodies(events)), (head - 2, ["another aside"]))
+        bot.sends("history", who="bob", first=1, count=-1)
+        told, *events, end = bot.receives()
+        self.assertEqual((self.bodies(events), end["seq"], end["more"]), (["one"], 2, True))
+
+    def test_what_is_sealed_stays_so_and_files_come_along(self) -> None:
+        log = self.rig.network.audiences["@ann"]
+        shared = e.Shared("bob", "8c8c765edbca", "x.txt", 1, "text/plain", "0" * 64, "", "ann")
+        sealed = e.SealedWhisper("bob", "ann", "A" * 10, "s" * 43, "AAAA")
+        log.room.expect([shared, sealed])
+        self.rig.journal.append("@ann", [shared, sealed], "")
+        self.rig.settle()
+        bot = self.program()
+        bot.sends("history", who="bob", count=2)
+        _, *events, _ = bot.receives()
+        self.assertEqual([event["event"] for event in events], ["shared", "sealedwhisper"])
+
+    def test_guests_read_what_this_connection_was_told(self) -> None:
+        guy = self.rig.program("guy")
+        guy.sends("history", who="ann")
+        _, *events, _ = guy.receives()
+        self.assertEqual(events, [])
+        self.ann.types("/whisper guy hello")
+        guy.receives()
+        guy.sends("history", who="ann")
+        _, *events, _ = guy.receives()
+        self.assertEqual(self.bodies(events), ["hello"])
+
+    def test_it_takes_somebody_else(self) -> None:
+        bot = self.program()
+        for who in ("ann", "x" * 257):
+            bot.sends("history", who=who)
+            self.assertEqual([frame["error"] for frame in bot.receives()], ["malformed"])
+
+    def test_who_goes_in_the_middle_is_not_told_again_what_it_read(self) -> None:
+        log, session = self.rig.network.audiences["@ann"], self.ann.session
+        self.ann.asks("/history @bob")
+        while log.stretches(session) < 2:
+            self.rig.clock.advance(0)
+            self.rig.writer.step()
+            self.rig.reader.step()
+        self.ann.hangs_up()
+        self.rig.settle()
+        again = self.rig.connects()
+        again.sends("login", name="ann", password="secret")
+        self.assertEqual(self.bodies(again.receives()), [])

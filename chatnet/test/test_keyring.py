@@ -213,11 +213,11 @@ class CommandTests(SynchronousTestCase):
             self.assertRaises(Malformed, Talk(self.ann.link).typed, line)
 
     def test_who_has_no_account_is_told_what_to_do(self) -> None:
-        self.ann.keys._opened = False
+        self.ann.keys._standing.opened = False
         for line in ("/devices", "/verify bob", "/recovery new"):
             self.assertIn("/login", self.types(self.ann, line)[0])
         self.assertRaises(NoDevice, self.ann.keys.accept, "bob")
-        self.ann.keys._opened = True
+        self.ann.keys._standing.opened = True
 
     def test_without_the_extra_that_is_said_when_it_matters(self) -> None:
         self.patch(olm, "WITH_OLM", False)
@@ -255,7 +255,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(len(old), 1)  # for all of it
         self.assertIn("ann: three", self.shown(zoe))
         forged = e.Entry("tea", 99, 1.0, e.Said("ann", "made up"))
-        self.bob.keys._show(forged, Manner.LIVE)
+        self.bob.keys._hearing._show(forged, Manner.LIVE)
         self.assertIn("!!! not encrypted", self.shown(self.bob)[-1])
 
     def test_every_cause_says_what_to_do(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from chatnet.client.keys.causes import Earlier, Forged, Lock
 from chatnet.client.keys.commands import KeyCommands
 from chatnet.client.keys.files import Secret
-from chatnet.client.keys.news import Compare
+from chatnet.client.keys.news import Compare, Downgraded, Replaced
 from chatnet.client.keys.people import DeviceNew, Trust
 from chatnet.client.keys.vault import Shut
 from chatnet.client.places import Manner
@@ -93,6 +93,107 @@ class DowngradeTests(EncryptionTestCase):
         bob.does(c.Say("tea", "porridge"))
         self.assertIn("10 devices", str(bob.refusals[-1]))
         self.secret("porridge")
+
+
+class OtherLogTests(EncryptionTestCase):
+    """A server that shows another log under the name of a room that was encrypted."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.ann.says("one")
+        self.bob.ends()
+
+    def comes_to(self, name: str, encrypted: bool = False, asked: str = "tea") -> Person:
+        """Return bob, who starts again, asks for a room, and is let into the log milk instead."""
+        bob = Person(self.world, "bob", self.boxes["bob"], (asked,))
+
+        def other(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") != "entered":
+                return None
+            state = frame["state"] | {"encrypted": encrypted}
+            return [frame | {"room": "milk", "name": name, "state": state}]
+
+        self.lie(bob, other)
+        self.world.people.append(bob)
+        self.world.carry()
+        return bob
+
+    def says_nothing(self, bob: Person, room: str) -> None:
+        refusal = self.assertRaises(Encrypted, bob.link.submit, c.Say(room, "porridge"))
+        self.assertIn("/encrypt forget", str(refusal))
+        self.assertRaises(Encrypted, bob.link.submit, c.Say(room, "porridge", True))
+        self.assertRaises(Encrypted, bob.waits_for, bob.keys.seals(room))  # files
+        self.secret("porridge")
+
+    def test_nothing_is_said_in_a_plain_log_of_that_name(self) -> None:
+        bob = self.comes_to("Tea")
+        self.assertEqual([one.room for one in self.news(bob, Downgraded)], ["tea"])
+        self.assertTrue(bob.keys.is_denied("milk"))
+        self.says_nothing(bob, "Tea")
+
+    def test_nor_in_one_that_stands_behind_the_name_one_asked_for(self) -> None:
+        bob = self.comes_to("milk")
+        self.assertEqual([one.room for one in self.news(bob, Downgraded)], ["tea"])
+        self.says_nothing(bob, "milk")
+        bob.loses_the_link()
+        self.world.passes(60)
+        self.says_nothing(bob, "milk")
+
+    def test_nor_in_one_that_is_given_the_name_later(self) -> None:
+        bob = self.comes_to("milk", asked="milk")
+        self.assertEqual(self.news(bob, Downgraded), [])
+        renamed = {"event": "roomrenamed", "room": "milk", "by": "ann", "old": "milk", "new": "Tea"}
+        head = bob.link.dialogue.places.rooms["milk"].last or 0
+        frame = json.dumps({**renamed, "seq": head + 1, "at": 1.0})
+        bob.way.near.protocol.dataReceived(frame.encode() + b"\n")
+        self.assertEqual([one.room for one in self.news(bob, Downgraded)], ["Tea"])
+        self.says_nothing(bob, "Tea")
+
+    def test_a_name_that_the_room_had_once_is_as_good(self) -> None:
+        self.ann.does(c.RenameRoom("tea", "coffee"))
+        self.comes("bob", "coffee").ends()
+        self.assertEqual(len(self.news(self.comes_to("Coffee", asked="x"), Downgraded)), 1)
+        self.says_nothing(self.world.people[-1], "coffee")
+
+    def test_plain_words_there_are_marked(self) -> None:
+        bob = self.comes_to("tea")
+        head = bob.link.dialogue.places.rooms["milk"].last or 0
+        said = {"event": "said", "room": "milk", "seq": head + 1, "at": 1.0, "by": "ann"}
+        bob.way.near.protocol.dataReceived(json.dumps({**said, "body": "x"}).encode() + b"\n")
+        self.assertIs(bob.keys.lock_of(bob.shown[-1][0]), Lock.PLAIN)
+
+    def test_another_log_that_is_encrypted_is_shouted_about_once(self) -> None:
+        bob = self.comes_to("tea", encrypted=True)
+        self.assertEqual([one.room for one in self.news(bob, Replaced)], ["tea"])
+        bob.ends()
+        self.assertEqual(self.news(self.comes_to("tea", encrypted=True), Replaced), [])
+
+    def test_who_says_so_speaks_there_in_plain_words(self) -> None:
+        bob = self.comes_to("milk")
+        KeyCommands(bob.link, bob.keys).typed("/encrypt forget")
+        self.assertFalse(bob.keys.is_encrypted("milk"))
+        bob.link.submit(c.Say("milk", "hello"))
+        bob.ends()
+        self.assertEqual(self.news(self.comes_to("tea"), Downgraded), [])
+
+    def test_an_honest_server_may_rename_an_encrypted_room(self) -> None:
+        bob = self.comes("bob")
+        self.ann.does(c.RenameRoom("tea", "coffee"))
+        bob.says("two", "coffee")
+        bob.ends()
+        for name in ("coffee", "tea"):
+            bob = self.comes("bob", name)
+            bob.says("three", "coffee")
+            self.assertEqual(self.news(bob, Downgraded) + self.news(bob, Replaced), [])
+            self.assertFalse(bob.keys.is_denied("tea"))
+            bob.ends()
+        self.secret("two", "three")
+
+    def test_what_was_known_without_names_still_holds(self) -> None:
+        bob = self.comes("bob")
+        bob.keys.ring.vault.put("room", "tea", {"since": 3})  # as it was before names were kept
+        bob.ends()
+        self.says_nothing(self.comes_to("milk"), "milk")
 
 
 class NewMachineTests(EncryptionTestCase):

@@ -37,7 +37,17 @@ class HelloTests(ProgramTestCase):
         self.assertEqual((hello["you"], hello["protocol"], hello["cid"]), ("ann", 1, "h"))
         self.assertEqual(
             hello["features"],
-            ["history", "search", "delete", "retention", "typing", "keys", "files", "tls"],
+            [
+                "history",
+                "whispers",
+                "search",
+                "delete",
+                "retention",
+                "typing",
+                "keys",
+                "files",
+                "tls",
+            ],
         )
         ann.sends("hello", protocol=2)
         [error] = ann.receives()

@@ -374,6 +374,47 @@ class RefusalTests(SharingTestCase):
         self.assertEqual(Answer(two.transport.value()).status, 507)
 
 
+class PaceTests(SharingTestCase):
+    """Beginning and giving up uploads counts as what one sends in the chat."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.rig.files.limits.set("messages", "1+1/s")  # five requests at once
+
+    def begin(self, token: str | None = None) -> Answer:
+        return self.asks("POST", "/r/tea/", b"", token, **TUS, Upload_Length="1")
+
+    def test_who_begins_too_many_is_told_when_to_come_again(self) -> None:
+        statuses = [self.begin().status for _ in range(8)]
+        self.assertEqual((statuses[:4], statuses[5:]), ([201] * 4, [429] * 3))
+        answer = self.begin()
+        self.assertEqual(answer.headers["retry-after"], "1")
+        self.assertIn(b"try again in 1 second.", answer.body)
+        self.assertEqual(self.begin(self.tokens(self.bob)).status, 201)  # it is for each alone
+        self.rig.clock.advance(1)
+        self.assertEqual(self.begin().status, 201)
+
+    def test_giving_up_and_files_at_once_count_too(self) -> None:
+        place = self.begin().headers["location"]
+        for method, path in (("DELETE", place), ("PUT", "/r/tea/a"), ("POST", "/r/tea/")):
+            self.rig.clock.advance(2)
+            statuses = [self.asks(method, path, **TUS, Upload_Length="1") for _ in range(7)]
+            self.assertNotEqual(statuses[0].status, 429)
+            last = statuses[-1]
+            self.assertEqual((last.status, last.headers["retry-after"]), (429, "1"), method)
+
+    def test_what_is_said_in_the_chat_and_sent_is_counted_together(self) -> None:
+        self.ann.sends("say", room="tea", body="hello")
+        self.assertEqual(self.begin().status, 429)
+
+    def test_going_on_is_not_refused(self) -> None:
+        place = self.begin().headers["location"]
+        while self.begin().status != 429:
+            pass
+        self.assertEqual(self.asks("HEAD", place, **TUS).status, 200)
+        self.assertEqual(self.patches(place, 0, b"x").status, 204)
+
+
 class PressureTests(SharingTestCase):
     def test_what_the_disk_has_not_written_is_not_read(self) -> None:
         body = bytes(600_000)

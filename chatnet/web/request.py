@@ -42,9 +42,10 @@ def _wasm() -> str:
 class Turned(Exception):
     """A request is refused, with an HTTP status and a sentence."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(text)
         self.status = status
+        self.headers = headers
 
 
 class Body(Protocol):
@@ -88,7 +89,7 @@ class ChatRequest(Request):
             if self.body is None and length is not None and length > LARGEST_BODY:
                 raise Turned(413, "That is too much.")
         except Turned as error:
-            self.turn_away(error.status, str(error))
+            self.turn_away(error.status, str(error), error.headers)
         super().gotLength(0 if self.refused or self.body is not None else length)
 
     def turn_away(

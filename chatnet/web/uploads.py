@@ -14,6 +14,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Coroutine
 from dataclasses import replace
+from math import ceil
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -22,6 +23,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from chatnet.core.durations import spell_duration
 from chatnet.core.files import File
 from chatnet.core.refusals import Refused, Unavailable
 from chatnet.server.factory import ChatFactory
@@ -70,6 +72,7 @@ class UploadResource(Resource):
             _check_version(request)
             flow = _Flow(request, held)
             if putting:
+                _pace(held)
                 _check_length(request)
                 file = _put_file(request, rest[1], length)
                 to = self._to(first, rest[0])
@@ -114,6 +117,8 @@ class UploadResource(Resource):
             request.setHeader(b"upload-offset", b"%d" % error.have)
             body = request.refuse(409, str(error))
         except Turned as error:
+            for name, value in error.headers:
+                request.setHeader(name, value)
             body = self._refused(request, error.status, str(error))
         except Refused as refusal:
             body = self._refused(request, status_of(refusal), str(refusal))
@@ -143,8 +148,11 @@ class UploadResource(Resource):
     async def _do(self, request: ChatRequest) -> str:
         """Do what has no body: begin, tell how far it is, or give up."""
         first, *rest = segments(request.path)
-        session = self._gate.admit(request).session
+        held = self._gate.admit(request)
+        session = held.session
         _check_version(request)
+        if request.method != b"HEAD":
+            _pace(held)
         if request.method == b"POST" and first in ("r", "p") and rest[1:] in ([], [""]) and rest:
             file = _tus_file(request)
             upload = await self._uploads.begin(session, self._to(first, rest[0]), file)
@@ -261,7 +269,7 @@ class _Flow:
         if isinstance(error, Misplaced):
             status, headers = 409, [(b"upload-offset", b"%d" % error.have)]
         elif isinstance(error, Turned):
-            status = error.status
+            status, headers = error.status, [*error.headers]
         elif isinstance(error, Refused):
             status = status_of(error)
         else:
@@ -302,6 +310,23 @@ class _Flow:
         if not self._gone:
             self.request.turn_away(408 if late else status_of(refusal), str(refusal))
             self.release()
+
+
+def _pace(held: Pass) -> None:
+    """Count a request that begins or gives up a file as what its connection sends in the chat.
+
+    Raises:
+        Turned: it sends too much for now.
+    """
+    wait = held.session.pace.request()
+    if wait > 0:
+        seconds = ceil(wait)
+        raise Turned(
+            429,
+            "That is faster than you may send. It was not done: try again in"
+            f" {spell_duration(seconds)}.",
+            (b"retry-after", b"%d" % seconds),
+        )
 
 
 def _check_version(request: ChatRequest) -> None:

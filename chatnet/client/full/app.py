@@ -338,6 +338,10 @@ class Screenful(App[None]):
         """Show the keys."""
         self.push_screen(Reading(keys_text()))
 
+    def action_help_quit(self) -> None:
+        """Say how to leave: Ctrl-C was pressed where there is nothing to copy."""
+        self.notify("Ctrl-Q leaves, /quit too.")
+
     def action_leave(self) -> None:
         """Say goodbye."""
         self._desk.leave()

@@ -44,6 +44,7 @@ KEYS = (
     ("Ctrl-L", "draw the screen anew"),
     ("Ctrl-Z", "to the background; fg brings it back"),
     ("Ctrl-D, Ctrl-Q", "leave (Ctrl-D where nothing is typed)"),
+    ("Ctrl-C", "copy what is marked; else it says how to leave"),
     ("Mouse", "click a room or a name; Shift and drag selects text"),
 )
 

@@ -10,6 +10,7 @@ from chatnet.client.full.items import moment_of
 from chatnet.client.full.reading import is_encrypted
 from chatnet.client.full.rows import Row, clip, colour_of
 from chatnet.client.full.windows import Window, Windows
+from chatnet.client.keys.keys import Keys
 from chatnet.client.keys.shown import LOCK
 from chatnet.client.link import Link
 from chatnet.client.writing import who_writes
@@ -71,6 +72,8 @@ def head(link: Link, window: Window) -> str:
     if not window.is_room or place is None or place.view is None:
         return window.name + (" · you are no longer in this room" if window.out else "")
     marks = f" {LOCK} encrypted" if is_encrypted(link, window.key) else ""
+    if isinstance(link.keys, Keys) and link.keys.is_denied(window.key):
+        marks = " !!! NOT ENCRYPTED, though it was: nothing is said here"
     marks += " · password" if place.view.locked else ""
     topic = f" · {plain(place.view.topic)}" if place.view.topic else ""
     return f"{plain(place.name)}{marks}{topic}"

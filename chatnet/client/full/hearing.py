@@ -15,7 +15,7 @@ from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
 from chatnet.client.writing import WRITING_SECONDS
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.names import EVERYBODY, fold
+from chatnet.core.names import EVERYBODY, GUEST_LOG, fold
 from chatnet.core.plain import plain, plain_lines
 from chatnet.core.refusals import Muted, NotAMember, Refused
 
@@ -54,6 +54,7 @@ class Hearing:
         self._face = face
         self._note = note
         self._shown = Shown()
+        self._early: list[Item] = []  # what was told before one was in a room
         link.dialogue.ear = self
 
     def say(self, *lines: str, kind: Kind = Kind.ANSWER, window: Window | None = None) -> None:
@@ -66,6 +67,10 @@ class Hearing:
     # -- chatnet.client.link.Ear ---------------------------------------------------
 
     def online(self) -> None:
+        early, self._early = self._early, []
+        if self._windows.current is not self._windows.server:
+            for item in early:
+                self._windows.current.add(item)
         self._face.changed()
 
     def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
@@ -82,6 +87,8 @@ class Hearing:
             if window is not None:
                 window.last = max(window.last, entry.seq)
             return
+        if entry.room.startswith(GUEST_LOG):
+            item.seq = 0  # another log than the one that one has with an account
         window.settle(entry.seq, *(_said(entry.event) if mine else (None, False)))
         if item.kind is Kind.PRESENCE and not self._is_worth(entry, manner):
             window.last = max(window.last, entry.seq)
@@ -137,15 +144,19 @@ class Hearing:
         self._face.changed()
 
     def notice(self, text: str) -> None:
-        lines = plain_lines(text)
-        self.say(*lines, window=self._windows.server)
-        if self._windows.current is not self._windows.server:
-            self.say(*lines)
+        self._tell(text, Kind.ANSWER)
 
     def shout(self, text: str) -> None:
         """Tell what must not be overlooked, wherever one looks."""
-        for window in {self._windows.server, self._windows.current}:
-            self.say(*plain_lines(text), kind=Kind.REFUSAL, window=window)
+        self._tell(text, Kind.REFUSAL)
+
+    def _tell(self, text: str, kind: Kind) -> None:
+        """Show ``text`` at the server and where one looks, also if one is only on the way there."""
+        windows, lines = self._windows, plain_lines(text)
+        for window in {windows.server, windows.current}:
+            self.say(*lines, kind=kind, window=window)
+        if self._link.dialogue.arriving and windows.current is windows.server:
+            self._early.append(answer(lines, self._now(), kind))
 
     # -- in detail -----------------------------------------------------------------
 

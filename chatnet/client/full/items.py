@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import Enum
 
+from chatnet.client.frames import Strange
 from chatnet.client.screen import lines_of_event
 from chatnet.core import events as e
 from chatnet.core.files import spell_size
@@ -88,6 +89,8 @@ def item_of(entry: e.Entry, me: str, words: Iterable[str] = ()) -> Item | None:
             return Item(Kind.FILE, at, flat(by), (line,), seq, mine, file=flat(id))
         case e.Erased(by):
             return Item(Kind.EVENT, at, flat(by), ("(deleted)",), seq)
+        case Strange(text):
+            return Item(Kind.EVENT, at, "", (flat(text),), seq)
         case e.Noticed(text):
             return Item(Kind.SERVER, at, "", shown(text)[0], seq)
     lines = lines_of_event(entry)

@@ -1,4 +1,4 @@
-"""What a room's log held before: pages of it, read from the server one after the other."""
+"""What was said before in a room or to a person: pages, read one after the other."""
 
 from __future__ import annotations
 
@@ -32,21 +32,29 @@ class Pages:
         """Put ``count`` messages before what ``window`` holds, but none up to the seq ``upto``."""
         if window.older is not Older.MORE or window.out:
             return
+        if window.is_person and not self._keeps_whispers():
+            window.older = Older.NONE
+            return
         window.older = Older.COMING
         self._changed()
-        first = window.first or window.last + 1
+        before = window.before
         try:
-            entries = await self._stretches.read(c.History(window.name, count, first, upto or None))
+            since, entries = await self._stretches.read(_history(window, count, before, upto))
         except Refused as refusal:
             window.older = Older.MORE
             self._hearing.refused(refusal, None)
             return
-        lowest = min((entry.seq for entry in entries), default=0)
         window.prepend(self._items(entries))
-        said = sum(isinstance(entry.event, e.MESSAGES) for entry in entries)
-        begins = lowest <= 1 or (said < count and not upto)
-        window.older = Older.NONE if begins else Older.MORE
+        window.since = since
+        gone = before is not None and since >= before - 1  # there was nothing
+        window.older = Older.NONE if since == 0 or gone else Older.MORE
         self._changed()
+
+    def _keeps_whispers(self) -> bool:
+        """Return whether the server has whispers of before: of an account, if it is not too old."""
+        dialogue = self._link.dialogue
+        hello = dialogue.hello
+        return dialogue.registered and hello is not None and "whispers" in hello.features
 
     async def reach(self, window: Window, seq: int) -> Item | None:
         """Return the message at ``seq``, read with all behind it if it was not too long ago."""
@@ -59,7 +67,7 @@ class Pages:
     async def again(self, window: Window, history: c.History) -> None:
         """Show in ``window`` what ``history`` asks for, with dates and numbers."""
         try:
-            entries = await self._stretches.read(history)
+            _, entries = await self._stretches.read(history)
         except Refused as refusal:
             self._hearing.refused(refusal, None)
             return
@@ -72,6 +80,12 @@ class Pages:
         words = self._hearing.highlights
         items = (read(self._link, one, words) for one in entries if _is_told(one.event))
         return [item for item in items if item is not None]
+
+
+def _history(window: Window, count: int, before: int | None, upto: int) -> c.History:
+    if window.is_person:
+        return c.History("", count, before, upto or None, who=window.name)
+    return c.History(window.name, count, before or 1, upto or None)
 
 
 def _is_told(event: e.Event) -> bool:

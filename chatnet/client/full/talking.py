@@ -55,8 +55,12 @@ class Talking:
                 self._link.submit(replace(command, alone=False))
             case c.ListMembers("") if not window.is_room:
                 self._ask(command)
-            case c.History():
+            case c.History(who="") if window.is_person:
+                return replace(command, who=window.name)
+            case c.History(who=""):
                 return replace(command, room=self._room(window))
+            case c.History():
+                return command
             case _ if isinstance(command, c.Command):
                 if isinstance(command, c.RoomCommand | c.RoomQuery) and not command.room:
                     command = replace(command, room=self._room(window))

@@ -62,6 +62,7 @@ class Window:
     turns: int = 0
     last: int = 0  # the highest seq that came
     read: int = 0  # and that one has looked at, in an earlier life of the client as well
+    since: int | None = None  # behind which all of the log is here, if older ones were read
     out: bool = False  # one is in the room no more
     draft: str = ""
     writers: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -77,6 +78,12 @@ class Window:
     def is_person(self) -> bool:
         """Whether it is where two whisper."""
         return self.key.startswith("@")
+
+    @property
+    def before(self) -> int | None:
+        """The seq before which there may be what is older; None: nothing is known of the log."""
+        known = self.first or (self.last + 1 if self.last else None)
+        return known if self.since is None else self.since + 1
 
     @property
     def first(self) -> int:
@@ -125,10 +132,10 @@ class Window:
             self.turns += 1
 
     def clear(self) -> None:
-        """Forget what is here; of a room it can be read again."""
+        """Forget what is here; but for what the server says, it can be read again."""
         self.items.clear()
-        self.mark, self._weight = None, 0
-        self.older = Older.MORE if self.is_room and self.last else Older.NONE
+        self.mark, self.since, self._weight = None, None, 0
+        self.older = Older.MORE if self.is_person or (self.is_room and self.last) else Older.NONE
         self.turns += 1
 
     def settle(self, seq: int = 0, body: str | None = None, action: bool = False) -> None:
@@ -152,8 +159,8 @@ class Window:
             cut = self.items[: max(1, min(_SLACK, len(self.items) // 4))]
             del self.items[: len(cut)]
             self._weight -= sum(item.weight for item in cut)
-        if self.is_room:
-            self.older = Older.MORE
+        if self.key != EVERYBODY:
+            self.older, self.since = Older.MORE, None
         self.turns += 1
 
 
@@ -189,11 +196,12 @@ class Windows:
         window = self._windows.get(key)
         if window is None:
             window = self._windows[key] = Window(key, name)
+            window.older = Older.MORE if window.is_person else Older.NONE
         window.name, window.out = name, False
         return window
 
     def person(self, name: str) -> Window:
-        """Return where one whispers with ``name``."""
+        """Return where one whispers with ``name``. Older whispers are read when one looks."""
         return self.open(f"@{fold(name)}", name)
 
     def rename(self, old: str, new: str) -> None:

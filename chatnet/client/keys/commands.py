@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from chatnet.client.keys.causes import NoKeys, explain
 from chatnet.client.keys.keys import Keys
-from chatnet.client.keys.news import Trouble
+from chatnet.client.keys.news import Downgraded, Trouble, spell
 from chatnet.client.keys.people import Trust
 from chatnet.client.keys.vault import Shut
 from chatnet.client.link import Link
@@ -160,6 +160,8 @@ class KeyCommands:
         place = self._link.dialogue.places.rooms.get(here)
         if place is None or place.view is None:
             return "You are in no room."
+        if self._keys.is_denied(here):
+            return spell(Downgraded(place.name))
         if not self._keys.is_encrypted(here):
             return f"{place.name} is not encrypted. /encrypt on makes it so, for good; moderators."
         readers = sorted(place.view.readers.values())

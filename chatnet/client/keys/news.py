@@ -42,6 +42,13 @@ class Downgraded:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """``room`` is the name of another room now than of the one that was encrypted."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The device of ``name`` asks to be verified; ``Verifier.accept`` agrees."""
 
@@ -84,11 +91,11 @@ class Trouble:
 
 
 News = (
-    Change | Made | NotGiven | Withheld | Downgraded | Asked | Compare | Verified | NotVerified
-    | Trouble
+    Change | Made | NotGiven | Withheld | Downgraded | Replaced | Asked | Compare | Verified
+    | NotVerified | Trouble
 )  # fmt: skip
 
-_WARNS = (DeviceNew, DeviceGone, KeysChanged, Withheld, Downgraded)
+_WARNS = (DeviceNew, DeviceGone, KeysChanged, Withheld, Downgraded, Replaced)
 
 
 def spell(news: News) -> str:
@@ -134,6 +141,12 @@ def _spell(news: News) -> str:
                 f"The server says that {room} is not encrypted. It was, and that is for good: the"
                 " server is lying, or the room was deleted and opened anew. Nothing is said there;"
                 " /encrypt forget lets you speak in plain words."
+            )
+        case Replaced(room):
+            return (
+                f"{room} is another room than the one that was encrypted under that name. It is"
+                " encrypted too, for whom you see in it and perhaps not those you know: /encrypt"
+                " lists them, and /verify USER makes sure."
             )
         case Asked(name, device):
             return f"{name} wants to compare keys (device {device}): /verify {name} begins."

@@ -13,6 +13,7 @@ from chatnet.client.keys.formats import Address, pack, receiver_fields, sender_f
 from chatnet.client.keys.megolm import Sessions
 from chatnet.client.keys.news import News
 from chatnet.client.keys.people import Change, DeviceGone, DeviceNew, People, Trust
+from chatnet.client.keys.rooms import Rooms
 from chatnet.client.keys.vault import Vault
 from chatnet.core import commands as c, replies as r
 from chatnet.core.refusals import NoDevice, NoSuchPerson
@@ -42,6 +43,7 @@ class Ring:
         self.own: OwnDevice
         self.people: People
         self.sessions: Sessions
+        self.rooms: Rooms
         self.names: dict[str, str] = {}  # of accounts, by key
         self.epochs: dict[str, int] = {}  # of those whose devices are known as they are now
         self.shown: dict[str, set[Address]] = {}  # whose fingerprints people saw, by account
@@ -56,7 +58,7 @@ class Ring:
         """
         self.own = OwnDevice(vault, account, self.entropy)
         self.vault = vault
-        self.people, self.sessions = People(vault), Sessions(vault)
+        self.people, self.sessions, self.rooms = People(vault), Sessions(vault), Rooms(vault)
 
     async def look_up(self, who: str, account: str) -> int:
         """Return how often the devices of ``account``, called ``who``, changed; and know them.
