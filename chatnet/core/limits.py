@@ -104,6 +104,7 @@ TABLE = (
     Entry("logins", Kind.RATE, "5/15m", "wrong passwords for one account from one address"),
     Entry("logins-address", Kind.RATE, "20/1h", "wrong passwords from one address"),
     Entry("registrations", Kind.RATE, "3/1h", "new accounts from one address"),
+    Entry("rooms", Kind.RATE, "32/10m", "rooms that are opened from one address"),
     Entry("file-size", Kind.COUNT, "100M", "bytes of a file that is sent; 0: there are no files"),
     Entry("file-quota", Kind.COUNT, "1G", "bytes of all files of one account"),
     Entry("file-quota-guest", Kind.COUNT, "100M", "bytes of all files of guests at one address"),
@@ -128,7 +129,7 @@ class Limits:
         "file_quota", "file_quota_guest", "file_size", "file_spare", "file_token", "files", "flood",
         "held", "level", "logins", "logins_address", "messages", "mute", "mute_again",
         "newcomer_bytes", "newcomer_lines", "newcomer_time", "ping", "quiet", "registrations",
-        "silence", "upload_expiry",
+        "rooms", "silence", "upload_expiry",
     )  # fmt: skip
     connections: Limit
     arrivals: Limit
@@ -146,6 +147,7 @@ class Limits:
     logins: Limit
     logins_address: Limit
     registrations: Limit
+    rooms: Limit
     file_size: Limit
     file_quota: Limit
     file_quota_guest: Limit

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from chatnet.core.addresses import Networks, party_of
 from chatnet.core.durations import spell_duration
-from chatnet.core.limits import Bucket, Limits
+from chatnet.core.limits import Bucket, Limit, Limits
 from chatnet.core.refusals import Muted, Refused, TooManyConnections, TooManyTries
 from chatnet.core.room import Actor
 from chatnet.server.levels import NOBODY_NEW, UNREGISTERED, Levels
@@ -32,10 +32,12 @@ class Place:
     refused: int = 0  # since one was let in
     arrivals: Bucket = field(default_factory=Bucket)
     registrations: Bucket = field(default_factory=Bucket)
+    rooms: Bucket = field(default_factory=Bucket)
 
     def idle(self, now: float) -> bool:
         """Return whether there is nothing to remember."""
-        return not self.here and max(self.arrivals.full_at, self.registrations.full_at) <= now
+        taken = (self.arrivals.full_at, self.registrations.full_at, self.rooms.full_at)
+        return not self.here and max(taken) <= now
 
 
 @dataclass(slots=True)
@@ -154,22 +156,36 @@ class Defence:
             Refused: there were too many.
         """
         self.levels.refuse(UNREGISTERED)
-        party, now = party_of(address), self._clock.seconds()
-        if not party:
-            return
-        place, limit = self._place(party), self.limits.registrations
-        if not place.registrations.has(limit, 1, now):
-            wait = spell_duration(place.registrations.full_at - now - limit.span + limit.each)
-            raise TooManyTries(
-                f"Enough accounts were made from your address for now. The next one in {wait}."
-            )
-        place.registrations.take(limit, 1, now)
+        party = party_of(address)
+        if party:
+            bucket, limit = self._place(party).registrations, self.limits.registrations
+            self._take(bucket, limit, "Enough accounts were made from your address for now.")
 
     def unregister(self, address: str) -> None:
         """Take back what ``register`` counted: nothing came of it."""
         place = self._places.get(party_of(address))
         if place is not None:
             place.registrations.give_back(self.limits.registrations, 1)
+
+    # -- rooms ---------------------------------------------------------------------
+
+    def open_room(self, address: str) -> None:
+        """Count a room that is to be opened from ``address``.
+
+        Raises:
+            Refused: there were too many.
+        """
+        party = party_of(address)
+        if party:
+            bucket, limit = self._place(party).rooms, self.limits.rooms
+            self._take(bucket, limit, "Enough rooms were opened from your address for now.")
+
+    def _take(self, bucket: Bucket, limit: Limit, why: str) -> None:
+        now = self._clock.seconds()
+        if not bucket.has(limit, 1, now):
+            wait = spell_duration(bucket.full_at - now - limit.span + limit.each)
+            raise TooManyTries(f"{why} The next one in {wait}.")
+        bucket.take(limit, 1, now)
 
     # -- floods of words -----------------------------------------------------------
 

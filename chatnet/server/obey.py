@@ -185,6 +185,8 @@ async def _join(session: Session, command: c.Join, cid: str | None) -> None:
         session.answer_to(done.addCallback(_already_in, session, held, cid), cid)
         return
     seat.audience = network.audiences[key]
+    if not (seat.audience.room.decided.name or session.actor.rank):
+        session.host.defence.open_room(session.actor.address)
     done = network.submit(session, key, command, cid, seat)
     if session.actor.key in seat.audience.room.decided.members:
         session.here = key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c, rules, terms
@@ -89,18 +90,20 @@ def _members(state: RoomState, now: float) -> tuple[PersonLine, ...]:
 
 async def _rooms(host: Host, session: Session) -> Reply:
     states = await naming.rooms(host, MOST_ROOMS)
-    lines = [
-        RoomLine(
-            key,
-            state.name,
-            len(state.members) if key in host.network.audiences else 0,
-            state.topic if _may_look(state, session.actor, host.clock.seconds()) else "",
-            bool(state.lock),
-        )
-        for key, state in states.items()
-    ]
-    lines.sort(key=lambda line: (-line.people, fold(line.name)))
-    return Rooms(tuple(lines[:MOST_ROOMS]), max(0, len(lines) - MOST_ROOMS))
+    busiest = nsmallest(
+        MOST_ROOMS,
+        [
+            (-len(state.members) if key in host.network.audiences else 0, fold(state.name), key)
+            for key, state in states.items()
+        ],
+    )
+    lines = []
+    for people, _, key in busiest:
+        state = states[key]
+        shown = state.topic and _may_look(state, session.actor, host.clock.seconds())
+        topic = state.topic if shown else ""
+        lines.append(RoomLine(key, state.name, -people, topic, bool(state.lock)))
+    return Rooms(tuple(lines), len(states) - len(lines))
 
 
 def _may_look(state: RoomState, actor: Actor, now: float) -> bool:
@@ -130,10 +133,10 @@ async def _whois(host: Host, session: Session, who: str) -> Reply:
 def _shared_rooms(host: Host, session: Session, person: Person) -> list[Room]:
     """Return the rooms ``person`` is in, without the locked ones that ``session`` is not in."""
     key, actor, now = person.name.key, session.actor, host.clock.seconds()
+    seats = {name: seat for one in person.sessions for name, seat in one.rooms.items()}
+    rooms = [seat.audience.room for seat in seats.values()]
     return [
-        audience.room
-        for audience in host.network.audiences.values()
-        if key in audience.room.state.members and _may_look(audience.room.state, actor, now)
+        room for room in rooms if key in room.state.members and _may_look(room.state, actor, now)
     ]
 
 

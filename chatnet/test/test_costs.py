@@ -224,6 +224,19 @@ class CostTests(SynchronousTestCase):
         self.assertEqual((cost.rows, cost.batches), (1, 0))
 
 
+class QuestionTests(SynchronousTestCase):
+    def test_questions_cost_little_however_many_rooms_there_are(self) -> None:
+        rig = Rig()
+        ann = rig.member("ann")
+        for most, question in ((6, "/rooms"), (1, "/whois ann")):
+            costs = []
+            for _ in range(2):  # first there are more than are listed
+                for some in (rig.arrives(), rig.arrives(), rig.arrives()):
+                    some.types(*(f"/join {some.door.id}x{place}" for place in range(100)))
+                costs.append(traced(lambda: ann.types(question))[0])  # noqa: B023 -- called at once
+            self.assertLess((costs[1] - costs[0]) / 300, most, question)
+
+
 class StatementTests(SynchronousTestCase):
     def test_a_batch_takes_few_statements_however_large_it_is(self) -> None:
         store = SqlStore(Sqlite(self.mktemp()))

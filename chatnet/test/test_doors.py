@@ -13,7 +13,7 @@ from wsproto.events import Ping, TextMessage
 
 from chatnet.server.factory import SPARE
 from chatnet.test.rig import Client, Rig
-from chatnet.web.site import IDLE_SECONDS
+from chatnet.web.site import IDLE_SECONDS, TURN_REQUESTS
 from chatnet.wires.certificates import Certificates
 from chatnet.wires.oneport import HANDSHAKE_SECONDS, HTTP_SECONDS, LINGER_SECONDS
 from chatnet.wires.outlet import CLOSE_SECONDS
@@ -62,6 +62,18 @@ class SlownessTests(SynchronousTestCase):
         self.rig.clock.advance(1)
         self.assertTrue(client.transport.aborted)
         self.assertEqual(client.transport.value(), b"")
+
+    def test_many_requests_in_one_chunk_take_many_turns_and_all_are_answered(self) -> None:
+        client = self.says(ABOUT * 10)
+        self.assertEqual(len(answers(client)), TURN_REQUESTS)  # in the turn in which they came
+        self.rig.settle()
+        self.assertEqual(len(answers(client)), 10 - TURN_REQUESTS)
+
+    def test_who_goes_while_its_requests_wait_for_their_turn_leaves_nothing(self) -> None:
+        client = self.says(ABOUT * 10)
+        client.hangs_up()
+        self.rig.clock.advance(HTTP_SECONDS)
+        self.assertEqual(len(answers(client)), TURN_REQUESTS)
 
     def test_half_a_request_is_closed(self) -> None:
         client = self.says(b"GET / HTTP/1.1\r\nHo")
@@ -133,6 +145,7 @@ class HasteTests(SynchronousTestCase):
         self.client.door.dataReceived(ABOUT * 1000)
         self.assertEqual(answers(self.client), [b"200"])
         transport.producer.resumeProducing()
+        self.rig.settle()
         self.assertEqual(answers(self.client), [b"200"] * 1000)
 
     def test_requests_that_wait_stay_bounded_however_they_come(self) -> None:
@@ -155,6 +168,7 @@ class HasteTests(SynchronousTestCase):
             heard += len(answers(self.client))
             sent = 0
             transport.producer.resumeProducing()
+            self.rig.settle()
         self.assertEqual(heard, 1000)
 
     def test_frames_that_say_nothing_leave_the_others_their_turn(self) -> None:

@@ -364,6 +364,15 @@ class PlaceTests(SynchronousTestCase):
         self.defence.register("192.0.2.1")
         self.defence.register("192.0.2.2")
 
+    def test_thirty_two_rooms_and_then_one_every_19_seconds(self) -> None:
+        for _ in range(32):
+            self.defence.open_room("192.0.2.1")
+        with self.assertRaisesRegex(TooManyTries, "The next one in 19 seconds."):
+            self.defence.open_room("192.0.2.1")
+        self.defence.open_room("192.0.2.2")
+        self.clock.advance(19)
+        self.defence.open_room("192.0.2.1")
+
 
 class LevelTests(SynchronousTestCase):
     def setUp(self) -> None:
@@ -469,6 +478,20 @@ class FloodedServerTests(SynchronousTestCase):
         self.assertEqual(len(new.hears()), 1)
         self.old.types("still here")
         self.assertEqual(len(self.rig.factory.registry), 1)
+
+    def test_who_opens_room_after_room_is_told_so_and_enters_what_is_there(self) -> None:
+        self.rig.host.defence.limits.set("rooms", "2/10m")
+        ned = self.rig.arrives("/join one", "/join two", address="192.0.2.5")
+        ned.hears()
+        ned.types("/join three")
+        self.assertEqual(
+            ned.hears(),
+            ["Enough rooms were opened from your address for now. The next one in 5 minutes."],
+        )
+        ned.types("/join tea")
+        self.assertIn("Welcome to room tea!", ned.hears())
+        self.old.types("/join three")
+        self.assertIn("Welcome to room three!", self.old.hears())
 
     def test_too_many_from_one_address_are_told_in_what_they_speak(self) -> None:
         self.rig.host.defence.limits.set("connections", "2")

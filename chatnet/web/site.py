@@ -6,10 +6,17 @@ import gzip
 import json
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IConsumer, IProtocol, IPushProducer, IReactorTime
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IProtocol,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import connectionDone
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
@@ -31,6 +38,7 @@ from chatnet.wires.oneport import OnePort
 IDLE_SECONDS = 15.0  # between two requests, after which a connection is closed
 BODY_SECONDS = 60.0  # without a byte of a file: who takes it looks earlier, and says why
 HEALTH_SECONDS = 5.0  # for the store to answer
+TURN_REQUESTS = 4  # of one connection that are answered in one turn of the reactor
 _TOO_LONG = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Connection: close\r\n\r\n"
@@ -81,11 +89,42 @@ class ChatSite:
 
 
 class _Channel(HTTPChannel):
-    """Takes requests from a connection, no faster than their answers are read."""
+    """Takes requests from a connection, no faster than their answers are read.
+
+    Of many that come at once, some are answered in each turn of the reactor: then others are heard.
+    """
 
     door: OnePort
     _held = False
     _refused = False
+    _answered = 0  # since it rested
+    _rest: IDelayedCall | None = None
+
+    def requestDone(self, request: Any) -> None:  # noqa: N802 -- Twisted's name
+        """Go on to the next request, if not in the next turn."""
+        self._answered += 1
+        if self._answered == TURN_REQUESTS:
+            self._answered = 0
+            self._rest = cast(IReactorTime, self).callLater(0, self._rested)
+            self.paused = True
+        super().requestDone(request)
+        if self._rest is not None:
+            IPushProducer(self.transport).pauseProducing()
+
+    def _rested(self) -> None:
+        self._rest = None
+        if not (
+            self._held
+            or self._waitingForTransport
+            or getattr(self.transport, "disconnecting", False)
+        ):
+            self.resumeProducing()
+
+    def connectionLost(self, reason: Any = connectionDone) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        super().connectionLost(reason)
 
     def hold(self) -> None:
         """Take no more of a body: who writes it on has enough to do."""
@@ -121,7 +160,7 @@ class _Channel(HTTPChannel):
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
-        if self._held:
+        if self._held or self._rest is not None:
             IPushProducer(self.transport).pauseProducing()
             return
         self.paused = False
