@@ -443,5 +443,8 @@ class ISession(IPushProducer):
     def finish(cut: bool) -> None:
         """No more input will come; ``cut`` if the last unit had no end, and is lost."""
 
+    def queued() -> None:
+        """Something of what it said waits on the wire, and all that it says now waits behind it."""
+
     def end() -> None:
         """The wire is gone."""

@@ -14,6 +14,7 @@ from chatnet.core.room import Actor, Room
 from chatnet.dialects.styles import LIVE
 from chatnet.interfaces import IStyle
 from chatnet.server.audience import Audience
+from chatnet.server.cursors import Send
 from chatnet.server.host import Host
 from chatnet.server.people import Person
 from chatnet.server.scroll import Reading
@@ -60,6 +61,11 @@ class Operator:
     def closing(self, room: Room, upto: int) -> bytes:
         """Return nothing to say."""
         return b""
+
+    @property
+    def send(self) -> Send | None:
+        """Read nothing."""
+        return None
 
     def write(self, data: bytes) -> None:
         """Read nothing."""

@@ -71,6 +71,9 @@ class Connection:
     def finish(self, cut: bool) -> None:
         self._wire.close()
 
+    def queued(self) -> None:
+        """Go on: the transport sends it when it can."""
+
     def end(self) -> None:
         for timer in self._timers:
             if timer.active():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -18,6 +18,7 @@ from chatnet.core.replies import Snapshot
 from chatnet.core.room import Room
 from chatnet.interfaces import IStyle
 from chatnet.server.cursors import Cursor, Reader
+from chatnet.server.flock import Flock
 from chatnet.server.scroll import Scroll
 from chatnet.server.seats import Seats
 from chatnet.wires.budget import Budget
@@ -63,7 +64,10 @@ class _Run:
 
 
 class Audience:
-    """The cursors on one room. Runs of entries are printed once per style, not per reader."""
+    """All who read one room: in flocks, by style, if they have read all; else by their cursors.
+
+    Runs of entries are printed once per style, not per reader.
+    """
 
     _log = Logger()
 
@@ -74,7 +78,8 @@ class Audience:
         self.unkept = 0  # the weight of its entries since its state was last kept
         self.seats = Seats()
         self._read = read
-        self._cursors: dict[Reader, Cursor] = {}
+        self._cursors: dict[Reader, Cursor] = {}  # of those who go alone
+        self._flocks: dict[IStyle, Flock] = {}  # of the others
         self._printed: dict[tuple[IStyle, int, int], _Run] = {}
         self._budget = budget
         self._scrolls: dict[
@@ -83,43 +88,46 @@ class Audience:
         self._pages: dict[tuple[int, int], list[Cursor]] = {}  # who waits for which page
 
     def __len__(self) -> int:
-        return len(self._cursors)
+        return len(self._cursors) + sum(map(len, self._flocks.values()))
 
     def readers(self) -> list[Reader]:
         """Return all who read here."""
-        return list(self._cursors)
+        return [*chain(*self._flocks.values()), *self._cursors]
 
     def has(self, reader: Reader) -> bool:
         """Return whether ``reader`` reads on."""
         last = self._last(reader)
-        return last is not None and last.upto is None
+        return self._flock(reader) is not None or (last is not None and last.upto is None)
 
     def new_to(self, reader: Reader) -> int:
         """Return the seq behind which ``reader`` reads what is new, now or later."""
-        last = self._last(reader)
+        last = self._flock(reader) or self._last(reader)
         return last.after if last else self.room.log.head
 
     def behind(self, reader: Reader) -> int:
         """Return how many entries ``reader`` has not read that are new to it."""
         last = self._last(reader)
-        if last is None:
-            return 0
-        return (self.room.log.head if last.upto is None else last.upto) - last.after
+        if last is None or last.upto is None:
+            return self.room.log.head - self.new_to(reader)
+        return last.upto - last.after
 
     def lags(self) -> Iterator[int]:
         """Yield by how many entries each reader is behind what is new to it."""
-        return map(self.behind, self._cursors)
+        return map(self.behind, self.readers())
 
     def caught_up(self, reader: Reader) -> bool:
         """Return whether ``reader`` has read all there is."""
         cursor = self._cursors.get(reader)
-        return cursor is None or (cursor.then is None and cursor.after >= self.room.log.head)
+        if cursor is None:
+            return self.new_to(reader) >= self.room.log.head
+        return cursor.then is None and cursor.after >= self.room.log.head
 
     def open(self, *stretches: Cursor) -> None:
         """Let a reader read ``stretches``, one after the other, after what it is reading."""
         for one, two in pairwise(stretches):
             one.then = two
         reader = stretches[0].reader
+        self.stray(reader)
         last = self._last(reader)
         if last is None:
             self._cursors[reader] = stretches[0]
@@ -137,6 +145,7 @@ class Audience:
     def insert(self, cursor: Cursor) -> None:
         """Let a reader read ``cursor``, which has an end, before it reads what is new."""
         reader = cursor.reader
+        self.stray(reader)
         before, last = None, self._cursors[reader]
         while last.then is not None:
             before, last = last, last.then
@@ -148,12 +157,14 @@ class Audience:
 
     def close(self, reader: Reader, upto: int, put_out: bool = False) -> None:
         """Let ``reader`` read ``upto`` and no further."""
+        self.stray(reader)
         last = self._last(reader)
         if last is not None and last.upto is None:
             last.upto, last.put_out = upto, put_out
 
     def drop(self, reader: Reader) -> int:
         """Forget ``reader``, who can no longer be written to; return how far it read."""
+        self.stray(reader)
         cursor = self._cursors.pop(reader, None)
         if cursor is None:
             return 0
@@ -164,6 +175,7 @@ class Audience:
 
     def skip(self, reader: Reader, places: Iterable[int]) -> None:
         """Do not show ``reader`` what is at ``places``."""
+        self.stray(reader)
         cursor = self._cursors.get(reader)
         while cursor is not None:
             mine = {s for s in places if cursor.after < s and (not cursor.upto or s <= cursor.upto)}
@@ -182,51 +194,85 @@ class Audience:
 
     def drain(self) -> None:
         """Bring every reader whose wire has room up to date."""
-        # A turn of this loop is what a delivery costs, with the write: see docs/performance.md.
-        after, style, upto, whole = -1, None, 0, b""
-        for cursor in list(self._cursors.values()):
-            reader = cursor.reader
-            if (
-                cursor.after == after
-                and cursor.style is style
-                and cursor.upto is None
-                and not cursor.skip
-                and not reader.ignored
-            ):
-                if not reader.full:  # like the one before it, and nearly everyone
-                    cursor.after = upto
-                    write = reader.write  # which is no method of it: Python is slow to see that
-                    try:
-                        write(whole)
-                    except Exception:
-                        self._broke(reader)
+        for flock in list(self._flocks.values()):
+            self._lead(flock)
+        for reader, cursor in list(self._cursors.items()):
+            if reader.full and cursor.upto is None:
                 continue
-            begin = cursor.after
             try:
                 self._advance(cursor)
+                self._join(reader)
             except Exception:
                 self._broke(reader)
-            head = self.room.log.head
-            if cursor.after == head and self.room.log.tail <= begin < head:
-                printed = self._print(cursor.style, begin, head)
-                if printed.upto == head and not _large(printed.entries):
-                    after, style, upto, whole = begin, cursor.style, head, printed.whole
         self._printed.clear()
         self._close_idle()
         self.room.log.forget()
 
+    def resume(self, reader: Reader) -> None:
+        """Bring one reader up to date."""
+        if self._cursors.get(reader) is None and self.behind(reader):
+            self.stray(reader)
+        cursor = self._cursors.get(reader)
+        if cursor is not None:
+            self._advance(cursor)
+            self._join(reader)
+
+    # -- who is at one place goes on together -----------------------------------------
+
+    def stray(self, reader: Reader) -> None:
+        """Let ``reader`` go on by itself: something is to be done for it that is not for others."""
+        flock = self._flock(reader)
+        if flock is not None:
+            self._cursors[reader] = Cursor(reader, flock.style, flock.leave(reader))
+
+    def _flock(self, reader: Reader) -> Flock | None:
+        """Return with whom ``reader`` goes on."""
+        for flock in self._flocks.values():
+            if reader in flock:
+                return flock
+        return None
+
+    def _join(self, reader: Reader) -> None:
+        """Let ``reader`` go on with those who are where it is, if it is as they are."""
+        cursor = self._cursors.get(reader)
+        if cursor is None or not cursor.is_plain or len(self) == 1:
+            return
+        flock = self._flocks.get(cursor.style)
+        if not flock:
+            flock = self._flocks[cursor.style] = Flock(cursor.style, cursor.after)
+        if flock.after == cursor.after and (send := reader.send) and flock.join(reader, send):
+            del self._cursors[reader]
+
+    def _lead(self, flock: Flock) -> None:
+        """Bring ``flock`` up to date, or, if that is not for all alike, let each go alone."""
+        log = self.room.log
+        with suppress(Exception):  # what cannot be printed is met by each of them again
+            while flock and log.tail <= flock.after < log.head:
+                run = self._print(flock.style, flock.after, log.head)
+                if _large(run.entries):
+                    break
+                flock.send(run.whole, run.upto, self._wait, self._broke)
+        if flock.after < log.head:
+            for reader in flock:
+                self.stray(reader)
+        if not flock and self._flocks.get(flock.style) is flock:
+            del self._flocks[flock.style]
+
+    def _wait(self, reader: Reader, rest: bytes) -> None:
+        """Let ``rest`` wait, which the connection of ``reader`` does not take at once."""
+        try:
+            reader.write(rest)
+        except Exception:
+            self._broke(reader)
+
     def _broke(self, reader: Reader) -> None:
         """Part with a reader that cannot be written to, rather than keep the others waiting."""
         self._log.failure("a reader of {room} broke", room=self.room.key)
+        self.stray(reader)
         self._cursors.pop(reader, None)
-        reader.finished(self, False)
         with suppress(Exception):
+            reader.finished(self, False)
             reader.part("Something broke here; the operator's log has it. Sorry.", "broken")
-
-    def resume(self, reader: Reader) -> None:
-        """Bring one reader up to date."""
-        if reader in self._cursors:
-            self._advance(self._cursors[reader])
 
     def _last(self, reader: Reader) -> Cursor | None:
         cursor = self._cursors.get(reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from chatnet.server.scroll import Reading
 
 
+# Takes what is to be sent, and returns how much of it was: as a socket does, and raises as it does.
+Send = Callable[[bytes], int]
+
+
 class Reader(Protocol):
     """What an audience needs of a session."""
 
@@ -22,6 +27,10 @@ class Reader(Protocol):
     @property
     def style(self) -> IStyle:
         """How this reader reads what is new."""
+
+    @property
+    def send(self) -> Send | None:
+        """What sends to it at once; None if something waits before that, or it is unlike others."""
 
     def write(self, data: bytes) -> None:
         """Pass printed entries to the wire."""
@@ -47,7 +56,7 @@ class Reader(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Cursor:
-    """A reader's place: everything up to ``after`` has been written to it."""
+    """The place of a reader that goes alone: all up to ``after`` has been written to it."""
 
     reader: Reader
     style: IStyle
@@ -60,3 +69,8 @@ class Cursor:
     opening: bytes = b""  # what is said before the first entry
     closing: bytes = b""  # what is said when ``upto`` is reached
     then: Cursor | None = None  # where to go on when ``upto`` is reached
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is to be shown what is new, all of it, and nothing else."""
+        return not (self.upto or self.held or self.paging or self.skip or self.opening or self.then)

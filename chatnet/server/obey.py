@@ -337,14 +337,14 @@ def _ignore(session: Session, name: str) -> Reply:
         raise Malformed("You cannot ignore yourself.")
     if len(session.ignored) >= MOST_IGNORED:
         raise NotAllowed(f"You can ignore {MOST_IGNORED} people. /unignore someone first.")
-    session.ignored |= {_somebody(name)}
+    session.ignore(session.ignored | {_somebody(name)})
     return Noted(f"You see nothing more of what {name} says. /unignore {name} undoes it.")
 
 
 def _unignore(session: Session, name: str) -> Reply:
     if fold(name) not in session.ignored:
         raise Malformed(f"You do not ignore {name}. /ignore lists whom you do.")
-    session.ignored -= {fold(name)}
+    session.ignore(session.ignored - {fold(name)})
     return Noted(f"You see again what {name} says.")
 
 

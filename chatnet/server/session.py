@@ -33,6 +33,7 @@ from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IDialect, ISession, IStyle
 from chatnet.server.arrivals import arrive
 from chatnet.server.audience import Audience
+from chatnet.server.cursors import Send
 from chatnet.server.host import Host
 from chatnet.server.levels import ACCOUNTS_ONLY
 from chatnet.server.obey import obey
@@ -100,6 +101,13 @@ class Wire(Protocol):
     @property
     def sent(self) -> int:
         """Something that grows while the other side reads what is large."""
+
+    @property
+    def direct(self) -> Send | None:
+        """What sends at once, as a socket does, until the session hears that something waits.
+
+        None if something does now.
+        """
 
     def write(self, data: bytes) -> None:
         """Send ``data``."""
@@ -283,8 +291,12 @@ class Session:
             self.say_in_order(Sorry(refusal), None)
         self.leave_for_good("", "quit", of_own_accord=False)
 
+    def queued(self) -> None:
+        self._stray()
+
     def end(self) -> None:
-        self.full = self.deaf = self.ended = True
+        self.deaf = self.ended = True
+        self._fill()
         self._stop_timer()
         self.pace.end()
         self.host.files.passes.revoke(self)
@@ -293,6 +305,15 @@ class Session:
             self._network.exit(self)
 
     # -- what the network and its audiences need -----------------------------------
+
+    @property
+    def send(self) -> Send | None:
+        return None if self.full or self.ignored else self._wire.direct
+
+    def ignore(self, keys: frozenset[str]) -> None:
+        """Be shown nothing more of those whose names have these ``keys``, and of nobody else."""
+        self.ignored = keys
+        self._stray()
 
     def reading(self) -> Iterable[Audience]:
         return self._reading
@@ -368,7 +389,7 @@ class Session:
             self.hush()
             if reason:
                 self.write(self.printed(Bye(reason, code), None))
-            self.full = True  # that was the last word
+            self._fill()  # that was the last word
             self._wire.close()
 
     def replaced(self) -> None:
@@ -698,9 +719,19 @@ class Session:
 
     # -- IPushProducer: the transport says how much it can take --------------------
 
+    def _fill(self) -> None:
+        """Take no more of what is new."""
+        self.full = True
+        self._stray()
+
+    def _stray(self) -> None:
+        """Read by itself: it is not as those any more who read the same, at the same place."""
+        for audience in self._reading:
+            audience.stray(self)
+
     def pauseProducing(self) -> None:
         """The wire is full. Whoever does not listen is not heard."""
-        self.full = True
+        self._fill()
         self._wire.hold("full")
         if self._timer is None:
             self._watch_reading()
@@ -718,7 +749,8 @@ class Session:
 
     def stopProducing(self) -> None:
         """The wire is gone."""
-        self.full = self.deaf = True
+        self.deaf = True
+        self._fill()
         self.pace.lost()
         if self._read_out_of is not None:
             self._stop_waiting()

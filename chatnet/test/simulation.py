@@ -118,11 +118,13 @@ class Simulation:
 
     def _all_read(self) -> bool:
         """Let everyone read; return whether there was anything to read."""
-        unread = [link for link in self.links if link.wire.value() or link.wire.waits]
+        unread = [
+            link for link in self.links if link.wire.value() or link.wire.waits or link.wire.over
+        ]
         for link in unread:
             link.reads()
             link.wire.wake()
-            if link.wire.disconnecting:
+            if link.wire.over:
                 self._hangs_up(link)
         return bool(unread)
 
@@ -204,8 +206,9 @@ class Simulation:
         link = self._link()
         if link is not None:
             link.reads()
-            link.wire.wake()
-            if link.wire.disconnecting:
+            if self._chance.random() < 0.7:  # else it is not known yet that there is space again
+                link.wire.wake()
+            if link.wire.over:
                 self._hangs_up(link)
 
     def _fill(self) -> None:

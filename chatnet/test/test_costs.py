@@ -61,8 +61,8 @@ class Counts:
 
 
 # 16 messages that come at once make one send to each reader: what differs is who reads.
-DELIVERY = Counts(sends=1, calls=4, instructions=95, blocks=0.5)
-DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=0.3, instructions=6, blocks=0.1)
+DELIVERY = Counts(sends=1, calls=2, instructions=28, blocks=0.2)
+DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=2 / BURST, instructions=28 / BURST, blocks=0.02)
 MESSAGE = Counts(renderings=1, rows=1, calls=53, instructions=760, blocks=10)
 NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=240, instructions=3150, blocks=25)
 STATEMENTS, STATEMENTS_OF_MANY = 9, 16  # of batches of 50 and 500 messages with answers
@@ -116,6 +116,7 @@ def straight(client: Client) -> None:
     wire: Any = client.session._wire
     assert hasattr(wire, "_plain")
     wire._plain = Straight()
+    client.session.queued()  # it reads on by itself, until it has caught up
 
 
 class CountingStore(FailingStore):
@@ -199,6 +200,8 @@ class CostTests(SynchronousTestCase):
     def test_printing_for_each_reader_would_be_noticed(self) -> None:
         def own_styles(rig: Rig) -> None:
             for audience in rig.network.audiences.values():
+                for reader in audience.readers():
+                    audience.stray(reader)
                 for cursor in audience._cursors.values():
                     cursor.style = copy(cursor.style)
 

@@ -52,6 +52,9 @@ class Listener:
     def finish(self, cut: bool) -> None:
         self.finished.append(cut)
 
+    def queued(self) -> None:
+        pass
+
     def end(self) -> None:
         pass
 

@@ -19,6 +19,7 @@ from chatnet.core.room import RoomState
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.interfaces import Account, Batch
 from chatnet.test.follower import Follower, Frame
+from chatnet.test.plug import Plug
 from chatnet.test.rig import ByHand, FailingStore, Rig, Wire
 from chatnet.wires.oneport import OnePort
 
@@ -144,11 +145,16 @@ class Server(Rig):
         return drawn
 
     def links(self, follower: Follower, address: str, space: int) -> Link:
-        """Return a connection whose wire holds ``space`` bytes."""
+        """Return a connection, of TCP or not, whose wire holds ``space`` bytes."""
         self._quiet = follower.quiet
         door = self.factory.buildProtocol(IPv4Address("TCP", address, 1))
-        wire = NarrowWire()
-        wire.space = space
+        wire: Plug | NarrowWire
+        if self._chance.random() < 0.6:
+            wire = Plug(door, space)
+            wire.startReading()
+        else:
+            wire = NarrowWire()
+            wire.space = space
         door.makeConnection(wire)
         return Link(door, wire, follower, self._traced)
 
@@ -158,6 +164,11 @@ class NarrowWire(Wire):
 
     space = 1 << 20
     waits = False
+
+    @property
+    def over(self) -> bool:
+        """Whether it is to be closed, and all was sent."""
+        return bool(self.disconnecting)
 
     def write(self, data: bytes) -> None:
         super().write(data)
@@ -192,7 +203,11 @@ class Link:
     """One connection of somebody."""
 
     def __init__(
-        self, door: OnePort, wire: NarrowWire, follower: Follower, traced: Callable[[str], None]
+        self,
+        door: OnePort,
+        wire: Plug | NarrowWire,
+        follower: Follower,
+        traced: Callable[[str], None],
     ) -> None:
         self.door, self.wire, self.follower, self.traced = door, wire, follower, traced
 

@@ -80,7 +80,29 @@ class Outlet:
         except OSError:  # full, or broken: the reactor finds out which
             sent = 0
         if sent < len(data):
+            self.session.queued()
             plain.write(data[sent:])
+
+    @property
+    def direct(self) -> Callable[[bytes], int] | None:
+        """What sends at once, as a socket does, until the session hears that something waits.
+
+        None if something does now, or nothing can be sent.
+        """
+        plain, spool = self._plain, self._spool
+        if spool is None or spool.queue:
+            return None
+        if plain is None:
+            return self._take
+        if plain._tempDataBuffer or plain.dataBuffer:
+            return None
+        if self._direct is None:
+            self._direct = plain.socket.send
+        return self._direct
+
+    def _take(self, data: bytes) -> int:
+        self._pass(data)
+        return len(data)
 
     def _write_behind(self, data: bytes) -> None:
         """Send ``data`` after what waits before it, or as the transport does by itself."""

@@ -1,0 +1,101 @@
+"""Readers who are at one place in a log, and are brought on together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import length_hint
+
+from chatnet.interfaces import IStyle
+from chatnet.server.cursors import Reader, Send
+
+_GONE: Send = (
+    len  # in the place of who left in the midst of a round: it takes all, and does nothing
+)
+
+
+class Flock:
+    """Readers of one style for whom nothing is to be done but to send them what is new.
+
+    None of them has a place of its own, and no reader is looked at as long as its connection takes
+    what it is sent: the loop over them waits for memory, and this is the least that it can touch.
+    """
+
+    __slots__ = ("_before", "_left", "_order", "_round", "_sends", "after", "style")
+
+    def __init__(self, style: IStyle, after: int) -> None:
+        self.style = style
+        self.after = after  # all up to here has been written to each of them
+        self._sends: dict[Reader, Send] = {}
+        self._round: Iterator[Send] | None = None  # what is still to be sent through
+        self._before = after  # where those are to whom that is still to be sent
+        self._order: list[Reader] = []  # of the round, once somebody asks
+        self._left: list[Reader] = []  # in the midst of it
+
+    def __len__(self) -> int:
+        return len(self._sends) - len(self._left)
+
+    def __contains__(self, reader: Reader) -> bool:
+        return self._sends.get(reader, _GONE) is not _GONE
+
+    def __iter__(self) -> Iterator[Reader]:
+        return iter([reader for reader, send in self._sends.items() if send is not _GONE])
+
+    def join(self, reader: Reader, send: Send) -> bool:
+        """Let ``reader``, who is here, go on with the others, if this is not the midst of a round.
+
+        Returns whether it does.
+        """
+        if self._round is None:
+            self._sends[reader] = send
+        return self._round is None
+
+    def leave(self, reader: Reader) -> int:
+        """Let ``reader`` go its own way; return up to where all has been written to it."""
+        if self._round is None:
+            del self._sends[reader]
+            return self.after
+        at, order = self._at(), self._readers()
+        reached = order[at] is reader or order.index(reader) < at
+        self._sends[reader] = _GONE
+        self._left.append(reader)
+        return self.after if reached else self._before
+
+    def send(
+        self,
+        data: bytes,
+        upto: int,
+        wait: Callable[[Reader, bytes], None],
+        broke: Callable[[Reader], None],
+    ) -> None:
+        """Send ``data`` to all; then they are at ``upto``.
+
+        Call ``wait`` with what a connection did not take, and ``broke`` if one raises what no
+        socket does.
+        """
+        # A turn of this loop is what a delivery costs, with the send: see docs/performance.md.
+        self._before, self.after, size = self.after, upto, len(data)
+        self._round = round_ = iter(self._sends.values())
+        for send in round_:
+            try:
+                sent = send(data)
+            except OSError:  # full, or broken: the reactor finds out which
+                sent = 0
+            except Exception:
+                broke(self._readers()[self._at()])
+                continue
+            if sent != size:
+                wait(self._readers()[self._at()], data[sent:])
+        self._round = None
+        for reader in self._left:
+            del self._sends[reader]
+        self._order, self._left = [], []
+
+    def _at(self) -> int:
+        """Return the number of the one that is being sent to."""
+        assert self._round is not None
+        return len(self._sends) - length_hint(self._round) - 1
+
+    def _readers(self) -> list[Reader]:
+        if not self._order:
+            self._order = list(self._sends)
+        return self._order

@@ -1,0 +1,213 @@
+"""Those who have read all go on together; whoever is different goes alone, and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatnet.server.audience import Audience
+from chatnet.server.flock import Flock
+from chatnet.server.session import Session
+from chatnet.test.plug import Plug
+from chatnet.test.rig import Client, Rig
+from chatnet.wires.oneport import GREET_SECONDS, OnePort
+
+
+class Listener:
+    """Somebody on TCP in the room tea."""
+
+    def __init__(self, rig: Rig, name: str) -> None:
+        self.rig = rig
+        self.door: OnePort = rig.factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 1))
+        self.plug = Plug(self.door, 1 << 20)
+        self.plug.bufferSize = 1 << 16
+        self.door.makeConnection(self.plug)
+        rig.clock.advance(GREET_SECONDS)
+        self.types(f"/nick {name}", "/join tea")
+        self.plug.taken()
+
+    @property
+    def session(self) -> Session:
+        return self.rig.factory.sessions[self.door.id]
+
+    def types(self, *lines: str) -> None:
+        self.door.dataReceived("".join(line + "\r\n" for line in lines).encode())
+        self.rig.settle()
+
+    def hears(self) -> list[str]:
+        return self.plug.taken().decode().splitlines()
+
+
+class FlockTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.rig = Rig()
+        self.ann: Client = self.rig.member("ann")
+        self.bob, self.cat, self.dan = (Listener(self.rig, name) for name in ("bob", "cat", "dan"))
+        self.all = (self.bob, self.cat, self.dan)
+        self.ann.types("hello")
+        for one in self.all:
+            self.assertEqual(one.hears()[-1], "ann: hello")
+
+    @property
+    def audience(self) -> Audience:
+        return self.rig.network.audiences["tea"]
+
+    def alone(self) -> list[str]:
+        return [reader.actor.name for reader in self.audience._cursors]  # type: ignore[attr-defined]
+
+    def heard(self, *lines: str, by: Sequence[Listener]) -> None:
+        for one in by:
+            self.assertEqual(one.hears(), list(lines))
+
+    def test_who_has_read_all_has_no_place_of_its_own(self) -> None:
+        self.assertEqual(self.alone(), [])
+        self.assertEqual((len(self.audience), len(self.audience.readers())), (4, 4))
+
+    def test_who_takes_a_part_goes_alone_until_it_took_the_rest(self) -> None:
+        socket = self.cat.plug.kept
+        socket.space = 5
+        self.ann.types("one", "two")
+        self.assertEqual(self.alone(), ["cat"])
+        self.assertFalse(self.cat.session.full)
+        self.assertEqual(self.cat.plug.value(), b"ann: ")
+        socket.space = 1 << 20
+        self.ann.types("three")  # there is space, but something waits before it
+        self.cat.plug.wake()
+        self.heard("ann: one", "ann: two", "ann: three", by=self.all)
+        self.ann.types("four")
+        self.assertEqual(self.alone(), [])
+        self.heard("ann: four", by=self.all)
+
+    def test_who_is_full_keeps_its_place_and_comes_back(self) -> None:
+        self.cat.plug.fill()
+        self.cat.plug.bufferSize = 1
+        for number in range(3):
+            self.ann.types(f"{number}")
+        self.assertTrue(self.cat.session.full)
+        self.assertEqual(self.audience.behind(self.cat.session), 2)
+        self.heard("ann: 0", "ann: 1", "ann: 2", by=(self.bob, self.dan))
+        self.cat.plug.wake()
+        self.heard("ann: 0", "ann: 1", "ann: 2", by=[self.cat])
+        self.assertEqual(self.alone(), [])
+
+    def test_all_may_be_full_at_once(self) -> None:
+        for one in self.all:
+            one.plug.fill()
+            one.plug.bufferSize = 1
+        self.ann.types("one")
+        self.ann.types("two")
+        self.assertEqual(set(self.alone()), {"bob", "cat", "dan"})
+        for one in self.all:
+            one.plug.wake()
+        self.heard("ann: one", "ann: two", by=self.all)
+
+    def test_who_ignores_somebody_is_not_shown_what_the_others_are(self) -> None:
+        self.cat.types("/ignore ann")
+        self.cat.hears()
+        self.ann.types("psst")
+        self.bob.types("hm")
+        self.heard("ann: psst", "bob: hm", by=[self.dan])
+        self.heard("bob: hm", by=[self.cat])
+        self.cat.types("/unignore ann")
+        self.cat.hears()
+        self.ann.types("again")
+        self.heard("ann: again", by=(self.cat, self.dan))
+        self.assertEqual(self.alone(), [])
+
+    def test_ones_own_words_are_shown_to_the_others(self) -> None:
+        self.bob.types("one")
+        self.ann.types("two")
+        self.bob.types("three")
+        self.heard("ann: two", by=[self.bob])
+        self.heard("bob: one", "ann: two", "bob: three", by=(self.cat, self.dan))
+        self.assertEqual(self.alone(), [])
+
+    def test_one_that_breaks_is_parted_with_and_the_others_hear_on(self) -> None:
+        def broken(_: bytes) -> int:
+            raise ValueError("broken")
+
+        self.audience._flocks[self.cat.session.style]._sends[self.cat.session] = broken
+        self.ann.types("one")
+        self.heard("ann: one", by=(self.bob, self.dan))
+        self.assertIn("Something broke here", self.cat.hears()[0])
+        self.assertFalse(self.audience.has(self.cat.session))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.ann.types("two")
+        self.heard("ann: two", by=(self.bob, self.dan))
+
+    def test_who_is_gone_is_sent_nothing(self) -> None:
+        self.cat.door.connectionLost()
+        self.rig.settle()
+        self.ann.types("one")
+        self.heard("cat has disconnected.", "ann: one", by=(self.bob, self.dan))
+        self.heard(by=[self.cat])
+        self.assertEqual(len(self.audience), 3)
+
+    def test_it_is_known_how_far_who_is_dropped_has_read(self) -> None:
+        head = self.audience.room.log.head
+        self.assertEqual(self.audience.drop(self.cat.session), head)
+        self.assertFalse(self.audience.has(self.cat.session))
+        self.assertEqual(self.audience.drop(self.cat.session), 0)
+
+    def test_old_messages_come_before_what_is_new(self) -> None:
+        self.cat.types("/history 1")
+        self.ann.types("one")
+        heard = self.cat.hears()
+        self.assertEqual(heard[-1], "ann: one")
+        self.assertEqual(len([line for line in heard if "hello" in line]), 1)
+        self.assertEqual(self.alone(), [])
+
+
+class LeavingTests(SynchronousTestCase):
+    """Who leaves while others are being sent to, which a connection in Python may cause."""
+
+    def setUp(self) -> None:
+        self.flock = Flock(Session, 4)  # type: ignore[arg-type]
+        self.sent: list[str] = []
+        self.places: dict[str, int] = {}
+
+    def joins(self, name: str, *leaving: str) -> None:
+        def send(data: bytes) -> int:
+            self.sent.append(name)
+            for one in leaving:
+                self.places[one] = self.flock.leave(reader(one))
+            self.assertFalse(leaving and self.flock.join(reader("late"), len))
+            return len(data)
+
+        self.flock.join(reader(name), send)
+
+    def send(self) -> None:
+        self.flock.send(b"data", 5, lambda *_: self.fail(), lambda _: self.fail())
+
+    def test_who_was_reached_is_there_and_who_was_not_is_where_it_was(self) -> None:
+        self.joins("ann")
+        self.joins("bob", "dan", "ann", "bob")
+        self.joins("cat")
+        self.joins("dan")
+        self.send()
+        self.assertEqual(self.sent, ["ann", "bob", "cat"])
+        self.assertEqual(self.places, {"dan": 4, "ann": 5, "bob": 5})
+        self.assertEqual((list(self.flock), len(self.flock)), ([reader("cat")], 1))
+        self.send()
+        self.assertEqual(self.sent, ["ann", "bob", "cat", "cat"])
+
+    def test_who_left_is_in_it_no_more_at_once(self) -> None:
+        self.joins("ann")
+
+        def send(data: bytes) -> int:
+            self.flock.leave(reader("ann"))
+            self.assertNotIn(reader("ann"), self.flock)
+            self.assertEqual((list(self.flock), len(self.flock)), ([reader("bob")], 1))
+            return len(data)
+
+        self.flock.join(reader("bob"), send)
+        self.send()
+        self.assertEqual(self.flock.after, 5)
+
+
+def reader(name: str) -> Any:
+    """Return who is called ``name``: a flock wants of its readers only that they differ."""
+    return name
