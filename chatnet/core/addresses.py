@@ -27,6 +27,7 @@ _NEAR = tuple(
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def party_of(address: str) -> str:
     """Return what of ``address`` is one party's: all of it, or in IPv6 its /64.
 

@@ -100,6 +100,9 @@ class Wire(Protocol):
     def sent(self) -> int:
         """Something that grows while the other side reads what is large."""
 
+    def url(self, secure: bool) -> str:
+        """Return where it leads to, as a browser writes it; ``secure``: over TLS in any case."""
+
     def write(self, data: bytes) -> None:
         """Send ``data``."""
 
@@ -137,7 +140,7 @@ class Session:
         "_trusted", "_units", "_wire", "_wishes", "actor", "asked", "deaf", "device", "echo",
         "ended", "full", "heard_at", "here", "host", "id", "ignored", "pace", "past", "person",
         "quitting", "recall", "rooms", "secret", "secure", "shut_out", "signalled_at", "since",
-        "style", "unroll", "url", "waiting", "write",
+        "style", "unroll", "waiting", "write",
     )  # fmt: skip
     _log = Logger()
     person: Person
@@ -152,12 +155,11 @@ class Session:
         secure: bool = True,
         wishes: Sequence[c.Command] = (),
         patience: float = 1.0,
-        url: str = "",
     ) -> None:
         """Obey what ``wire`` brings in ``dialect``; before that ``wishes``, once it is let in.
 
         ``secure`` is whether nobody on the way can read what it brings; ``patience`` is how many
-        times as long as others it may take to begin. ``url`` is where a browser finds the server.
+        times as long as others it may take to begin.
         """
         self.id = id
         self.actor = Actor("", "", False, address)
@@ -185,7 +187,7 @@ class Session:
         self._dialect = dialect
         self.host = host
         self._network = host.network
-        self.secure, self.url = secure, url
+        self.secure = secure
         self.shut_out = bool(host.settings.password)  # until the password is said
         self._patience = patience
         self._trusted = secure or host.settings.allow_plaintext_passwords
@@ -655,6 +657,11 @@ class Session:
             settings.password_length,
             (*_FEATURES, *invitation, *(("tls",) if settings.tls else ())),
         )
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds the server, as far as that is known; empty if it is gone."""
+        return self.host.settings.url or self._wire.url(self.host.settings.tls_only)
 
     def check_length(self, body: str) -> None:
         most = self.host.settings.max_message

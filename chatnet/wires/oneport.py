@@ -47,7 +47,12 @@ _METHODS = tuple(
     )
 )  # fmt: skip
 _PROXY = (b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")  # version 1
+# What any of these may begin with, or TLS: then it takes more to know.
+_BEGUN = frozenset(
+    (b"\x16", *(word[:length] for word in (*_METHODS, *_PROXY) for length in range(len(word))))
+)
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # of version 2
+_PROXIED = (*_PROXY, SIGNATURE)
 
 
 class Speech(Enum):
@@ -74,9 +79,9 @@ def detect(first: bytes) -> Speech | None:
         return Speech.TLS
     if first.startswith(_METHODS):
         return Speech.HTTP
-    if first.startswith((*_PROXY, SIGNATURE)):
+    if first.startswith(_PROXIED):
         return Speech.PROXY
-    if first in (b"", b"\x16") or any(word.startswith(first) for word in (*_METHODS, *_PROXY)):
+    if first in _BEGUN:
         return None
     return Speech.TEXT
 
