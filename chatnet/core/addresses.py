@@ -112,8 +112,8 @@ class Networks:
         return self._unix or bool(self._nets)
 
     def __contains__(self, address: object) -> bool:
-        if not address:
-            return self._unix
+        if not (address and self._nets):
+            return self._unix and not address
         try:
             ip = _unmapped(ip_address(str(address)))
         except ValueError:

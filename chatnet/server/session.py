@@ -40,6 +40,7 @@ from chatnet.server.pace import Pace
 from chatnet.server.people import Person
 from chatnet.server.scroll import Reading
 from chatnet.server.seats import Seat, inbox_of
+from chatnet.wires.gone import GONE_WIRE
 
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
 WINDOW_BYTES = 2048  # of a message, that count as one command more
@@ -292,6 +293,17 @@ class Session:
         self._stop_waiting()
         if self._inside and not self._slow:
             self._network.exit(self)
+        self._let_loose()
+
+    def _let_loose(self) -> None:
+        """Hold nothing that holds it, once it is gone and there is no more work for it.
+
+        All of it goes at once then. The garbage collector, which finds what holds each other, has
+        everything in memory to look through, while nobody is heard.
+        """
+        if self.ended and not (self._slow or self._on_their_way or self._wire is GONE_WIRE):
+            self._wire, self.write, self.unroll = GONE_WIRE, GONE_WIRE.write, GONE_WIRE.unroll
+            self.pace.forget()
 
     # -- what the network and its audiences need -----------------------------------
 
@@ -462,6 +474,7 @@ class Session:
         self._on_their_way -= weight
         if self._on_their_way <= WINDOW // 2:
             self._wire.release("busy")
+        self._let_loose()
 
     def _failed(self, failure: Failure, weight: int, cid: str | None, count: int = 1) -> None:
         for _ in range(count):
@@ -609,6 +622,7 @@ class Session:
         if self.ended and self._inside:
             self._network.exit(self)
         self._wire.release("slow")
+        self._let_loose()
 
     def _refused(self, failure: Failure, cid: str | None) -> None:
         self.say(Sorry(self._refusal(failure)), cid)

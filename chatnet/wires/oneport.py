@@ -224,12 +224,17 @@ class OnePort(Protocol):
             self.inner.connectionLost(reason)
         if self.outer is None:
             self._house.depart(self)
+        # What holds each other is there until the garbage collector comes by.
+        self._deaf, self.inner, self.inside = True, None, None
+        vars(self).pop("dataReceived", None)
 
     def become(self, inner: IProtocol) -> None:
         """Let ``inner`` take the place of the protocol that was spoken so far."""
         self._stop_waiting()
         IConsumer(self.transport).unregisterProducer()
-        self.inner = inner
+        before, self.inner = self.inner, inner
+        if before is not None:
+            before.connectionLost(Failure(connectionDone.value))
         inner.makeConnection(ITransport(self.transport))
         self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
 

@@ -167,14 +167,12 @@ class Outlet:
             self._cutting = None
         if not self._with_session:
             self._free()
+        self._gate.forget()
         self.session.end()
         self._detach()
 
     def _detach(self) -> None:
-        """Let go of the transport, and what it could not send.
-
-        Wire and session hold each other until the garbage collector comes by, which is seldom.
-        """
+        """Let go of the transport, and what it could not send: a session may be long at its end."""
         if self._spool is not None:
             self._spool.clear()
         self._plain, self._direct, self.transport, self._spool = None, None, GONE, None
