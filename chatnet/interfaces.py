@@ -324,8 +324,8 @@ class Account:
 class IAccountStore(Interface):
     """Remembers accounts. All its methods block."""
 
-    def find(claims: Iterable[str]) -> Account | None:
-        """Return the account that has any of ``claims``."""
+    def holders(claims: Iterable[str]) -> Mapping[str, Account]:
+        """Return, by those of ``claims`` that an account has, which one that is."""
 
     def add(name: Name, verifier: str, at: float) -> bool:
         """Make an account, durably; return False if one of the claims of ``name`` is taken.

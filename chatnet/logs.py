@@ -56,12 +56,13 @@ def as_json(event: LogEvent) -> str:
 def as_text(event: LogEvent) -> str | None:
     """Return ``event`` as Twisted's own log has it, in a fifth of the time that takes Twisted.
 
-    Most events are a template with names in it, and many come within one second.
+    Most events are a template with names in it, none of which is called (``{name()}``), and many
+    come within one second.
     """
     template = event.get("log_format")
     if (
         not (isinstance(template, str) and template)
-        or "(" in template
+        or "()" in template
         or "log_failure" in event
         or event.get("log_system")
         or "log_time" not in event

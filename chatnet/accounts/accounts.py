@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -12,6 +12,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatnet.accounts.passwords import derive, matches, outdated
@@ -32,6 +33,9 @@ from chatnet.interfaces import Account, Gone, IAccounts, IAccountStore, Runs, ne
 T = TypeVar("T")
 
 _MANY = 500  # accounts that are looked at in one go
+_AT_ONCE = 100  # names that are looked up in one go
+
+_Sought = tuple[Name, Deferred[Account | None]]
 
 
 @implementer(IAccounts)
@@ -61,6 +65,8 @@ class Accounts:
         self._hasher, self._entropy = hasher, entropy
         self._throttle = Throttle(clock, limits)
         self._turns = Turns(at_once)
+        self._sought: list[_Sought] = []  # who is to be looked up next, all at once
+        self._seeking: list[_Sought] = []  # who is being looked up
         self._portal = Portal(
             AccountRealm(reads, reader), [PasswordChecker(reads, reader, hasher, entropy)]
         )
@@ -70,7 +76,11 @@ class Accounts:
         return self._throttle.delayed
 
     def find(self, name: Name) -> Deferred[Account | None]:
-        return self._reader.run(self._reads.find, sorted(name.claims))
+        found: Deferred[Account | None] = Deferred()
+        self._sought.append((name, found))
+        if not self._seeking:
+            self._seek()
+        return found
 
     def made_since(self, at: float) -> Deferred[int]:
         return Deferred.fromCoroutine(self._made_since(at))
@@ -110,6 +120,23 @@ class Accounts:
         self, password: str, verifier: str, address: str, gone: Gone = never
     ) -> Deferred[bool]:
         return Deferred.fromCoroutine(self._verify(password, verifier, address, gone))
+
+    def _seek(self) -> None:
+        """Ask the store for all who are sought; who is sought meanwhile waits for the next time."""
+        self._seeking, self._sought = self._sought[:_AT_ONCE], self._sought[_AT_ONCE:]
+        if self._seeking:
+            claims = {claim for name, _ in self._seeking for claim in name.claims}
+            self._reader.run(self._reads.holders, sorted(claims)).addBoth(self._told)
+
+    def _told(self, holders: Mapping[str, Account] | Failure) -> None:
+        seeking = self._seeking
+        self._seek()
+        for name, found in seeking:
+            if isinstance(holders, Failure):
+                found.errback(holders)
+            else:
+                held = (holders.get(claim) for claim in sorted(name.claims))
+                found.callback(next((account for account in held if account), None))
 
     async def _hash(self, password: str, address: str = "", gone: Gone = never) -> str:
         work = self._derive(password)

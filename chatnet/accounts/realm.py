@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -55,7 +55,7 @@ class PasswordChecker:
 
     async def _check(self, credentials: UsernamePassword) -> bytes | tuple[()]:
         key, password = credentials.username.decode(), credentials.password.decode()
-        account = await self._reader.run(self._store.find, [key])
+        account = (await self._reader.run(self._store.holders, [key])).get(key)
         if account is None or account.key != key:
             if not self._decoy:
                 self._decoy = await self._hasher.run(derive, "", self._entropy)
@@ -79,10 +79,9 @@ class AccountRealm:
         """Return the avatar of the account whose key is ``avatarId``."""
         if IMemberAvatar not in interfaces:
             raise NotImplementedError("an account is an IMemberAvatar and nothing else")
-        return self._reader.run(self._store.find, [cast(bytes, avatarId).decode()]).addCallback(
-            self._found
-        )
+        key = cast(bytes, avatarId).decode()
+        return self._reader.run(self._store.holders, [key]).addCallback(self._found, key)
 
-    def _found(self, account: Account | None) -> Avatar:
-        assert account is not None, "accounts are never removed"
-        return IMemberAvatar, MemberAvatar(account), lambda: None
+    def _found(self, holders: Mapping[str, Account], key: str) -> Avatar:
+        assert key in holders, "accounts are never removed"
+        return IMemberAvatar, MemberAvatar(holders[key]), lambda: None

@@ -27,6 +27,7 @@ _NEAR = tuple(
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def party_of(address: str) -> str:
     """Return what of ``address`` is one party's: all of it, or in IPv6 its /64.
 
@@ -111,8 +112,8 @@ class Networks:
         return self._unix or bool(self._nets)
 
     def __contains__(self, address: object) -> bool:
-        if not address:
-            return self._unix
+        if not (address and self._nets):
+            return self._unix and not address
         try:
             ip = _unmapped(ip_address(str(address)))
         except ValueError:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from confusable_homoglyphs.confusables import confusables_data
 from precis_i18n import get_profile
 
 from chatnet.core.refusals import BadName
+from chatnet.core.values import value
 
 SHORTEST_PERSON, LONGEST_PERSON = 3, 32  # characters
 LONGEST_ROOM = 64  # characters
@@ -29,9 +30,10 @@ RESERVED = frozenset(
 
 _precis = get_profile("UsernameCasePreserved")  # RFC 8265 section 3.4
 _PUNCTUATION = frozenset("-_.")
+_PLAIN = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")  # names that PRECIS leaves as they are
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Name:
     """A person's or a room's name.
 
@@ -68,8 +70,7 @@ def skeleton(text: str) -> str:
     """
     if len(text) > LONGEST:
         return text
-    looks = _looks()
-    shape = "".join(looks.get(c, c) for c in unicodedata.normalize("NFD", text))
+    shape = unicodedata.normalize("NFD", text).translate(_looks())
     return shape.casefold().replace("0", "o")  # O and 0 are one class; case does not count here
 
 
@@ -130,16 +131,18 @@ def _checked(text: str, what: str, shortest: int, longest: int) -> Name:
 
 @lru_cache(maxsize=4096)
 def _made(text: str, what: str, shortest: int, longest: int) -> Name:
+    plain = _PLAIN.fullmatch(text)
     try:
-        text = str(_precis.enforce(text)) if text else ""
+        text = text if plain or not text else str(_precis.enforce(text))
     except UnicodeEncodeError as error:
         raise BadName(
             f"A {what} is made of letters and digits, with - _ . between them."
         ) from error
     if not shortest <= len(text) <= longest:
         raise BadName(f"A {what} has {shortest} to {longest} characters; that has {len(text)}.")
-    if not text[0].isalnum() or not all(
-        c in _PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in text
+    if not plain and not (
+        text[0].isalnum()
+        and all(c in _PUNCTUATION or unicodedata.category(c)[0] in "LMN" for c in text)
     ):
         raise BadName(f"A {what} is made of letters and digits, with - _ . between them.")
     return known_name(text)
@@ -148,7 +151,8 @@ def _made(text: str, what: str, shortest: int, longest: int) -> Name:
 def known_name(text: str) -> Name:
     """Return ``text``, which was taken for a name before, as one."""
     key = fold(text)
-    return Name(text, key, frozenset((key, skeleton(text), skeleton(key))))
+    shape = skeleton(text)
+    return Name(text, key, frozenset((key, shape, shape if key == text else skeleton(key))))
 
 
 @cache
@@ -162,7 +166,7 @@ def _reserved() -> frozenset[str]:
 
 
 @cache
-def _looks() -> dict[str, str]:
+def _looks() -> dict[int, str]:
     """Return, for each confusable character, what stands for all that look like it."""
     parent: dict[str, str] = {}
 
@@ -180,8 +184,9 @@ def _looks() -> dict[str, str]:
             elif len(char) == 1 and char.isascii() and other.isascii():
                 longer[char] = other  # m and rn
     looks = {char: root(char) for char in parent}
-    return looks | {
+    looks |= {
         char: "".join(looks.get(c, c) for c in other)
         for char, other in longer.items()
         if char.isalnum()
     }
+    return str.maketrans(looks)

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from chatnet.core.refusals import Refused
 from chatnet.core.room import Sanction
+from chatnet.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hello:
     """What server this is, and who the asker is on it."""
 

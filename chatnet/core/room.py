@@ -11,13 +11,14 @@ from chatnet.core.log import Log
 from chatnet.core.names import fold
 from chatnet.core.office import Office
 from chatnet.core.roles import Rank
+from chatnet.core.values import value
 
 MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
 MOST_READERS = 500  # accounts for which a room's messages are encrypted
 MOST_SPOKE = 10_000  # of whom it is known when they spoke last
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Actor:
     """Someone who asks: as whom, from where, and of which rank."""
 

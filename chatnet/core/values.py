@@ -1,4 +1,4 @@
-"""Values that are made for every message."""
+"""Values that are made for every message, or every arrival."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from chatnet.core.office import Office, Setting
 if TYPE_CHECKING:
     from chatnet.server.host import Host
 
+_NOBODY = Office()  # is in charge: one for all who ask, who only read it
 LONGEST_WAIT = 1e6  # seconds, after which it is looked again what has ended
 
 
@@ -111,7 +112,7 @@ class Dials:
     @property
     def _office(self) -> Office:
         """What is known to be stored: what is on its way may come to nothing."""
-        return self._host.network.audiences[STAFF].room.state.office or Office()
+        return self._host.network.audiences[STAFF].room.state.office or _NOBODY
 
     def _acted(self, entry: Entry) -> None:
         if isinstance(entry.event, Acted) and entry.event.verb in ("set", "unset"):

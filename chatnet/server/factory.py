@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, assert_never
 
-from twisted.internet.interfaces import IAddress, IProtocol, ITransport
+from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import ServerFactory
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -27,7 +27,7 @@ from chatnet.wires.lines import LineWire
 from chatnet.wires.oneport import OnePort, Speech
 
 PAGE_PATIENCE = 10.0  # times as long as others, that who opened the page may take to begin
-ACCEPTED = 10  # connections in one turn of the reactor, and 20 more: others want to be heard
+ACCEPTED = 10  # connections in one turn of the reactor: others want to be heard
 SPARE = 64  # connections more than there is room for, that are told so as they speak
 _STATUS: dict[type[Refused], str] = {
     Banned: "403 Forbidden",
@@ -80,16 +80,27 @@ class ChatFactory(ServerFactory):
         self._json = json
         self._tls = tls
         self._spare: set[OnePort] = set()
+        self._accepting = False  # some were accepted in this turn of the reactor
         host.network.watchers.append(self._acted)
 
     def buildProtocol(self, addr: IAddress | None) -> OnePort:
         """Return a door for a connection from ``addr``."""
-        # Twisted would take more and more in one turn of the reactor while more wait.
-        for port in self.ports:
-            port.numberAccepts = ACCEPTED
+        if self.ports and not self._accepting:
+            self._accepting = True
+            self.host.clock.callLater(0, self._accept_more)
         door = OnePort(self, self.host.clock, getattr(addr, "host", ""))
         door.factory = self
         return door
+
+    def _accept_more(self) -> None:
+        """Let as many come in the next turn of the reactor as in any other one.
+
+        Twisted takes as many as came in the last one, so one for good after a quiet time; or, while
+        more wait, more and more.
+        """
+        self._accepting = False
+        for port in self.ports:
+            port.numberAccepts = ACCEPTED
 
     # -- chatnet.wires.oneport.House -----------------------------------------------
 
@@ -233,23 +244,11 @@ class ChatFactory(ServerFactory):
             door.private,
             wishes,
             patience,
-            self._url_of(door),
         )
         self.sessions[door.id] = session
         spoken = door.speaks.value if door.speaks else ""
         self._log.debug("connection {id} speaks {spoken}", id=door.id, spoken=spoken)
         return session
-
-    def _url_of(self, door: OnePort) -> str:
-        """Return where a browser finds the server, as far as that is known at ``door``."""
-        settings = self.host.settings
-        if settings.url:
-            return settings.url
-        here: Any = ITransport(door.transport).getHost()
-        host, port = getattr(here, "host", "localhost"), getattr(here, "port", None)
-        scheme = "https" if door.encrypted or settings.tls_only else "http"
-        shown = f"[{host}]" if ":" in host else host
-        return f"{scheme}://{shown}:{port}" if port else f"{scheme}://{shown}"
 
     def _tell_staff(self, text: str) -> None:
         for session in list(self.sessions.values()):

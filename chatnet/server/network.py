@@ -38,6 +38,7 @@ SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, be
 
 RENAME_SECONDS = 60.0  # between two names of a room, for those without a rank
 _NAMING = (c.RenameRoom, c.DeleteRoom, c.RestoreRoom)  # which is noted, whoever does it
+_NOBODY = Office()  # is in charge: one for all who ask, who only read it
 MOST_SIGNALLED = 50  # connections in a room, up to which it is told who is writing
 
 
@@ -247,7 +248,7 @@ class Network:
     @property
     def office(self) -> Office:
         """Who is staff, and who is kept out, when all that was decided has happened."""
-        return self.audiences[STAFF].room.decided.office or Office()
+        return self.audiences[STAFF].room.decided.office or _NOBODY
 
     async def speak(self, key: str, by: str, body: str) -> e.Entry:
         """Let the server itself say ``body`` in the room ``key``, as ``by``; rules do not bind it.

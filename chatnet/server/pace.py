@@ -97,6 +97,10 @@ class Pace:
             self._timer.cancel()
             self._timer = None
 
+    def forget(self) -> None:
+        """Let go of the session, which has ended and does nothing any more."""
+        del self._session
+
     def lost(self) -> None:
         """The other side is gone: what waits is heard for a while, and then dropped."""
         if self._timer is not None and self._watch is None:

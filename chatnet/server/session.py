@@ -41,6 +41,7 @@ from chatnet.server.pace import Pace
 from chatnet.server.people import Person
 from chatnet.server.scroll import Reading
 from chatnet.server.seats import Seat, inbox_of
+from chatnet.wires.gone import GONE_WIRE
 
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
 WINDOW_BYTES = 2048  # of a message, that count as one command more
@@ -109,6 +110,9 @@ class Wire(Protocol):
         None if something does now.
         """
 
+    def url(self, secure: bool) -> str:
+        """Return where it leads to, as a browser writes it; ``secure``: over TLS in any case."""
+
     def write(self, data: bytes) -> None:
         """Send ``data``."""
 
@@ -146,7 +150,7 @@ class Session:
         "_trusted", "_units", "_wire", "_wishes", "actor", "asked", "deaf", "device", "echo",
         "ended", "full", "heard_at", "here", "host", "id", "ignored", "pace", "past", "person",
         "quitting", "recall", "rooms", "secret", "secure", "shut_out", "signalled_at", "since",
-        "style", "unroll", "url", "waiting", "write",
+        "style", "unroll", "waiting", "write",
     )  # fmt: skip
     _log = Logger()
     person: Person
@@ -161,12 +165,11 @@ class Session:
         secure: bool = True,
         wishes: Sequence[c.Command] = (),
         patience: float = 1.0,
-        url: str = "",
     ) -> None:
         """Obey what ``wire`` brings in ``dialect``; before that ``wishes``, once it is let in.
 
         ``secure`` is whether nobody on the way can read what it brings; ``patience`` is how many
-        times as long as others it may take to begin. ``url`` is where a browser finds the server.
+        times as long as others it may take to begin.
         """
         self.id = id
         self.actor = Actor("", "", False, address)
@@ -194,7 +197,7 @@ class Session:
         self._dialect = dialect
         self.host = host
         self._network = host.network
-        self.secure, self.url = secure, url
+        self.secure = secure
         self.shut_out = bool(host.settings.password)  # until the password is said
         self._patience = patience
         self._trusted = secure or host.settings.allow_plaintext_passwords
@@ -303,6 +306,17 @@ class Session:
         self._stop_waiting()
         if self._inside and not self._slow:
             self._network.exit(self)
+        self._let_loose()
+
+    def _let_loose(self) -> None:
+        """Hold nothing that holds it, once it is gone and there is no more work for it.
+
+        All of it goes at once then. The garbage collector, which finds what holds each other, has
+        everything in memory to look through, while nobody is heard.
+        """
+        if self.ended and not (self._slow or self._on_their_way or self._wire is GONE_WIRE):
+            self._wire, self.write, self.unroll = GONE_WIRE, GONE_WIRE.write, GONE_WIRE.unroll
+            self.pace.forget()
 
     # -- what the network and its audiences need -----------------------------------
 
@@ -482,6 +496,7 @@ class Session:
         self._on_their_way -= weight
         if self._on_their_way <= WINDOW // 2:
             self._wire.release("busy")
+        self._let_loose()
 
     def _failed(self, failure: Failure, weight: int, cid: str | None, count: int = 1) -> None:
         for _ in range(count):
@@ -629,6 +644,7 @@ class Session:
         if self.ended and self._inside:
             self._network.exit(self)
         self._wire.release("slow")
+        self._let_loose()
 
     def _refused(self, failure: Failure, cid: str | None) -> None:
         self.say(Sorry(self._refusal(failure)), cid)
@@ -677,6 +693,11 @@ class Session:
             settings.password_length,
             (*_FEATURES, *invitation, *(("tls",) if settings.tls else ())),
         )
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds the server, as far as that is known; empty if it is gone."""
+        return self.host.settings.url or self._wire.url(self.host.settings.tls_only)
 
     def check_length(self, body: str) -> None:
         most = self.host.settings.max_message

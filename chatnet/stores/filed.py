@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from chatnet.core.names import Name
 from chatnet.interfaces import Account
@@ -19,14 +19,12 @@ class FiledAccounts:
         self._claims: dict[str, str] = {}  # the key of the account that has a claim
         self.table = Table(path, notice, self._hear)
 
-    def find(self, claims: Iterable[str]) -> Account | None:
-        """Return the account that has any of ``claims``."""
+    def holders(self, claims: Iterable[str]) -> Mapping[str, Account]:
+        """Return, by those of ``claims`` that an account has, which one that is."""
         self.table.refresh()
-        for claim in claims:
-            text = self.table.get(self._claims[claim]) if claim in self._claims else ""
-            if text:
-                return _account(self._claims[claim], text)[0]
-        return None
+        held = {claim: self._claims[claim] for claim in claims if claim in self._claims}
+        texts = {key: text for key in set(held.values()) if (text := self.table.get(key))}
+        return {claim: _account(key, texts[key])[0] for claim, key in held.items() if key in texts}
 
     def added(self, name: Name, verifier: str, at: float) -> bytes:
         """Return the record of a new account."""

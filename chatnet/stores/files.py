@@ -194,11 +194,11 @@ class FilesStore:
 
     # -- accounts ------------------------------------------------------------------
 
-    def find(self, claims: Iterable[str]) -> Account | None:
-        return self._accounts.find(claims)
+    def holders(self, claims: Iterable[str]) -> Mapping[str, Account]:
+        return self._accounts.holders(claims)
 
     def add(self, name: Name, verifier: str, at: float) -> bool:
-        if self._accounts.find(name.claims) is not None:
+        if self._accounts.holders(name.claims):
             return False
         self._keep(self._accounts.added(name, verifier, at))
         return True

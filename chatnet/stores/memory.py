@@ -181,11 +181,11 @@ class MemoryStore:
 
     # -- accounts ------------------------------------------------------------------
 
-    def find(self, claims: Iterable[str]) -> Account | None:
-        return next((self._accounts[claim] for claim in claims if claim in self._accounts), None)
+    def holders(self, claims: Iterable[str]) -> Mapping[str, Account]:
+        return {claim: self._accounts[claim] for claim in claims if claim in self._accounts}
 
     def add(self, name: Name, verifier: str, at: float) -> bool:
-        if self.find(name.claims):
+        if self.holders(name.claims):
             return False
         account = Account(name.text, name.key, verifier, at)
         self._accounts |= dict.fromkeys(name.claims, account)

@@ -197,13 +197,12 @@ class SqlStore:
 
     # -- accounts ------------------------------------------------------------------
 
-    def find(self, claims: Iterable[str]) -> Account | None:
-        asked = list(claims)
-        found = {claim: row for claim, *row in self._db.ask(queries.CLAIMED, claims=asked)}
-        return next((Account(*found[claim]) for claim in asked if claim in found), None)
+    def holders(self, claims: Iterable[str]) -> Mapping[str, Account]:
+        rows = self._db.ask(queries.CLAIMED, claims=list(claims))
+        return {claim: Account(*row) for claim, *row in rows}
 
     def add(self, name: Name, verifier: str, at: float) -> bool:
-        if self.find(name.claims):
+        if self.holders(name.claims):
             return False
         account = {"key": name.key, "name": name.text, "verifier": verifier, "made_at": at}
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import IRealm
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -21,7 +24,7 @@ from chatnet.accounts.turns import MOST_WAITING
 from chatnet.core.limits import Limits
 from chatnet.core.names import person_name
 from chatnet.core.refusals import TooManyTries, WrongPassword
-from chatnet.interfaces import Gone, IAccounts, never
+from chatnet.interfaces import Account, Gone, IAccounts, never
 from chatnet.stores.memory import MemoryStore
 from chatnet.test.rig import ByHand
 
@@ -39,6 +42,65 @@ class PasswordTests(SynchronousTestCase):
 
     def test_one_made_with_other_parameters_is_outdated(self) -> None:
         self.assertTrue(outdated(CHEAP))
+
+
+class CountingStore(MemoryStore):
+    """Counts how often it is asked for accounts; it may fail."""
+
+    asked = 0
+    broken = False
+
+    def holders(self, claims: Iterable[str]) -> Mapping[str, Account]:
+        self.asked += 1
+        if self.broken:
+            raise OSError("gone")
+        return super().holders(claims)
+
+
+class FindingTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.store, self.hands = CountingStore(), ByHand()
+        self.accounts = Accounts(
+            Clock(), self.store, self.hands, self.store, self.hands, self.hands, bytes
+        )
+        self.store.add(person_name("Tom1"), "verifier", 0)
+        self.store.asked = 0
+
+    def find(self, *names: str) -> list[Deferred[Account | None]]:
+        return [self.accounts.find(person_name(name)) for name in names]
+
+    def work(self) -> None:
+        while self.hands.calls:
+            self.hands.step()
+
+    def test_who_is_sought_while_others_are_is_sought_with_all_who_wait(self) -> None:
+        found = self.find("bob", *(f"ann{n}" for n in range(20)), "toml")
+        self.work()
+        self.assertEqual(self.store.asked, 2)
+        *nobody, tom = [self.successResultOf(one) for one in found]
+        self.assertEqual(set(nobody), {None})
+        assert tom is not None
+        self.assertEqual(tom.name, "Tom1")
+
+    def test_who_is_sought_later_is_looked_up_later(self) -> None:
+        (before,) = self.find("bob")
+        self.hands.step()
+        self.store.add(person_name("bob"), "verifier", 0)
+        (after,) = self.find("bob")
+        self.work()
+        self.assertIsNone(self.successResultOf(before))
+        self.assertIsNotNone(self.successResultOf(after))
+
+    def test_a_store_that_fails_fails_for_those_who_asked(self) -> None:
+        self.store.broken = True
+        broken = self.find("bob", "ann", "eve")
+        self.work()
+        for one in broken:
+            self.failureResultOf(one, OSError)
+        self.store.broken = False
+        (fine,) = self.find("bob")
+        self.work()
+        self.assertIsNone(self.successResultOf(fine))
 
 
 class ThrottleTests(SynchronousTestCase):
@@ -161,7 +223,7 @@ class AccountsTests(SynchronousTestCase):
         done = self.accounts.login(person_name("tom"), "secret", "192.0.2.1")
         self.work()
         self.successResultOf(done)
-        account = self.store.find(["tom"])
+        account = self.store.holders(["tom"]).get("tom")
         assert account is not None
         self.assertFalse(outdated(account.verifier))
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import Ping, TextMessage
 
-from chatnet.server.factory import SPARE
+from chatnet.server.factory import ACCEPTED, SPARE
 from chatnet.test.rig import Client, Rig
 from chatnet.web.site import IDLE_SECONDS, TURN_REQUESTS
 from chatnet.wires.certificates import Certificates
@@ -32,6 +32,24 @@ def answers(client: Client) -> list[bytes]:
     heard: bytes = client.transport.value()
     client.transport.clear()
     return re.findall(rb"HTTP/1\.1 (\d+)", heard)
+
+
+class Listening:
+    """What Twisted listens with: in a turn it takes as many as came in the last one that it saw."""
+
+    numberAccepts = 100  # noqa: N815 -- Twisted's name
+
+
+class CrowdTests(SynchronousTestCase):
+    def test_after_a_quiet_time_many_come_in_one_turn_as_well(self) -> None:
+        rig, port = Rig(), Listening()
+        rig.factory.ports.append(port)
+        for came in (1, 30, 1):
+            for _ in range(came):
+                rig.connects()
+            port.numberAccepts = came  # Twisted's idea
+            rig.settle()
+            self.assertEqual(port.numberAccepts, ACCEPTED)
 
 
 class SlownessTests(SynchronousTestCase):

@@ -96,6 +96,7 @@ class TextTests(SynchronousTestCase):
         publisher = LogPublisher(cast(ILogObserver, events.append))
         log = Logger("chatnet.some.Thing", observer=publisher)
         log.info("{by} joined {room}", by="ann", room="tea")
+        log.info("{name} is gone ({count} now)", name="ann", count=3)
         log.warn("a\nb {x!r} {x:>10} {{}} {y.real}", x="q", y=3)
         log.debug("{missing} and {call()}", call=lambda: 3)
         log.info("")

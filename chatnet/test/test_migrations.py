@@ -96,8 +96,7 @@ class MigrationTests(SynchronousTestCase):
         self.assertEqual((seq, state.name, state.topic), (20, "Tea", "Leaves & cups"))
         self.assertEqual(store.recall("ann", 9), [Done("c3", "tea", 3), Done("c24", "tea", 24)])
         self.assertEqual(store.recall("bob", 9), [Done("nothing ", "", 0)])
-        ann = store.find(person_name("Ann").claims)
-        assert ann is not None
+        ann = store.holders(person_name("Ann").claims)["ann"]
         self.assertTrue(matches("secret-1", ann.verifier))
         self.assertEqual([account.name for account, _ in store.accounts()], ["Ann", "Bob1"])
 

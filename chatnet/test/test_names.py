@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core.durations import parse_duration, spell_duration, spell_span
-from chatnet.core.names import fold, person_name, room_name, skeleton
+from chatnet.core.names import _PLAIN, _precis, fold, person_name, room_name, skeleton
 from chatnet.core.plain import plain
 from chatnet.core.refusals import BadName
 from chatnet.test.properties import given, settings, st
@@ -36,6 +36,11 @@ class NameTests(SynchronousTestCase):
                 self.assertEqual(plain(name.text), name.text)
                 self.assertEqual(make(name.text), name)
                 self.assertEqual(make(name.text).key, fold(name.text))
+
+    @settings(deadline=None, derandomize=True, max_examples=300)
+    @given(st.from_regex(_PLAIN, fullmatch=True))
+    def test_plain_names_are_what_precis_makes_of_them(self, text: str) -> None:
+        self.assertEqual(_precis.enforce(text), text)
 
     def test_a_room_may_be_written_with_a_hash(self) -> None:
         self.assertEqual(room_name("#Tea").key, room_name("tea").key)

@@ -244,7 +244,7 @@ class PlaintextTests(SynchronousTestCase):
         heard = self.asks(rig, AFAR)
         self.assertEqual(heard[:6], ["plaintext"] * 6)
         self.assertIn("entered", heard)
-        self.assertEqual(rig.store.find({"tom"}), None)
+        self.assertEqual(rig.store.holders({"tom"}), {})
 
     def test_not_from_this_machine_nor_if_the_operator_allows_it(self) -> None:
         self.assertNotIn("plaintext", self.asks(Rig(allow_plaintext_passwords=False), HERE))

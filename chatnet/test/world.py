@@ -71,9 +71,9 @@ class Disk(FailingStore):
         self._check()
         return super().recall(origin, limit)
 
-    def find(self, claims: Iterable[str]) -> Account | None:
+    def holders(self, claims: Iterable[str]) -> Mapping[str, Account]:
         self._check()
-        return super().find(claims)
+        return super().holders(claims)
 
     def has_account(self, key: str) -> bool:
         """Return whether there is an account called ``key``."""

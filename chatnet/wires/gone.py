@@ -1,4 +1,4 @@
-"""A transport that is no more: for those who still have something to say to it."""
+"""A transport and a wire that are no more: for those who still have something to say to them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from twisted.internet.interfaces import IAddress, IConsumer, IProducer, IPushProducer, ITransport
 from zope.interface import implementer
+
+from chatnet.wires.spool import Source
 
 
 @implementer(ITransport, IConsumer, IPushProducer)
@@ -43,4 +45,37 @@ class Gone:
         """Nothing comes."""
 
 
+class GoneWire:
+    """What a session has in its wire's place when that is gone."""
+
+    sent = 0
+
+    def url(self, secure: bool) -> str:
+        """Return nothing: it leads nowhere."""
+        return ""
+
+    def write(self, data: bytes) -> None:
+        """Drop ``data``."""
+
+    def unroll(self, source: Source) -> None:
+        """Send nothing of ``source``."""
+        source.close()
+
+    def hold(self, reason: str) -> None:
+        """Nothing comes."""
+
+    def release(self, reason: str) -> None:
+        """Nothing comes."""
+
+    def allow(self, longest: int) -> None:
+        """Nothing comes."""
+
+    def close(self) -> None:
+        """It is gone."""
+
+    def abort(self) -> None:
+        """It is gone."""
+
+
 GONE = Gone()
+GONE_WIRE = GoneWire()

@@ -47,7 +47,12 @@ _METHODS = tuple(
     )
 )  # fmt: skip
 _PROXY = (b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")  # version 1
+# What any of these may begin with, or TLS: then it takes more to know.
+_BEGUN = frozenset(
+    (b"\x16", *(word[:length] for word in (*_METHODS, *_PROXY) for length in range(len(word))))
+)
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # of version 2
+_PROXIED = (*_PROXY, SIGNATURE)
 
 
 class Speech(Enum):
@@ -74,9 +79,9 @@ def detect(first: bytes) -> Speech | None:
         return Speech.TLS
     if first.startswith(_METHODS):
         return Speech.HTTP
-    if first.startswith((*_PROXY, SIGNATURE)):
+    if first.startswith(_PROXIED):
         return Speech.PROXY
-    if first in (b"", b"\x16") or any(word.startswith(first) for word in (*_METHODS, *_PROXY)):
+    if first in _BEGUN:
         return None
     return Speech.TEXT
 
@@ -219,12 +224,17 @@ class OnePort(Protocol):
             self.inner.connectionLost(reason)
         if self.outer is None:
             self._house.depart(self)
+        # What holds each other is there until the garbage collector comes by.
+        self._deaf, self.inner, self.inside = True, None, None
+        vars(self).pop("dataReceived", None)
 
     def become(self, inner: IProtocol) -> None:
         """Let ``inner`` take the place of the protocol that was spoken so far."""
         self._stop_waiting()
         IConsumer(self.transport).unregisterProducer()
-        self.inner = inner
+        before, self.inner = self.inner, inner
+        if before is not None:
+            before.connectionLost(Failure(connectionDone.value))
         inner.makeConnection(ITransport(self.transport))
         self.dataReceived = inner.dataReceived  # type: ignore[method-assign]
 

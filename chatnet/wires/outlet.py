@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from twisted.internet.interfaces import (
     IConsumer,
     IDelayedCall,
     IPushProducer,
     IReactorTime,
+    ISSLTransport,
     ITransport,
 )
 from twisted.internet.tcp import Connection
@@ -63,6 +64,16 @@ class Outlet:
             self._ease()
             reason = "moment"
         self._gate.release(reason)
+
+    def url(self, secure: bool) -> str:
+        """Return where it leads to, as a browser writes it; ``secure``: over TLS in any case."""
+        if self.transport is None or self.transport is GONE:
+            return ""
+        here: Any = self.transport.getHost()
+        host, port = getattr(here, "host", "localhost"), getattr(here, "port", None)
+        scheme = "https" if secure or ISSLTransport.providedBy(self.transport) else "http"
+        shown = f"[{host}]" if ":" in host else host
+        return f"{scheme}://{shown}:{port}" if port else f"{scheme}://{shown}"
 
     def allow(self, longest: int) -> None:
         """Take units of up to ``longest`` bytes from now on; 0: of any length."""
@@ -178,14 +189,12 @@ class Outlet:
             self._cutting = None
         if not self._with_session:
             self._free()
+        self._gate.forget()
         self.session.end()
         self._detach()
 
     def _detach(self) -> None:
-        """Let go of the transport, and what it could not send.
-
-        Wire and session hold each other until the garbage collector comes by, which is seldom.
-        """
+        """Let go of the transport, and what it could not send: a session may be long at its end."""
         if self._spool is not None:
             self._spool.clear()
         self._plain, self._direct, self.transport, self._spool = None, None, GONE, None
