@@ -49,6 +49,7 @@ class GoneWire:
     """What a session has in its wire's place when that is gone."""
 
     sent = 0
+    direct = None
 
     def url(self, secure: bool) -> str:
         """Return nothing: it leads nowhere."""
