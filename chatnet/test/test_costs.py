@@ -8,6 +8,7 @@ of CPython 3.11's interpreter, and calls are those of functions in Python and in
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
@@ -82,7 +83,8 @@ def traced(work: Callable[[], None]) -> tuple[int, int]:
         instructions += what == "opcode"
         return trace
 
-    before = sys.getprofile(), sys.gettrace()
+    before, collects = (sys.getprofile(), sys.gettrace()), gc.isenabled()
+    gc.disable()  # what others left to be collected calls as well
     sys.setprofile(profile)
     sys.settrace(trace)
     try:
@@ -90,6 +92,8 @@ def traced(work: Callable[[], None]) -> tuple[int, int]:
     finally:
         sys.settrace(before[1])
         sys.setprofile(before[0])
+        if collects:
+            gc.enable()
     return calls, instructions
 
 
