@@ -64,9 +64,9 @@ function answer(cid, frame) {
   return asked.delete(cid);
 }
 
-// Say something, and keep it until it is acknowledged.
-export function post(talk, frame) {
-  const item = { cid: newCid(), talk, frame };
+// Say something, and keep it until it is acknowledged. With a `secret`, that is said in its place, encrypted.
+export function post(talk, frame, secret) {
+  const item = { cid: newCid(), talk, frame, secret };
   outbox.push(item);
   if (most && new TextEncoder().encode(frame.body).length > most) mark(item, "refused", `That is too long: a message has at most ${most.toLocaleString()} bytes here.`);
   else again(item);
@@ -98,9 +98,20 @@ export const denied = (name) => `The server says that ${name} is not encrypted. 
 // Send an item as it is; never into a room that is encrypted.
 export function plainly(item) {
   const { talk, frame, cid } = item;
-  if (frame.do === "say" && sealed(talk)) mark(item, "refused", talk.encrypted ? "This room is encrypted, so that was not sent. Keys belong to an account: log in, or make one." : denied(talk.name));
+  if (item.secret) mark(item, "refused", "What opens the file can only be told encrypted, and there is nobody to encrypt it for.");
+  else if (frame.do === "say" && sealed(talk)) mark(item, "refused", talk.encrypted ? "This room is encrypted, so that was not sent. Keys belong to an account: log in, or make one." : denied(talk.name));
   else link.send({ ...frame, cid });
 }
+
+// Whether a file for a conversation is encrypted; throw Refused if it has to be, and cannot.
+export async function seals(talk) {
+  if (!keys && sealed(talk)) throw new Refused("This room is encrypted, and keys belong to an account: log in, or make one. Nothing was sent.");
+  return keys ? keys.seals(talk) : false;
+}
+
+// Tell those in a conversation what opens a file.
+export const tell = (talk, secret) =>
+  post(talk, talk.whispers ? { do: "whisper", who: talk.name, body: secret.name } : { do: "say", room: talk.name, body: secret.name }, secret);
 
 export function drop(item) {
   outbox = outbox.filter((other) => other !== item);

@@ -6,6 +6,7 @@ import { note } from "./main.js";
 import { Outgoing, Sessions, Unreadable } from "./megolm.js";
 import { Own, check, from, load, pack, talkOf, to, unpack } from "./olm.js";
 import { Peers } from "./peers.js";
+import * as secrets from "./secrets.js";
 import { pin, unpin } from "./settings.js";
 import { Refused } from "./state.js";
 import { fold, some } from "./text.js";
@@ -207,6 +208,16 @@ async function deal(item, name, whisper) {
   }
 }
 
+// Whether a file for a conversation is encrypted; throw Refused if it has to be, and cannot.
+export async function seals(talk) {
+  const { name, whispers, encrypted } = talk;
+  const wanted = whispers ? fold(name) !== client.me.key && (ready || shut || peers?.had(fold(name))) : client.sealed(talk);
+  if (!wanted) return false;
+  if (!ready) throw new Refused(`${whispers ? `${name} may have keys` : "This room is encrypted"}, so nothing was sent. ${lack}`);
+  if (!whispers && !encrypted) throw new Refused(client.denied(name));
+  return !whispers || hasKeys(name);
+}
+
 async function hasKeys(who) {
   const account = fold(who);
   await lookUp(who).catch((error) => {
@@ -225,7 +236,7 @@ async function say(item, name, whisper) {
     if (!item.sealed) {
       const [out, at] = (await prepare(name, readers, epoch)) || [];
       if (!out) continue;
-      const body = out.seal({ body: frame.body, ...(frame.action && { action: true }) });
+      const body = item.secret ? out.seal("file", item.secret) : out.seal("say", { body: frame.body, ...(frame.action && { action: true }) });
       const sealed = { session: out.id, epoch: at, body };
       item.sealed = { out, cid: client.newCid(), ask: whisper ? ["sealwhisper", { who: frame.who, ...sealed }] : ["seal", { room: talk.name, ...sealed }] };
     }
@@ -307,6 +318,7 @@ export const isLetter = ({ room }) => room === log;
 // Take note of an entry, and read it if it is encrypted; return whether that is all there is to do.
 export function hears(entry) {
   const { event, room, seq, who, by } = entry;
+  if (event === "shared" && entry.sealed) secrets.shared(entry);
   if (event.startsWith("sealed") && !own) entry.why = `This is encrypted. ${lack}`;
   if (!own) return false;
   if (room === log) {
@@ -347,12 +359,12 @@ function change({ event, room, seq, who, new: fresh, dropped }) {
 function read(entry, place, live) {
   try {
     const { fields, withheld, signing } = sessions.open(place, entry.body, live);
-    if (fields.type === "file") throw new Unreadable("file", `sent a file, ${fields.name}. This page cannot open it; chatnet\u2019s client can.`);
-    if (fields.type !== "say") throw new Unreadable("newer", "It is of a newer client.");
-    if (typeof fields.body !== "string") throw new Unreadable("forged", "It is forged: it says nothing.");
+    if (!["say", "file"].includes(fields.type)) throw new Unreadable("newer", "It is of a newer client.");
+    const file = fields.type === "file" && secrets.opened(fields, place.by);
+    if (!file && typeof fields.body !== "string") throw new Unreadable("forged", "It is forged: it says nothing.");
     if (withheld) shout(`${some(withheld, "message")} of ${entry.by} before #${place.seq} never came: deleted, or withheld.`, client.talks.get(entry.to ? `@${fold(entry.by)}` : place.log));
     const sure = (place.by === own.account && place.device === own.device) || peers.find(place.by, place.device)?.trust === "verified";
-    Object.assign(entry, { event: entry.to ? "whispered" : "said", body: fields.body, action: fields.action === true, lock: sure && signing ? "verified" : "known" });
+    Object.assign(entry, { lock: sure && signing ? "verified" : "known" }, file ? { event: "shared", ...file } : { event: entry.to ? "whispered" : "said", body: fields.body, action: fields.action === true });
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
     const kept = !entry.to && vault.get("room", place.log);

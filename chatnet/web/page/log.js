@@ -221,11 +221,11 @@ function drawn(entry, goesOn) {
   return h(`div.said${called}`, face(by), h("div.by", author(by), mine, mark(entry), time(entry)), entry.id ? file(entry) : words(body));
 }
 
-const more = (what, entry) => async () => (await import("./more.js"))[what](entry);
+const files = (what, entry) => async () => (await import("./files.js"))[what](entry);
 
-const file = (entry) => entry.sealed ? h("div.body", "A file, encrypted: chatnet\u2019s client fetches and opens it.") : h("div.body",
-  h("strong", entry.name), ` ${entry.size < 1e5 ? some(entry.size, "byte") : `${(entry.size / 1048576).toFixed(1)} MiB`} `, button("Download", more("fetchFile", entry), { class: "more" }),
-  entry.type.startsWith("image/") && [" ", button("Show", more("picture", entry), { class: "more" })]);
+const file = (entry) => entry.sealed ? h("div.body", "A file, encrypted: this page has no keys for it. Keys belong to an account.") : h("div.body",
+  h("strong", entry.name), ` ${entry.size < 1e5 ? some(entry.size, "byte") : `${(entry.size / 1048576).toFixed(1)} MiB`} `, button("Download", files("fetchFile", entry), { class: "more" }),
+  entry.type.startsWith("image/") && [" ", button("Show", files("picture", entry), { class: "more" })]);
 
 const LOCKS = {
   plain: "It was not encrypted, in a room where all is: the server may have made it up",

@@ -193,6 +193,7 @@ function drawer(which) {
 
 // Do what is seldom done: it is fetched when it is wanted.
 const more = (what) => async (given) => (await import("./more.js"))[what](given, current);
+const files = (what) => async (given) => (await import("./files.js"))[what](given, current);
 const menus = (what) => async (...given) => (await import("./menus.js"))[what](...given);
 const verify = async (given) => (await import("./verify.js")).verify(given);
 const devices = (what) => async (given) => (await import("./devices.js"))[what](given);
@@ -256,7 +257,7 @@ export const DOES = {
   bans: more("bans"),
   ping: () => act("ping"),
   help: more("help"),
-  "send-file": more("pick"),
+  "send-file": files("pick"),
   encrypt: more("encrypt"),
   devices: devices("devices"),
   fingerprint: devices("compare"),
@@ -310,7 +311,7 @@ $("people-tools").append(tool("Close", "close", () => drawer("")));
 $("to-side").prepend(tool("Conversations", "menu", () => drawer("side")));
 $("head-tools").append(tool("People", "people", people, { id: "to-people" }), tool("Room menu", "more", menus("roomMenu"), { "aria-haspopup": "menu" }));
 $("send").append(icon("send"));
-$("send").before(tool("Send a file", "clip", more("pick"), { type: "button" }));
+$("send").before(tool("Send a file", "clip", files("pick"), { type: "button" }));
 $("self").onclick = () => menus("self")($("self"));
 $("retry").onclick = link.open;
 $("shade").onclick = () => drawer("");
@@ -323,10 +324,10 @@ onkeydown = key;
 onhashchange = visit;
 ondragover = (event) => event.preventDefault();
 ondrop = document.onpaste = (event) => {
-  const { files } = event.dataTransfer || event.clipboardData;
-  if (!files.length) return;
+  const { files: given } = event.dataTransfer || event.clipboardData;
+  if (!given.length) return;
   event.preventDefault();
-  more("send")(files);
+  files("send")(given);
 };
 ononline = onoffline = document.onvisibilitychange = link.nudge;
 onbeforeunload = (event) => {

@@ -27,8 +27,8 @@ export class Outgoing {
     return this.group.message_index >= MOST_MESSAGES || Date.now() - this.began >= MOST_TIME;
   }
 
-  seal(fields) {
-    return this.group.encrypt(pack("say", { room: this.talk, n: this.taken + 1, ...from(this.own), ...fields }));
+  seal(kind, fields) {
+    return this.group.encrypt(pack(kind, { room: this.talk, n: this.taken + 1, ...from(this.own), ...fields }));
   }
 }
 
@@ -43,7 +43,7 @@ export class Unreadable extends Error {
 const missing = ({ by, device }) =>
   new Unreadable("missing", `Its key has not come from ${by} (device ${device}). It is shown when it comes; else ask ${by} to say it again.`);
 
-const forged = (what) => new Unreadable("forged", `It is forged: ${what}. The server, or somebody on it, is lying. Do not trust it.`);
+export const forged = (what) => new Unreadable("forged", `It is forged: ${what}. The server, or somebody on it, is lying. Do not trust it.`);
 
 // The index of a message: the number behind its first tag.
 function indexOf(body) {

@@ -5,6 +5,7 @@ import { fold, mentions } from "./text.js";
 const MOST = 1500; // entries of a room that are kept while its end is read
 const FEW = 50; // and behind a message of
 const HUGE = 1e5; // characters
+const MOST_READERS = 500; // accounts for which a room is encrypted
 
 // Somebody said no: the server, or, with the code "lost", nobody.
 export class Refused extends Error {
@@ -122,8 +123,14 @@ export class Talk {
     } else if (this.encrypted && ["joined", "renamed"].includes(event) && registered && !this.readers.has(key)) {
       this.epoch++;
       this.readers.set(key, name);
+      const absent = this.readers.size > MOST_READERS && [...this.readers.keys()].find((one) => one !== key && !this.members.has(one));
+      if (absent) this.readers.delete(absent);
     } else if (["left", "kicked", "banned"].includes(event) && !dropped && this.readers.delete(key)) this.epoch++;
-    else if (event === "rekeyed") this.epoch++;
+    else if (event === "rekeyed" && this.readers.has(key)) this.epoch++;
+    else if (event === "roomdeleted" && this.encrypted) {
+      this.epoch++;
+      this.readers.clear();
+    } else if (event === "roomdiscarded") Object.assign(this, { encrypted: false, epoch: 0, readers: new Map() });
   }
 
   // What an entry does to who is here and what the room is like.
@@ -145,7 +152,8 @@ export class Talk {
     } else if (event === "promoted") moderators.add(who);
     else if (event === "demoted") moderators.delete(who);
     else if (event === "topicset") this.topic = topic;
-    else if (title || fresh) this.name = title || fresh;
+    else if (event === "opened") this.name = title;
+    else if (event === "roomrenamed") this.name = fresh;
     else if (event.endsWith("locked")) this.locked = event === "locked";
   }
 }
