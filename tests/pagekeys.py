@@ -71,11 +71,12 @@ class KeysTestCase(BrowserTestCase):
             await self.registers(server, name, SECRET)
         return server
 
-    async def enters(self, server: Server, name: str, folder: str = "") -> Person:
+    async def enters(self, server: Server | int, name: str, folder: str = "") -> Person:
         """Return ``name`` in a room, with keys in ``folder``, or new ones."""
         folder = folder or str(Path(self.mktemp()).absolute())
+        port = server if isinstance(server, int) else server.port
         chat = await client.connect(
-            "127.0.0.1", server.port, user=name, password=SECRET, keys=folder, reactor=reactor
+            "127.0.0.1", port, user=name, password=SECRET, keys=folder, reactor=reactor
         )
         self.addCleanup(chat.close)
         return Person(chat, await chat.join("tea"))

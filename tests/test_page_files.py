@@ -128,6 +128,12 @@ class PageFileTests(KeysTestCase):
         await zoe.shows("It is forged: it tells of a file that ann sent")
         await zoe.shows("report.txt")
         self.assertNotIn("other.exe", "".join(await zoe.said()))
+        await zoe.runs(
+            "(await import('/page/link.js')).on.frame({event: 'rolled', room: 'tea', seq: 99,"
+            " at: 1, by: 'ann', dice: '1d6', faces: [6], lock: 'verified'})"
+        )
+        await zoe.until("return document.querySelector('#rows .die')")
+        self.assertFalse(await zoe.runs("return document.querySelector('.lock.verified')"))
 
         await zoe.runs(
             "window.fetches = window.fetch; window.fetch = (_, {signal}) =>"

@@ -144,16 +144,17 @@ export function add() {
 async function send() {
   timer = null;
   try {
-    await load();
     await flush();
   } catch (error) {
     if (!(error instanceof Refused)) console.error(error);
   }
 }
 
-async function flush() {
-  const kept = keys.vault.get("backup");
+// Send what is not in the backup yet.
+export async function flush() {
+  const kept = keys.vault?.get("backup");
   if (!kept || !keys.ready) return;
+  await load();
   const key = unhex(kept.key);
   const names = keys.sessions.names(kept.version);
   try {

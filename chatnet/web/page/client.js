@@ -6,6 +6,7 @@ import { Refused, Talk } from "./state.js";
 import { fold } from "./text.js";
 
 const STAY_AWAY = ["quit", "logout", "replaced", "removed", "late", "refused"]; // byes after which we do not come back
+const OURS = ["lock", "key", "why"]; // fields of entries that the server has nothing to say in
 const PAGE = 100; // messages of history at a time
 const TYPING = 6e3; // ms that "is typing" is shown
 
@@ -326,6 +327,7 @@ async function comeBack() {
 
 function happened(entry) {
   if (!me || (coming && !keys?.isLetter(entry))) return early.push(entry); // whispers may come before we know our name, or have keys
+  for (const name of OURS) delete entry[name];
   if (keys?.hears(entry)) return;
   const { event, by, room, seq, reason } = entry;
   const isMe = (name) => fold(name) === me.key;

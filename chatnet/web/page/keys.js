@@ -10,7 +10,7 @@ import * as secrets from "./secrets.js";
 import { pin, unpin } from "./settings.js";
 import { Refused } from "./state.js";
 import { fold, some } from "./text.js";
-import { Vault } from "./vault.js";
+import { Vault, release } from "./vault.js";
 
 const MOST_TRIES = 50; // while others come and go
 const ANEW = 3600e3; // ms between two sessions that are begun because letters cannot be opened
@@ -23,6 +23,8 @@ export let vault = null;
 export let sessions = null;
 export let ready = false; // this connection is a device
 let shut = false; // there are keys, perhaps, which cannot be opened
+let elsewhere = ""; // the account whose keys another window has
+let attaching = Promise.resolve();
 let log = ""; // where letters to this device stand
 let caughtUp = null; // who waits for the letters up to a seq: {upto, resolve, reject}
 let working = false;
@@ -42,7 +44,10 @@ export function needed() {
 // -- being a device
 
 // Be a device on this new connection, and read what came for it; before rooms are entered.
-export async function attach() {
+export const attach = () => (attaching = attaching.catch(() => {}).then(attached));
+
+async function attached() {
+  if (!client.me) throw new Refused("The link is lost.", "lost");
   const { key: account, name } = client.me;
   ready = false;
   epochs.clear();
@@ -65,19 +70,32 @@ export async function attach() {
     if (own.isNew) import("./recovery.js").then(({ offer }) => offer(own.device, reply.backup));
     own.isNew = false;
     backup.add();
+    for (const talk of client.talks.values()) if (talk.encrypted && !vault.get("room", talk.key)) known(talk.key, { since: talk.head });
+    for (const session of [...late.keys()]) reread(session); // which came before
+    client.changed("rows");
   } catch (error) {
     if (error.code === "lost") throw error;
     lack = error.message;
+    if (error.code === "elsewhere") elsewhere = account;
     if (vault?.all("room").length) shout(lack);
     if (!(error instanceof Refused)) console.error(error);
   }
 }
 
+// Another window let go of the keys of an account: go on here, and read what came meanwhile.
+async function takeOver(account) {
+  if (elsewhere !== account || client.me?.key !== account) return;
+  elsewhere = "";
+  await attach();
+  if (ready) note("Encryption goes on in this window now.");
+}
+
 async function begin(account) {
   vault?.close();
+  if (elsewhere !== account) release(elsewhere);
   own = vault = peers = null;
   shut = isSecureContext;
-  if (shut) vault = await Vault.open(account); // first, for it knows what must not be said in plain words
+  if (shut) vault = await Vault.open(account, () => takeOver(account).catch(() => {})); // first, for it knows what must not be said in plain words
   shut = false;
   if (vault) peers = new Peers(vault);
   for (const [room] of vault?.all("room") || []) pin(room);
@@ -97,11 +115,15 @@ export async function end() {
   await kept.destroy();
 }
 
-// Nobody is logged in any more.
+// Nobody is logged in any more, or the page is left: perhaps it is kept, and comes back.
+addEventListener("pagehide", letGo);
 export function letGo() {
   vault?.close();
+  release(elsewhere);
   own = vault = peers = null;
-  lack = "";
+  lack = elsewhere = "";
+  shut = false;
+  late.clear();
 }
 
 // Believe what the server says of whether a room is encrypted.
@@ -196,9 +218,9 @@ export function takes(item) {
 
 async function deal(item, name, whisper) {
   try {
+    if (!whisper && !item.talk.encrypted) throw new Refused(client.denied(item.talk.name));
     if (!ready) throw new Refused(`${whisper ? `${item.frame.who} may have keys` : "This room is encrypted"}, so that was not sent. ${lack}`, lack ? "encrypted" : "lost");
     if (whisper && !(await hasKeys(item.frame.who))) return client.plainly(item);
-    if (!whisper && !item.talk.encrypted) throw new Refused(client.denied(item.talk.name));
     await say(item, name, whisper);
     client.drop(item);
   } catch (error) {
@@ -303,6 +325,7 @@ async function give(out, peer, key) {
 // One is in a room, for the first time or again.
 export function entered({ room, seq, state }) {
   const kept = vault?.get("room", room);
+  if (elsewhere && state.encrypted) note(lack, client.talks.get(room), true);
   if (!vault || !state.encrypted) return;
   if (!kept) known(room, { since: seq });
   else if (kept.left) known(room, { since: kept.since, from: seq }); // one reads on from here
@@ -319,8 +342,14 @@ export const isLetter = ({ room }) => room === log;
 export function hears(entry) {
   const { event, room, seq, who, by } = entry;
   if (event === "shared" && entry.sealed) secrets.shared(entry);
-  if (event.startsWith("sealed") && !own) entry.why = `This is encrypted. ${lack}`;
-  if (!own) return false;
+  const place = event.startsWith("sealed") && { log: room, seq, talk: entry.to ? talkOf(fold(by), fold(entry.to)) : room, by: fold(by), device: entry.device, session: entry.session };
+  if (!own) {
+    if (place) {
+      entry.why = `This is encrypted. ${lack}`;
+      wait(entry, place);
+    }
+    return false;
+  }
   if (room === log) {
     letters.push(entry);
     work();
@@ -338,11 +367,11 @@ export function hears(entry) {
   if (live) change(entry);
   if (["said", "shared"].includes(event) && !entry.to && seq > vault.get("room", room)?.since) entry.lock = "plain";
   if (event === "whispered" && fold(by) !== own.account && peers.had(fold(by))) entry.lock = "plain";
-  if (event.startsWith("sealed")) {
-    read(entry, { log: room, seq, talk: entry.to ? talkOf(fold(by), fold(entry.to)) : room, by: fold(by), device: entry.device, session: entry.session }, live);
-  }
+  if (place) read(entry, place, live);
   return false;
 }
+
+const wait = (entry, place) => late.set(place.session, [...(late.get(place.session) || []), [entry, place]]);
 
 function change({ event, room, seq, who, new: fresh, dropped }) {
   if (event === "encrypted" && !vault.get("room", room)) known(room, { since: seq });
@@ -370,7 +399,7 @@ function read(entry, place, live) {
     const kept = !entry.to && vault.get("room", place.log);
     const since = entry.to ? vault.get("came") ?? (own.made ? Infinity : 0) : kept?.from ?? kept?.since;
     if (error.code === "missing") {
-      late.set(place.session, [...(late.get(place.session) || []), [entry, place]]);
+      wait(entry, place);
       if (place.seq <= since) entry.event = "early";
     }
     entry.why = error.message;

@@ -32,7 +32,7 @@ const SENTENCES = { // in braces: fields of the entry
   erased: "{by}: (deleted)",
   encrypted: "{by} encrypted the room: what is said from now on, only those in it can read",
   sealed: "{by}: {why}",
-  early: "What was said before is encrypted for those who were here.",
+  early: "What was said before is encrypted for those who were here. /recovery may bring the keys.",
   rekeyed: "{who} has {devices} device now",
   roomrenamed: "{by} renamed the room: {new}",
   roomdeleted: "{by} deleted the room{because}",

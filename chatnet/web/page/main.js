@@ -15,6 +15,7 @@ import { safe } from "./text.js";
 const narrow = matchMedia("(max-width: 860px)");
 const dirty = new Set(); // what to draw in the next frame
 
+const unheard = []; // what has to be told when a conversation is open
 export let current = null; // the conversation that is open
 
 // -- drawing
@@ -100,8 +101,10 @@ client.begin({
 
 // Tell the reader something that is in no log.
 export function note(text, talk = current, wrong = false, choices = []) {
-  if (talk) talk.remark({ event: "note", text, wrong, choices });
+  const entry = { event: "note", text, wrong, choices };
+  if (talk) talk.remark(entry);
   else for (const id of ["door-wrong", "noted"]) put($(id), text);
+  if (!talk && (wrong || choices.length)) unheard.push(entry);
   changed();
 }
 
@@ -153,6 +156,7 @@ export function go(talk = null) {
 
 function open(talk) {
   current = talk;
+  for (const entry of talk ? unheard.splice(0) : []) talk.remark(entry);
   if (client.me) drawFrame(); // what is hidden takes no focus
   log.open(talk);
   composer.open(talk);

@@ -37,6 +37,7 @@ export async function begin() {
     h("ol.words", phrase.split(" ").map((word) => h("li", word))),
     h("p.hint", "The server keeps your keys encrypted under it. It is not shown again; on another browser, or in the client for terminals: /recovery and these words."),
     h("p.choices", button("I have written them down", () => box.close(), { class: "main" })));
+  box.setAttribute("closedby", "none"); // a click beside it must not lose them
 }
 
 function ask() {

@@ -94,7 +94,7 @@ export class Talk {
   prepend(me) {
     this.loading = false;
     if (!this.past) return;
-    const first = Math.floor(this.entries[0]?.seq ?? Infinity);
+    const first = this.entries.find(({ event }) => event !== "note")?.seq ?? Infinity;
     const older = this.past.entries.filter(({ seq }) => seq < first);
     this.since = this.past.since;
     this.past = null;

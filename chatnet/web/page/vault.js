@@ -12,38 +12,68 @@ const done = (request) => new Promise((resolve, reject) => {
 
 const hex = (bytes) => Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+const claims = new Map(); // promises of what lets go of the keys that this window has, or waits for; by account
+
+// Get the keys of an account for this window alone: two would use a ratchet twice.
+function claim(account) {
+  if (!claims.has(account)) {
+    claims.set(account, new Promise((granted) => navigator.locks.request(`chatnet-keys-${account}`, () => new Promise(granted))));
+  }
+  return claims.get(account);
+}
+
+// Leave the keys of an account to another window, once what is written is there; also if they are only waited for.
+export function release(account, written = Promise.resolve()) {
+  const claimed = claims.get(account);
+  claims.delete(account);
+  claimed?.then((letGo) => written.catch(() => {}).then(letGo));
+}
+
 export class Vault {
   rows = new Map(); // values, by kind and name
   dirty = new Set();
   writing = Promise.resolve();
 
-  // Open the keys of an account: in one window at a time, for two would use a ratchet twice.
-  static async open(account) {
-    const vault = new Vault();
-    await new Promise((resolve, reject) => {
-      const held = () => new Promise((letGo) => resolve((vault.close = letGo)));
-      navigator.locks.request(`chatnet-keys-${account}`, { signal: AbortSignal.timeout(PATIENCE) }, held).catch(() =>
-        reject(new Refused("Another window of this browser has your keys. Read and write there, or close it and reload this one.")));
-    });
+  // Open the keys of an account. While another window has them, throw, and call `freed` when it lets go of them.
+  static async open(account, freed) {
+    const claimed = claim(account);
+    if (!(await Promise.race([claimed, new Promise((resolve) => setTimeout(resolve, PATIENCE))]))) {
+      claimed.then(freed);
+      throw new Refused("Encryption is in use in another window of this browser: read and write there. When that is closed, it goes on here.", "elsewhere");
+    }
+    try {
+      return await new Vault().load(account);
+    } catch (error) {
+      release(account);
+      throw error;
+    }
+  }
+
+  async load(account) {
     const opening = indexedDB.open(`chatnet-keys-${account}`, 1);
     opening.onupgradeneeded = () => ["secrets", "rows"].forEach((name) => opening.result.createObjectStore(name));
-    vault.base = await done(opening);
-    let secrets = await done(vault.store("secrets").get("keys"));
+    this.base = await done(opening);
+    this.account = account;
+    let secrets = await done(this.store("secrets").get("keys"));
     if (!secrets) {
       secrets = {
         aes: await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]),
         mac: await crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]),
       };
-      await done(vault.store("secrets", "readwrite").put(secrets, "keys"));
+      await done(this.store("secrets", "readwrite").put(secrets, "keys"));
     }
-    vault.secrets = secrets;
-    for (const { iv, data } of await done(vault.store("rows").getAll())) {
+    this.secrets = secrets;
+    for (const { iv, data } of await done(this.store("rows").getAll())) {
       const [place, value] = JSON.parse(new TextDecoder().decode(await crypto.subtle.decrypt({ name: "AES-GCM", iv }, secrets.aes, data)));
-      vault.rows.set(place, value);
+      this.rows.set(place, value);
     }
-    if (!vault.get("pickle")) vault.put("pickle", "", [...crypto.getRandomValues(new Uint8Array(32))]);
-    vault.pickle = new Uint8Array(vault.get("pickle"));
-    return vault;
+    if (!this.get("pickle")) this.put("pickle", "", [...crypto.getRandomValues(new Uint8Array(32))]);
+    this.pickle = new Uint8Array(this.get("pickle"));
+    return this;
+  }
+
+  close() {
+    release(this.account, this.writing);
   }
 
   store(name, mode) {
