@@ -127,9 +127,9 @@ export function letGo() {
 }
 
 // Believe what the server says of whether a room is encrypted.
-export function forget({ key }) {
-  unpin(key);
-  if (vault?.get("room", key)) known(key, null);
+export function forget(talk) {
+  client.places(talk).forEach(unpin);
+  if (vault?.get("room", talk.key)) known(talk.key, null);
 }
 
 // The link is lost.
