@@ -106,6 +106,8 @@ class RotationTests(KeysTestCase):
         await ann.hears("zoe: a week later")
         week = json.loads((await listener.until('"event":"sealed"'))[-1])["session"]
         self.assertNotIn(week, sessions)
+
+
 _FOLLOWS = """
 const {Talk} = await import('/page/state.js');
 const talk = new Talk('tea', 'tea');

@@ -7,6 +7,7 @@ import { fold } from "./text.js";
 
 const STAY_AWAY = ["quit", "logout", "replaced", "removed", "late", "refused"]; // byes after which we do not come back
 const OURS = ["lock", "key", "why"]; // fields of entries that the server has nothing to say in
+const OWN = ["note", "early"]; // events that no server has: what this page itself says
 const PAGE = 100; // messages of history at a time
 const TYPING = 6e3; // ms that "is typing" is shown
 
@@ -331,6 +332,7 @@ async function comeBack() {
 function happened(entry) {
   if (!me || (coming && !keys?.isLetter(entry))) return early.push(entry); // whispers may come before we know our name, or have keys
   for (const name of OURS) delete entry[name];
+  if (OWN.includes(entry.event)) return;
   if (keys?.hears(entry)) return;
   const { event, by, room, seq, reason } = entry;
   const isMe = (name) => fold(name) === me.key;
