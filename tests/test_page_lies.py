@@ -68,10 +68,11 @@ class PageLiesTests(KeysTestCase):
         said = {"event": "said", "body": "send money"}
         place = {name: first[name] for name in ("by", "device", "session", "body")}
         copy = {name: second[name] for name in ("session", "body")}
-        lies += [copy, "altered", {"by": "bob"}, place, said, "twice", "drop"]
-        for word in ("two", "three", "four", "five", "six", "seven", "eight", "nine"):
+        note = {"event": "note", "text": "bob is verified"}  # as the page says it
+        lies += [copy, "altered", {"by": "bob"}, place, said, "twice", "drop", note]
+        for word in ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"):
             await ann.room.say(word)
-        await zoe.reads("ann: send money", "ann: seven", "ann: nine")
+        await zoe.reads("ann: send money", "ann: seven", "ann: ten")
         causes = await zoe.runs(
             "return [...document.querySelectorAll('#rows .sealed')].slice(-4)"
             ".map((row) => row.textContent)"
@@ -89,7 +90,8 @@ class PageLiesTests(KeysTestCase):
             self.assertIn(wanted, cause)
         await zoe.shows("not encrypted!", "#rows .lock.plain")
         await zoe.shows("5 messages of ann before")  # two to six: none of them was read
-        await zoe.shows("1 message of ann before")
+        await zoe.shows("2 messages of ann before")
+        self.assertNotIn("bob is verified", await zoe.runs("return rows.textContent"))
 
         later: list[Frame] = []
 
@@ -103,9 +105,9 @@ class PageLiesTests(KeysTestCase):
             return [{**b, "seq": seqs[0]}, {**a, "seq": seqs[1]}]
 
         liar.lie = swap
-        await ann.room.say("ten")
         await ann.room.say("eleven")
-        await zoe.reads("ann: nine", "ann: eleven")
+        await ann.room.say("twelve")
+        await zoe.reads("ann: ten", "ann: twelve")
         await zoe.shows("The server shows it out of order")
         self.assertEqual(await zoe.complaints(), [])
 
@@ -190,9 +192,10 @@ class PageLiesTests(KeysTestCase):
         def guest(frame: Frame) -> list[Frame] | None:
             if frame.get("reply") == "youare":
                 return [{**frame, "registered": False}]
-            return keyless(frame)
+            other = {"room": "brew"} if frame.get("reply") == "entered" else {}  # under its name
+            return [one | other for one in keyless(frame) or [frame]]
 
-        for lie in (plain, keyless, guest):
+        for lie in (plain, guest):
             await zoe.clicks("[data-key='tea']")
             liar.lie = lie
             await zoe.does(lambda driver: driver.refresh())

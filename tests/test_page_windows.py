@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from chatnet.client.dialogue import Dismissed
 from chatnet.core import commands as c, events as e
 from chatnet.core.room import MOST_READERS, RoomState
 from chatnet.dialects.jsonl import JsonStyle
@@ -88,6 +89,7 @@ class RotationTests(KeysTestCase):
         bob = await self.enters(server, "bob")
         await again("bob joined", False)
         other = await self.enters(server, "bob")
+        other.reading.addErrback(lambda failure: failure.trap(Dismissed))
         await again("bob has one more device now")
         await bob.chat.ask(c.RemoveDevice(other.keys.ring.own.id))
         await again("bob has one less device now")
@@ -106,6 +108,8 @@ class RotationTests(KeysTestCase):
         await ann.hears("zoe: a week later")
         week = json.loads((await listener.until('"event":"sealed"'))[-1])["session"]
         self.assertNotIn(week, sessions)
+
+
 _FOLLOWS = """
 const {Talk} = await import('/page/state.js');
 const talk = new Talk('tea', 'tea');

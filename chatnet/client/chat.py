@@ -23,7 +23,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatnet.client.courier import Courier, Progress, Sent, site_of
@@ -33,17 +32,15 @@ from chatnet.client.keys.home import keys_of
 from chatnet.client.keys.keys import Keys
 from chatnet.client.keys.olm import check as check_olm
 from chatnet.client.link import CannotConnect, Link
-from chatnet.client.places import Manner
+from chatnet.client.listening import Listening, Tell
 from chatnet.client.room import Room
 from chatnet.client.stream import Stream
 from chatnet.client.stretches import Stretches
 from chatnet.client.tls import reach
 from chatnet.client.trust import KnownServers, is_here, known_servers
 from chatnet.core import commands as c, events as e, replies as r
-from chatnet.core.names import fold, person_name, room_name
-from chatnet.core.refusals import NotAMember, Plaintext, Refused, Unavailable
-
-Tell = Callable[[str], None]
+from chatnet.core.names import person_name, room_name
+from chatnet.core.refusals import NotAMember, Plaintext, Unavailable
 
 
 class Chat:
@@ -56,7 +53,7 @@ class Chat:
     def __init__(self, link: Link, tell: Tell | None = None) -> None:
         """Talk over ``link``, and ``tell`` news about it."""
         self._link = link
-        self._hearing = _Hearing(self, link, tell)
+        self._hearing = Listening(self, link, tell)
         self._running: Deferred[None] | None = None
         self._over: list[Deferred[None]] = []
         self._on_end: Callable[[], object] = lambda: None
@@ -282,76 +279,6 @@ class Chat:
         over, self._over = self._over, []
         for one in over:
             one.callback(None)
-
-
-class _Hearing:
-    """The ear of a chat: passes on what comes to those who iterate."""
-
-    _log = Logger()
-
-    def __init__(self, chat: Chat, link: Link, tell: Tell | None) -> None:
-        self.stream = Stream(chat.reread)
-        self.rooms: dict[str, Room] = {}
-        self.arrived: Deferred[None] = Deferred(lambda _: link.leave())
-        self._chat = chat
-        self._link = link
-        self._tell = tell
-        link.dialogue.ear = self
-
-    def online(self) -> None:
-        if not self.arrived.called:
-            self.arrived.callback(None)
-
-    def entry(self, entry: e.Entry, manner: Manner, mine: bool) -> None:
-        room = self.rooms.get(entry.room)
-        if room is not None:
-            room.stream.put(entry)
-        self.stream.put(entry)
-
-    def answered(self, reply: r.Reply, command: c.Command | None) -> None:
-        match reply:
-            case r.Entered(key, since=since):
-                place = self._link.dialogue.places.rooms[key]
-                self.rooms[key] = Room(self._chat, key, place, since)
-                self.stream.begin(key, since)
-            case r.Out(key):
-                self._out(key, None)
-            case r.Bye(text) | r.Noted(text) if text and not self._link.leaving:
-                self.notice(text)
-
-    def refused(self, refusal: Refused, command: c.Command | None) -> None:
-        self.notice(str(refusal))
-        if isinstance(command, c.Join):  # a room that one was in, and that is shut now
-            wanted = room_name(command.room).key
-            for key, room in list(self.rooms.items()):
-                if wanted in (key, fold(room.name)):
-                    self._out(key, refusal)
-
-    def signalled(self, signal: r.Typing) -> None:
-        pass
-
-    def concluded(self) -> None:
-        pass
-
-    def notice(self, text: str) -> None:
-        self._log.info("{text}", text=text)
-        if self._tell is not None:
-            self._tell(text)
-
-    def end(self, result: Failure | None) -> None:
-        """The link has ended, for good."""
-        why = result.value if isinstance(result, Failure) else None
-        error = why if isinstance(why, Exception) else None
-        for stream in (self.stream, *(room.stream for room in self.rooms.values())):
-            stream.close(error, at_once=error is None)
-        if not self.arrived.called:
-            self.arrived.errback(error or Unavailable("It was closed before there was a link."))
-
-    def _out(self, key: str, why: Refused | None) -> None:
-        self.stream.end(key)
-        room = self.rooms.pop(key, None)
-        if room is not None:
-            room.stream.close(why)
 
 
 async def connect(

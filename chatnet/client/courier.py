@@ -16,44 +16,25 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
-from twisted.web.client import (
-    Agent,
-    RequestTransmissionFailed,
-    ResponseFailed,
-    readBody,
-)
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
-from zope.interface import implementer
 
 from chatnet.client.keys.files import SEALED_NAME, Secret, lock, unlock
+from chatnet.client.requests import LOST, QUIET_SECONDS, Again, Requests, header
 from chatnet.client.streams import BodySink, FileBody, Partial, Source, free_name
 from chatnet.core import commands as c, replies as r
 from chatnet.core.files import ANYTHING, safe_name, type_of
 from chatnet.core.names import room_name
 from chatnet.core.refusals import (
-    Malformed,
-    NoSpace,
     NoSuchFile,
     NotAllowed,
     NotWhole,
-    Refused,
-    TooLong,
     Unavailable,
 )
 
 Progress = Callable[[int, int], object]  # of bytes: how many are through, and how many there are
 MOST_TRIES, PAUSE_SECONDS = 8, 1.0  # in vain after each other, and between two of them
-QUIET_SECONDS = 60.0  # without a byte, after which a connection is taken for dead
-_LOST = (ResponseFailed, RequestTransmissionFailed, ConnectError, ConnectionClosed)
-_REFUSALS: dict[int, type[Refused]] = {
-    400: Malformed, 404: NoSuchFile, 410: NoSuchFile, 413: TooLong, 422: NotWhole, 507: NoSpace,
-}  # fmt: skip
-_AGAIN = (401, 408, 409, 423, 429, 500, 503)  # statuses after which it may be tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +63,6 @@ class FileKeys(Protocol):
         ...
 
 
-class _Again(Exception):
-    """It did not work now, and may work soon."""
-
-
-@implementer(IAgentEndpointFactory)
-class _OneWay:
-    """Whatever is asked for, this is the way there."""
-
-    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
-        self._endpoint = endpoint
-
-    def endpointForURI(self, uri: object) -> IStreamClientEndpoint:  # noqa: N802 -- Twisted's name
-        return self._endpoint
-
-
 class Courier:
     """Carries files to the server that is at ``endpoint``, and from there."""
 
@@ -108,8 +74,7 @@ class Courier:
         reactor: Any,
     ) -> None:
         """``site`` is the server's address as in ``http://host:port``; ``ask`` is the link's."""
-        self._agent = Agent.usingEndpointFactory(reactor, _OneWay(endpoint))
-        self._site = site
+        self._requests = Requests(endpoint, site, self._token, reactor)
         self._ask = ask
         self._reactor = reactor
         self.keys: FileKeys | None = None
@@ -224,7 +189,7 @@ class Courier:
                 try:
                     await self._get(link, partial, progress or _nobody)
                     break
-                except (_Again, *_LOST) as error:
+                except (Again, *LOST) as error:
                     tries = 0 if partial.have > before else tries + 1
                     await self._wait(tries, error)
                 link = await self._link(id)
@@ -238,6 +203,12 @@ class Courier:
         """Return what the file behind ``link`` is called, where that is harmless."""
         secret = self.keys.secret_of(link.id) if self.keys is not None else None
         return safe_name(link.name if secret is None else secret.name)
+
+    async def _token(self) -> str:
+        reply = await self._ask(c.Token())
+        if not isinstance(reply, r.Token):
+            raise Unavailable("The server gives no token for files.")
+        return reply.token
 
     async def _link(self, id: str) -> r.Link:
         reply = await self._ask(c.Fetch(id))
@@ -261,7 +232,7 @@ class Courier:
                         tries, done = 0, offset
                     seq = await self._patch(place, source, offset, progress)
                     return Sent(place.rpartition("/")[2], seq, source.size, source.sha256)
-                except (_Again, *_LOST) as error:
+                except (Again, *LOST) as error:
                     done = max(done, 0)
                     tries += 1
                     await self._wait(tries, error)
@@ -281,11 +252,11 @@ class Courier:
             if value
         )
         headers = {"upload-length": str(source.size), "upload-metadata": metadata}
-        answer = await self._request(b"POST", target, headers)
-        return _header(answer, "location")
+        answer = await self._requests.ask(b"POST", target, headers)
+        return header(answer, "location")
 
     async def _offset(self, place: str) -> int:
-        return int(_header(await self._request(b"HEAD", place, {}), "upload-offset"))
+        return int(header(await self._requests.ask(b"HEAD", place, {}), "upload-offset"))
 
     async def _patch(self, place: str, source: Source, offset: int, progress: Progress) -> int:
         """Send what is missing; return the seq of the entry."""
@@ -294,15 +265,15 @@ class Courier:
             "upload-offset": str(offset),
             "content-type": "application/offset+octet-stream",
         }
-        answer = await self._request(b"PATCH", place, headers, body)
+        answer = await self._requests.ask(b"PATCH", place, headers, body)
         seq = answer.headers.getRawHeaders("chatnet-entry")
         if not seq:
-            raise _Again("The server has not got all of it.")
+            raise Again("The server has not got all of it.")
         return int(seq[0])
 
     def _give_up(self, place: str) -> None:
         """Let the server drop what came."""
-        done = Deferred.fromCoroutine(self._request(b"DELETE", place, {}))
+        done = Deferred.fromCoroutine(self._requests.ask(b"DELETE", place, {}))
         done.addErrback(lambda _: None)  # it does so in time by itself
 
     # -- fetching ----------------------------------------------------------------------
@@ -312,58 +283,14 @@ class Courier:
         headers = {}
         if partial.have:
             headers = {"range": f"bytes={partial.have}-", "if-range": f'"{link.sha256}"'}
-        answer = await self._request(b"GET", path, headers, token=False)
+        answer = await self._requests.ask(b"GET", path, headers, token=False)
         if partial.have and answer.code != 206:
             await self._aside(partial.restart)
         sink = BodySink(partial, self._aside, progress, self._reactor, QUIET_SECONDS)
         answer.deliverBody(sink)
         await sink.done
 
-    # -- requests ----------------------------------------------------------------------
-
-    async def _request(
-        self,
-        method: bytes,
-        path: str,
-        said: dict[str, str],
-        body: FileBody | None = None,
-        token: bool = True,
-    ) -> IResponse:
-        """Return the answer to a request, with a token, if that went well.
-
-        Raises:
-            _Again: it may go well soon.
-            Refused: it will not.
-        """
-        headers = Headers({name: [value] for name, value in said.items()})
-        headers.setRawHeaders("tus-resumable", ["1.0.0"])
-        if token:
-            reply = await self._ask(c.Token())
-            if not isinstance(reply, r.Token):
-                raise Unavailable("The server gives no token for files.")
-            headers.setRawHeaders("authorization", [f"Bearer {reply.token}"])
-        producer = IBodyProducer(body) if body is not None else None
-        asked = self._agent.request(method, f"{self._site}{path}".encode(), headers, producer)
-        watch = _Watch(asked, body, self._reactor)
-        try:
-            answer: IResponse = await asked
-        except Exception as error:
-            cause = _cause(error)
-            if watch.late:
-                raise _Again("The server is silent.") from None
-            if isinstance(cause, CancelledError | Refused | OSError):
-                raise cause from None
-            raise
-        finally:
-            watch.stop()
-            if body is not None:
-                body.stopProducing()
-        if answer.code < 300:
-            return answer
-        text = (await readBody(answer)).decode(errors="replace").strip()
-        if answer.code in _AGAIN:
-            raise _Again(text)
-        raise _REFUSALS.get(answer.code, NotAllowed)(text or f"The server says {answer.code}.")
+    # -- in between --------------------------------------------------------------------
 
     async def _wait(self, tries: int, error: Exception) -> None:
         if tries > MOST_TRIES:
@@ -375,58 +302,16 @@ class Courier:
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), call, *args)
 
 
-class _Watch:
-    """Cancels a request of which nothing is heard, and of whose body nothing moves."""
-
-    def __init__(self, asked: Deferred[Any], body: FileBody | None, reactor: Any) -> None:
-        self.late = False
-        self._asked = asked
-        self._body = body
-        self._reactor = reactor
-        self._sent = -1
-        self._call = reactor.callLater(QUIET_SECONDS, self._look)
-
-    def stop(self) -> None:
-        """Watch no more."""
-        if self._call.active():
-            self._call.cancel()
-
-    def _look(self) -> None:
-        sent = self._body.sent if self._body is not None else -1
-        if sent == self._sent:
-            self.late = True
-            self._asked.cancel()
-            return
-        self._sent = sent
-        self._call = self._reactor.callLater(QUIET_SECONDS, self._look)
-
-
 def site_of(host: str, port: int, tls: bool) -> str:
     """Return the address of the server at ``host`` and ``port``, as in ``http://host:port``."""
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if tls else 'http'}://{shown}:{port}"
 
 
-def _cause(error: Exception) -> BaseException:
-    """Return why a request failed, which Twisted wraps: cancelled, or its body cannot be read."""
-    for reason in getattr(error, "reasons", ()):
-        if reason.check(CancelledError, Refused, OSError):
-            cause: BaseException = reason.value
-            return cause
-    return error
-
-
 def _target(to: str) -> str:
     if to.startswith("@"):
         return f"/p/{quote(to[1:], safe='')}/"
     return f"/r/{quote(room_name(to).text, safe='')}/"
-
-
-def _header(answer: IResponse, name: str) -> str:
-    values = answer.headers.getRawHeaders(name)
-    if not values:
-        raise Unavailable("What answers there takes no files.")
-    return str(values[0])
 
 
 def _nobody(_through: int, _all: int) -> None:

@@ -178,9 +178,11 @@ class Terminal:
     def _prompt(self) -> str:
         room = self._link.dialogue.places.room
         waits = "" if self._link.online else " (no link)"
-        keys = self._link.keys
-        encrypted = isinstance(keys, Keys) and keys.is_encrypted(self._link.dialogue.places.here)
-        return f"{room}{f' {LOCK}' if encrypted else ''}{waits}> "
+        keys, here = self._link.keys, self._link.dialogue.places.here
+        lock = ""
+        if isinstance(keys, Keys) and keys.is_encrypted(here):
+            lock = " (NOT ENCRYPTED)" if keys.is_denied(here) else f" {LOCK}"
+        return f"{room}{lock}{waits}> "
 
     def _refresh(self) -> None:
         if self._session.app.is_running:

@@ -10,7 +10,9 @@ from chatnet.client.full.pages import Pages
 from chatnet.client.full.talking import Talking
 from chatnet.client.full.windows import Older, Windows
 from chatnet.client.offers import Offers
+from chatnet.client.state import RoomView
 from chatnet.core import commands as c
+from chatnet.core.refusals import Encrypted
 from chatnet.test.keyring import Person
 from chatnet.test.test_encryption import EncryptionTestCase
 from chatnet.test.test_full_hearing import Screen
@@ -52,6 +54,15 @@ class KeysTests(EncryptionTestCase):
         [(_, row), *_] = frame.rooms(self.bob.link, bob.windows, 20)
         self.assertIn("\N{LOCK}", row[0][0])
         self.secret("marmalade", "porridge")
+
+    def test_a_room_that_the_server_says_is_plain_has_no_lock_and_that_is_told(self) -> None:
+        bob = Seat(self.bob)
+        self.patch(RoomView, "encrypted", False)  # as a lying server has it
+        self.assertIn("NOT ENCRYPTED", frame.head(self.bob.link, bob.tea))
+        [(_, row), *_] = frame.rooms(self.bob.link, bob.windows, 20)
+        self.assertNotIn("\N{LOCK}", row[0][0])
+        self.assertRaises(Encrypted, bob.talking.typed, "porridge")
+        self.secret("porridge")
 
     def test_what_was_said_before_one_came_is_one_line(self) -> None:
         for word in ("marmalade", "porridge", "jam"):

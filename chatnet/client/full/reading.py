@@ -33,5 +33,6 @@ def read(link: Link, entry: e.Entry, words: tuple[str, ...]) -> Item | None:
 
 
 def is_encrypted(link: Link, key: str) -> bool:
-    """Return whether what is said in the room ``key`` is encrypted."""
-    return isinstance(link.keys, Keys) and link.keys.is_encrypted(key)
+    """Return whether what is said in the room ``key`` is encrypted, and the server says so."""
+    keys = link.keys
+    return isinstance(keys, Keys) and keys.is_encrypted(key) and not keys.is_denied(key)

@@ -7,6 +7,7 @@ import { fold } from "./text.js";
 
 const STAY_AWAY = ["quit", "logout", "replaced", "removed", "late", "refused"]; // byes after which we do not come back
 const OURS = ["lock", "key", "why"]; // fields of entries that the server has nothing to say in
+const OWN = ["note", "early"]; // events that no server has: what this page itself says
 const PAGE = 100; // messages of history at a time
 const TYPING = 6e3; // ms that "is typing" is shown
 
@@ -92,9 +93,12 @@ function flush() {
 }
 
 // Whether a room is encrypted, or was when this browser saw it last.
-export const sealed = ({ key, encrypted, whispers }) => !whispers && (encrypted || pinned(key));
+export const sealed = (talk) => !talk.whispers && (talk.encrypted || places(talk).some(pinned));
 
-export const denied = (name) => `The server says that ${name} is not encrypted. It was, and that is for good: the server is lying, or the room was deleted and opened anew. Nothing is said there; /encrypt forget lets you speak in plain words.`;
+// What a room may be known by: a server may show another one under its name.
+export const places = ({ key, name }) => [key, fold(name)];
+
+export const denied = (name) => `The server says that ${name} is not encrypted. It was, and that is for good: the server is lying, or that room was deleted or renamed, and this is another one. Nothing is said there; /encrypt forget lets you speak in plain words.`;
 
 // Send an item as it is; never into a room that is encrypted.
 export function plainly(item) {
@@ -293,8 +297,8 @@ function reply(frame, talk) {
       if (!talk) talks.set(frame.room, (talk = new Talk(frame.room, frame.name)));
       talk.read ??= readUpTo(frame.room);
       talk.enter(frame);
-      if (talk.encrypted) pin(talk.key);
-      else if (pinned(talk.key)) ui.note(`\u26a0 ${denied(talk.name)}`, talk, true);
+      if (talk.encrypted) places(talk).forEach(pin);
+      else if (sealed(talk)) ui.note(`\u26a0 ${denied(talk.name)}`, talk, true);
       keys?.entered(frame);
       ui.changed("members");
       break;
@@ -328,6 +332,7 @@ async function comeBack() {
 function happened(entry) {
   if (!me || (coming && !keys?.isLetter(entry))) return early.push(entry); // whispers may come before we know our name, or have keys
   for (const name of OURS) delete entry[name];
+  if (OWN.includes(entry.event)) return;
   if (keys?.hears(entry)) return;
   const { event, by, room, seq, reason } = entry;
   const isMe = (name) => fold(name) === me.key;
@@ -347,7 +352,7 @@ function happened(entry) {
   if (!talk?.take(entry, me.name)) return;
   talk.typing.delete(by || entry.who);
   if (event === "renamed") renamed(entry);
-  if (event === "encrypted") pin(room);
+  if (event === "encrypted") places(talk).forEach(pin);
   if (["kicked", "banned"].includes(event) && isMe(entry.who)) {
     talk.why = `${by} ${event === "kicked" ? "put you out" : "banned you"} of this room${reason ? `: ${reason}` : "."}`;
   }

@@ -127,9 +127,9 @@ export function letGo() {
 }
 
 // Believe what the server says of whether a room is encrypted.
-export function forget({ key }) {
-  unpin(key);
-  if (vault?.get("room", key)) known(key, null);
+export function forget(talk) {
+  client.places(talk).forEach(unpin);
+  if (vault?.get("room", talk.key)) known(talk.key, null);
 }
 
 // The link is lost.
@@ -341,11 +341,14 @@ export const isLetter = ({ room }) => room === log;
 // Take note of an entry, and read it if it is encrypted; return whether that is all there is to do.
 export function hears(entry) {
   const { event, room, seq, who, by } = entry;
-  if (event === "shared" && entry.sealed) secrets.shared(entry);
+  if (event === "shared" && entry.sealed) {
+    secrets.shared(entry);
+    return true; // a message tells of it
+  }
   const place = event.startsWith("sealed") && { log: room, seq, talk: entry.to ? talkOf(fold(by), fold(entry.to)) : room, by: fold(by), device: entry.device, session: entry.session };
   if (!own) {
     if (place) {
-      entry.why = `This is encrypted. ${lack}`;
+      entry.why = shut ? "This is encrypted: read it in the other window." : `This is encrypted. ${lack}`;
       wait(entry, place);
     }
     return false;
@@ -362,7 +365,6 @@ export function hears(entry) {
     else if (/^device/.test(event) && ready) lookUp(client.me.name).catch(() => {}); // and tell of it
     return true;
   }
-  if (event === "shared" && entry.sealed && ready) return true; // a message tells of it
   const live = seq > (client.talks.get(room)?.head ?? 0);
   if (live) change(entry);
   if (["said", "shared"].includes(event) && !entry.to && seq > vault.get("room", room)?.since) entry.lock = "plain";

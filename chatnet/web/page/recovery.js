@@ -11,9 +11,8 @@ import { some } from "./text.js";
 // Offer the words to whose browser is a new device: new ones, or to take those of the backup that there is.
 export function offer(device, hasBackup) {
   const here = `This browser is your device ${device} now. Its keys are kept here alone.`;
-  const choices = [["I have the words", () => ask()], ["Get new words", () => begin()]];
-  if (hasBackup) note(`${here} The server has a backup of your keys: its recovery phrase of 12 words brings back what you could read before.`, undefined, false, choices);
-  else note(`${here} A recovery phrase of 12 words, which you write down, brings back what you can read on another one.`, undefined, false, choices.slice(1));
+  if (hasBackup) note(`${here} The server has a backup of your keys: its recovery phrase of 12 words brings back what you could read before.`, undefined, false, [["I have the words", () => ask()]]);
+  else note(`${here} A recovery phrase of 12 words, which you write down, brings back what you can read on another one.`, undefined, false, [["Get new words", () => begin()]]);
 }
 
 // What is typed: "new", the words, or nothing.
