@@ -18,8 +18,8 @@ from tests.pagekeys import KeysTestCase, Person
 SIZE = 300_001  # bytes: several slices, and a part of one
 NAMES = (
     "report.pdf", "../../etc/passwd", "C:\\x\\y.txt", ".bashrc", "con.txt", "a\u202egnp.exe",
-    "  two   words .", "", "x" * 300 + ".tar.gz", "\u00e4" * 120, "a\u0308.txt", "nul", "lpt\u00b9.x",
-    "<b>?", ".",
+    "  two   words .", "", "x" * 300 + ".tar.gz", "\u00e4" * 120, "a\u0308.txt", "nul",
+    "lpt\u00b9.x", "<b>?", ".",
 )  # fmt: skip
 _DROPS = """
 const data = new DataTransfer();

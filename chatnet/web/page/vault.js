@@ -26,7 +26,8 @@ function claim(account) {
 export function release(account, written = Promise.resolve()) {
   const claimed = claims.get(account);
   claims.delete(account);
-  claimed?.then((letGo) => written.catch(() => {}).then(letGo));
+  const safe = written.catch(() => {});
+  claimed?.then((letGo) => safe.then(letGo));
 }
 
 export class Vault {
@@ -73,7 +74,7 @@ export class Vault {
   }
 
   close() {
-    release(this.account, this.writing);
+    release(this.account, this.flush());
   }
 
   store(name, mode) {
