@@ -2,19 +2,20 @@
 
 import * as backup from "./backup.js";
 import * as client from "./client.js";
+import * as letters from "./letters.js";
 import { note } from "./main.js";
-import { Outgoing, Sessions, Unreadable } from "./megolm.js";
-import { Own, check, from, load, pack, talkOf, to, unpack } from "./olm.js";
+import { Sessions, Unreadable } from "./megolm.js";
+import { Own, from, load, pack, talkOf, to } from "./olm.js";
 import { Peers } from "./peers.js";
+import { rotate, rotateFrom } from "./sealing.js";
 import * as secrets from "./secrets.js";
 import { pin, unpin } from "./settings.js";
 import { Refused } from "./state.js";
 import { fold, some } from "./text.js";
 import { Vault, release } from "./vault.js";
 
-const MOST_TRIES = 50; // while others come and go
-const ANEW = 3600e3; // ms between two sessions that are begun because letters cannot be opened
-
+export { isLetter } from "./letters.js";
+export { seals, takes } from "./sealing.js";
 export let own = null; // this device
 export let peers = null;
 export let lack = ""; // why there are no keys, in a sentence
@@ -22,18 +23,11 @@ export const names = new Map(); // of accounts
 export let vault = null;
 export let sessions = null;
 export let ready = false; // this connection is a device
-let shut = false; // there are keys, perhaps, which cannot be opened
+export let shut = false; // there are keys, perhaps, which cannot be opened
 let elsewhere = ""; // the account whose keys another window has
 let attaching = Promise.resolve();
-let log = ""; // where letters to this device stand
-let caughtUp = null; // who waits for the letters up to a seq: {upto, resolve, reject}
-let working = false;
-const letters = []; // that are to be opened
-const epochs = new Map(); // of accounts whose devices are known as they are now
-const outgoing = new Map(); // by room, or pair
-const turns = new Map(); // the last thing that is being said, likewise
+export const epochs = new Map(); // of accounts whose devices are known as they are now
 const late = new Map(); // what waits for a key: [entry, place], by session
-const anew = new Map();
 
 export const shout = (text, talk) => note(`\u26a0 ${text}`, talk, true);
 
@@ -51,7 +45,7 @@ async function attached() {
   const { key: account, name } = client.me;
   ready = false;
   epochs.clear();
-  outgoing.clear();
+  rotate();
   try {
     if (own?.account !== account) await begin(account);
     if (!client.hello) throw new Refused("The link is lost.", "lost");
@@ -59,9 +53,7 @@ async function attached() {
     names.set(account, name);
     const label = `page, ${navigator.userAgentData?.platform || navigator.platform}`;
     const reply = await client.ask("device", own.be(label, vault.get("letters") || 0));
-    log = reply.log;
-    if ((vault.get("letters") || 0) > reply.upto) vault.put("letters", "", reply.upto); // the server lost part of its data
-    if ((vault.get("letters") || 0) < reply.upto) await new Promise((resolve, reject) => (caughtUp = { upto: reply.upto, resolve, reject }));
+    await letters.begin(reply);
     const keys = own.more(reply);
     await vault.flush();
     if (keys) await client.ask("publish", keys);
@@ -135,10 +127,7 @@ export function forget(talk) {
 // The link is lost.
 export function offline() {
   ready = false;
-  log = "";
-  letters.length = 0;
-  caughtUp?.reject(new Refused("The link is lost.", "lost"));
-  caughtUp = null;
+  letters.stop();
 }
 
 // -- others
@@ -170,14 +159,10 @@ function news(kind, name, device, label) {
   }[kind];
 }
 
-function rotateFrom(account) {
-  for (const [talk, out] of outgoing) if (out.accounts.has(account) || account === own.account) outgoing.delete(talk);
-}
-
 // Let the devices of `who` that wait be encrypted for.
 export function accept(who) {
   const found = peers.trust(fold(who), "known", ({ trust }) => trust === "waiting");
-  outgoing.clear();
+  rotate();
   vault.flush();
   return found;
 }
@@ -187,9 +172,9 @@ export function verified({ account, device, signing }) {
   vault.flush();
 }
 
-const isMe = ({ account, device }) => account === own.account && device === own.device;
+export const isMe = ({ account, device }) => account === own.account && device === own.device;
 
-const nameOf = (account) => names.get(account) || account;
+export const nameOf = (account) => names.get(account) || account;
 
 // Leave a letter to a device, and return when it is stored.
 export async function write(peer, type, fields) {
@@ -199,126 +184,7 @@ export async function write(peer, type, fields) {
   await client.ask("deliver", { who: nameOf(peer.account), device: peer.device, body });
 }
 
-const meet = async (peer) => own.meet(peer, await client.ask("claim", { who: nameOf(peer.account), device: peer.device }));
-
-// -- what is said here
-
-// Whether an item of the outbox is to be encrypted; then that is being done.
-export function takes(item) {
-  const { talk, frame } = item;
-  const whisper = frame.do === "whisper";
-  const locked = frame.do === "say" && client.sealed(talk);
-  const told = whisper && fold(frame.who) !== client.me.key && (ready || shut || peers?.had(fold(frame.who)));
-  if (!locked && !told) return false;
-  const name = whisper ? talkOf(client.me.key, fold(frame.who)) : talk.key;
-  const turn = (turns.get(name) || Promise.resolve()).then(() => deal(item, name, whisper));
-  turns.set(name, turn);
-  return true;
-}
-
-async function deal(item, name, whisper) {
-  try {
-    if (!whisper && !item.talk.encrypted) throw new Refused(client.denied(item.talk.name));
-    if (!ready) throw new Refused(`${whisper ? `${item.frame.who} may have keys` : "This room is encrypted"}, so that was not sent. ${lack}`, lack ? "encrypted" : "lost");
-    if (whisper && !(await hasKeys(item.frame.who))) return client.plainly(item);
-    await say(item, name, whisper);
-    client.drop(item);
-  } catch (error) {
-    if (error.code === "lost") return; // it is tried again
-    if (!(error instanceof Refused)) console.error(error);
-    client.mark(item, "refused", error.message);
-  }
-}
-
-// Whether a file for a conversation is encrypted; throw Refused if it has to be, and cannot.
-export async function seals(talk) {
-  const { name, whispers, encrypted } = talk;
-  const wanted = whispers ? fold(name) !== client.me.key && (ready || shut || peers?.had(fold(name))) : client.sealed(talk);
-  if (!wanted) return false;
-  if (!ready) throw new Refused(`${whispers ? `${name} may have keys` : "This room is encrypted"}, so nothing was sent. ${lack}`);
-  if (!whispers && !encrypted) throw new Refused(client.denied(name));
-  return !whispers || hasKeys(name);
-}
-
-async function hasKeys(who) {
-  const account = fold(who);
-  await lookUp(who).catch((error) => {
-    if (error.code === "lost") throw error;
-  });
-  if (peers.here(account).length) return true;
-  if (peers.had(account)) throw new Refused(`${who} had keys, and the server says there are none now. It was not sent, for it would be readable.`);
-  return false;
-}
-
-async function say(item, name, whisper) {
-  const { talk, frame } = item;
-  const readers = () => (whisper ? new Map([[own.account, client.me.name], [fold(frame.who), frame.who]]) : talk.readers);
-  const epoch = () => (whisper ? null : talk.epoch);
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
-    if (!item.sealed) {
-      const [out, at] = (await prepare(name, readers, epoch)) || [];
-      if (!out) continue;
-      const body = item.secret ? out.seal("file", item.secret) : out.seal("say", { body: frame.body, ...(frame.action && { action: true }) });
-      const sealed = { session: out.id, epoch: at, body };
-      item.sealed = { out, cid: client.newCid(), ask: whisper ? ["sealwhisper", { who: frame.who, ...sealed }] : ["seal", { room: talk.name, ...sealed }] };
-    }
-    const { out, cid, ask } = item.sealed;
-    try {
-      await client.ask(...ask, cid); // the same after a lost link, until it is known what became of it
-      out.taken++;
-      return;
-    } catch (error) {
-      if (error.code === "lost") throw error;
-      item.sealed = null;
-      if (error.code !== "stale") {
-        outgoing.delete(name); // nobody knows whether the server took it
-        throw error;
-      }
-      epochs.clear();
-    }
-  }
-  throw new Refused("People come and go too fast for that to be encrypted. Say it again.");
-}
-
-// Return a session that all readers have the key of, and their epoch; null if something changed meanwhile.
-async function prepare(name, readers, epoch) {
-  const at = epoch();
-  const targets = [];
-  let total = 0;
-  if (!readers().has(own.account)) throw new Refused("You are none of those who read that, so you cannot say anything.");
-  for (const [account, who] of readers()) {
-    try {
-      total += await lookUp(who);
-    } catch (error) {
-      if (error.code === "lost") throw error;
-      continue; // an account that is no more: the room's log says so, or will
-    }
-    targets.push(...peers.here(account).filter((one) => one.trust !== "waiting" && !isMe(one)));
-  }
-  const wanted = new Set(targets.map(own.name));
-  let out = outgoing.get(name);
-  if (!out || out.over || [...out.given].some((one) => !wanted.has(one))) {
-    out = new Outgoing(name, own);
-    outgoing.set(name, out);
-    sessions.add(name, own, out.id, out.key);
-    await vault.flush();
-    backup.add();
-  }
-  const { key } = out;
-  await Promise.all(targets.filter((one) => !out.given.has(own.name(one))).map((one) => give(out, one, key)));
-  return epoch() === at && outgoing.get(name) === out ? [out, at ?? total] : null;
-}
-
-async function give(out, peer, key) {
-  try {
-    await write(peer, "key", { room: out.talk, session: out.id, key });
-  } catch (error) {
-    if (error.code === "lost") throw error;
-    note(`${nameOf(peer.account)} cannot read this on the device ${peer.device}: ${error.message}`, undefined, true);
-  }
-  out.given.add(own.name(peer));
-  out.accounts.add(peer.account);
-}
+export const meet = async (peer) => own.meet(peer, await client.ask("claim", { who: nameOf(peer.account), device: peer.device }));
 
 // -- what is heard
 
@@ -336,8 +202,6 @@ function known(room, what) {
   vault.flush();
 }
 
-export const isLetter = ({ room }) => room === log;
-
 // Take note of an entry, and read it if it is encrypted; return whether that is all there is to do.
 export function hears(entry) {
   const { event, room, seq, who, by } = entry;
@@ -353,14 +217,13 @@ export function hears(entry) {
     }
     return false;
   }
-  if (room === log) {
-    letters.push(entry);
-    work();
+  if (letters.isLetter(entry)) {
+    letters.put(entry);
     return true;
   }
   if (room === `@${own.account}` && /^(device|key)/.test(event)) {
     epochs.delete(own.account);
-    if (/^device/.test(event)) outgoing.clear();
+    if (/^device/.test(event)) rotate();
     if (event === "deviceadded" && entry.device === own.device) vault.put("came", "", seq);
     else if (/^device/.test(event) && ready) lookUp(client.me.name).catch(() => {}); // and tell of it
     return true;
@@ -377,12 +240,12 @@ const wait = (entry, place) => late.set(place.session, [...(late.get(place.sessi
 
 function change({ event, room, seq, who, new: fresh, dropped }) {
   if (event === "encrypted" && !vault.get("room", room)) known(room, { since: seq });
-  else if (["roomdeleted", "roomdiscarded"].includes(event)) outgoing.delete(room);
+  else if (["roomdeleted", "roomdiscarded"].includes(event)) rotate(room);
   else if (["left", "kicked", "banned"].includes(event)) {
-    outgoing.delete(room);
+    rotate(room);
     if (!dropped && fold(who) === own.account && vault.get("room", room)) known(room, { ...vault.get("room", room), left: true });
   } else if (["rekeyed", "joined", "renamed"].includes(event)) {
-    if (event === "rekeyed") outgoing.delete(room);
+    if (event === "rekeyed") rotate(room);
     epochs.delete(fold(fresh || who));
   }
 }
@@ -409,66 +272,6 @@ function read(entry, place, live) {
   vault.flush();
 }
 
-// -- letters
-
-async function work() {
-  if (working) return;
-  working = true;
-  let upto = 0;
-  while (letters.length) {
-    const [entry] = letters;
-    try {
-      const changed = await open(entry);
-      vault.put("letters", "", entry.seq);
-      await vault.flush(); // before the server may forget it
-      if (changed) client.changed("rows");
-    } catch (error) {
-      if (error.code === "lost") break;
-      console.error(error); // one letter is no reason to read no others
-    }
-    if (letters[0] !== entry) continue; // the link was lost: it comes again
-    letters.shift();
-    if (entry.event === "letter") upto = entry.seq;
-  }
-  working = false;
-  if (upto) client.ask("collected", { upto }).catch(() => {});
-  if (caughtUp && vault.get("letters") >= caughtUp.upto) {
-    caughtUp.resolve();
-    caughtUp = null;
-  }
-}
-
-// Open a letter; return whether messages can be read now that could not be before.
-async function open({ event, by, device, body }) {
-  if (event !== "letter") return false;
-  const account = fold(by);
-  let peer = peers.find(account, device);
-  if (!peer) {
-    await lookUp(by, true).catch((error) => {
-      if (error.code === "lost") throw error;
-    });
-    peer = peers.find(account, device);
-  }
-  if (!peer) return false;
-  const plain = own.open(peer, body);
-  if (!plain) return again(peer);
-  let fields;
-  try {
-    fields = unpack(plain);
-    check(fields, { ...from(peer), ...to(own) }, "the letter");
-  } catch ({ message }) {
-    console.warn(`a letter is not what it should be: ${message}`);
-    return false;
-  }
-  if (fields.type === "verify") import("./verify.js").then(({ hear }) => hear(peer, fields));
-  if (fields.type !== "key") return false;
-  const pair = talkOf(account, own.account);
-  if (String(fields.room).startsWith("@") && fields.room !== pair && account !== own.account) return false;
-  if (!sessions.add(fields.room, peer, fields.session, fields.key)) return false;
-  backup.add();
-  return reread(fields.session);
-}
-
 // A session is here: read what waits for it; return whether there is any.
 export function reread(session) {
   const waiting = late.get(session) || [];
@@ -479,16 +282,6 @@ export function reread(session) {
     read(entry, place, false);
   }
   return waiting.length > 0;
-}
-
-// Begin another session, in which the other side can be understood.
-function again(peer) {
-  const name = own.name(peer);
-  if (Date.now() - (anew.get(name) || 0) > ANEW) {
-    anew.set(name, Date.now());
-    meet(peer).then(() => write(peer, "dummy", {})).catch(() => {});
-  }
-  return false;
 }
 
 // -- for those who look
