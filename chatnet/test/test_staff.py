@@ -472,6 +472,15 @@ class ServerBanTests(StaffTestCase):
         self.rig.clock.advance(7200)
         self.assertIn("Welcome", self.told(self.rig.arrives("/join tea", address="192.0.2.9")))
 
+    def test_its_reason_steers_nobodys_terminal(self) -> None:
+        waiting = self.rig.connects("192.0.2.8")
+        self.orders(c.ServerBan("address", "192.0.2.8", 0, "\x1b[2J\r\nspam"))
+        again = self.rig.arrives(address="192.0.2.8")
+        page = self.rig.connects("192.0.2.8")
+        page.asks("GET / HTTP/1.1", "Host: localhost", "")
+        for told in (self.told(waiting), self.told(again), self.told(page)):
+            self.assertIn("banned from this server: ␛[2J␍␊spam.", told)
+
     def test_it_outlives_the_server_until_it_is_lifted(self) -> None:
         self.orders(c.ServerBan("address", "192.0.2.7"))
         self.rig.restart()
