@@ -703,6 +703,16 @@ class StaffTests(PortCase):
         mia.types("/admin who --sort lag")
         *_, header, row = mia.hears()
         self.assertEqual((header.split()[0], row.split()[0]), ("NAME", "mia"))
+        mia.types("/join den", "/delete-room den")
+        mia.hears()
+        mia.types("/admin motd hello", "/admin undo 2")
+        self.assertEqual(
+            mia.hears(),
+            [
+                "That takes the rank of admin, and you are a moderator.",
+                "That takes the rank of admin.",
+            ],
+        )
         bob = self.rig.member("bob")
         mia.types("/admin kick bob --reason 'too loud'", "/admin kick")
         self.assertIn("bob was kicked by mia: too loud", bob.hears())
