@@ -269,7 +269,7 @@ class RefusalTests(SharingTestCase):
     def test_what_a_refusal_repeats_steers_no_terminal(self) -> None:
         for method in ("PUT", "POST"):
             path = "/p/%1b%5b2Jbob/a.txt" if method == "PUT" else "/p/%1b%5b2Jbob/"
-            told = self.asks(method, path, **{"Upload-Length": "5"}).body.decode()
+            told = self.asks(method, path, Upload_Length="5").body.decode()
             self.assertIn("Nobody called ␛[2Jbob is known here.", told)
 
     def test_who_is_put_out_fetches_nothing_more(self) -> None:
