@@ -240,6 +240,8 @@ class PortTests(PortCase):
         self.assertEqual(self.answer(line, "kick bot")["said"], "Done: bot is out of tea.")
         self.assertEqual(dict(bot.rooms), {})
         self.assertIn("bot is in no room", str(self.refusal(line, "kick bot")))
+        nobody = "Nobody called bob is here. who lists who is."
+        self.assertEqual(str(self.refusal(line, "kick bob")), nobody)
 
     def test_refusals_arrive_as_what_they_are(self) -> None:
         line = self.calls_at()

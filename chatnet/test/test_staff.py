@@ -393,7 +393,9 @@ class StaffTests(StaffTestCase):
         self.orders(c.SetRank("ann", "moderator"))
         actor = self.ann.session.actor
         self.assertIn("not in tea", str(self.refuses(c.Op("tea", "bob"), actor)))
-        self.assertIn("takes the rank of admin", str(self.refuses(c.SetRank("ann", "owner"), actor)))
+        self.assertIn(
+            "takes the rank of admin", str(self.refuses(c.SetRank("ann", "owner"), actor))
+        )
 
     def test_a_room_does_not_put_staff_out_nor_staff_each_other(self) -> None:
         self.orders(c.SetRank("ann", "admin"))
