@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -117,7 +118,8 @@ def opener(
             if name and not twistd["nodaemon"]:
                 sys.exit("Daemons cannot log to stdout, exiting!")  # twistd's own words
             return observer(sys.stdout)
-        file = LogFile.fromFullPath(name)
+        # Who is here from where is nobody's business; whoever gave the file its mode keeps it.
+        file = LogFile.fromFullPath(name, defaultMode=None if os.path.exists(name) else 0o600)
         if not signal.getsignal(signal.SIGUSR1):
             signal.signal(signal.SIGUSR1, lambda *_: _rotate(file))
         return observer(cast(TextIO, file))

@@ -52,6 +52,9 @@ def rooms_of(desk: Desk, who: str) -> list[str]:
     """
     every = desk.host.network.audiences.values()
     rooms = sorted(a.room.name for a in every if fold(who) in a.room.decided.members)
+    person = desk.host.network.people.find(fold(who))
+    if not rooms and (person is None or not person.sessions):
+        raise NoSuchPerson(f"Nobody called {who} is here. who lists who is.")
     if not rooms:
         raise NoSuchPerson(f"{who} is in no room. logout {who} closes the connection.")
     return rooms

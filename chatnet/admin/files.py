@@ -34,6 +34,9 @@ def made(path: str, force: bool) -> Iterator[IO[bytes]]:
         return
     if os.path.lexists(path) and not force:
         raise Unable(f"{path} is there already; --force puts the backup in its place")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise Unable(f"there is no folder {folder}: make it first, or name another file")
     part = f"{path}.part"
     with _own(part) as file:
         try:

@@ -140,6 +140,12 @@ def permits(verb: type[c.Command], role: Role, registered: bool, rank: Rank = Ra
     return right.role is not None and role >= right.role and right.account in (None, registered)
 
 
+def rank_for(verb: type[c.Command]) -> str:
+    """Return which rank is enough for ``verb``, in words; if none is, all the staff."""
+    enough = RIGHTS[verb].rank
+    return f"the rank of {enough.name.lower()}" if enough else "the server's staff"
+
+
 def outranks(verb: type[c.Command], rank: Rank) -> bool:
     """Return whether ``rank`` alone is enough for ``verb``, whatever one is to the room."""
     enough = RIGHTS[verb].rank

@@ -15,6 +15,7 @@ from chatnet.core import staff
 from chatnet.core.commands import Command
 from chatnet.core.events import Acted, Entry
 from chatnet.core.names import fold
+from chatnet.core.plain import plain
 from chatnet.core.refusals import Banned, NotAllowed, Plaintext, Refused, TooManyConnections
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
@@ -270,7 +271,7 @@ class ChatFactory(ServerFactory):
 
 def _words(speech: Speech, refusal: Refused) -> bytes:
     """Return what to turn a client away with that speaks so."""
-    text = str(refusal)
+    text = plain(str(refusal))
     match speech:
         case Speech.TLS:
             return _NO_TLS

@@ -21,7 +21,7 @@ from chatnet.core.room import Room, RoomState
 from chatnet.server import arrivals, queries
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
-from chatnet.server.staff import MOST_ROOMS, rooms
+from chatnet.server.staff import MOST_ROOMS
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
@@ -174,7 +174,8 @@ def _change(
 async def _encrypted_rooms(host: Host, account: str) -> list[str]:
     """Return the keys of the rooms of which ``account`` is a reader."""
     kept = await host.network.journal.rooms(MOST_ROOMS)
-    return [key for key in await rooms(host) if account in _readers(host, key, kept)]
+    there = dict.fromkeys([*host.network.audiences, *kept])
+    return [key for key in there if account in _readers(host, key, kept)]
 
 
 def _readers(host: Host, key: str, kept: Mapping[str, RoomState]) -> Mapping[str, str]:

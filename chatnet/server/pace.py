@@ -25,7 +25,8 @@ _SEEN_BY_ALL = 1.0 - UNIT
 _COSTS: dict[type[c.Command], float] = {  # in messages, besides the unit
     c.Say: _SEEN_BY_ALL, c.Roll: _SEEN_BY_ALL, c.Announce: _SEEN_BY_ALL, c.Nick: _SEEN_BY_ALL,
     c.SetTopic: _SEEN_BY_ALL, c.Whisper: _SEEN_BY_ALL, c.Seal: _SEEN_BY_ALL,
-    c.SealWhisper: _SEEN_BY_ALL, c.Share: _SEEN_BY_ALL,
+    c.SealWhisper: _SEEN_BY_ALL, c.Share: _SEEN_BY_ALL, c.BeDevice: _SEEN_BY_ALL,
+    c.RemoveDevice: _SEEN_BY_ALL,
     c.Join: UNIT, c.Leave: UNIT, c.Find: 4 * UNIT,
 }  # fmt: skip
 

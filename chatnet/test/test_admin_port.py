@@ -240,6 +240,8 @@ class PortTests(PortCase):
         self.assertEqual(self.answer(line, "kick bot")["said"], "Done: bot is out of tea.")
         self.assertEqual(dict(bot.rooms), {})
         self.assertIn("bot is in no room", str(self.refusal(line, "kick bot")))
+        nobody = "Nobody called bob is here. who lists who is."
+        self.assertEqual(str(self.refusal(line, "kick bob")), nobody)
 
     def test_refusals_arrive_as_what_they_are(self) -> None:
         line = self.calls_at()
@@ -703,6 +705,16 @@ class StaffTests(PortCase):
         mia.types("/admin who --sort lag")
         *_, header, row = mia.hears()
         self.assertEqual((header.split()[0], row.split()[0]), ("NAME", "mia"))
+        mia.types("/join den", "/delete-room den")
+        mia.hears()
+        mia.types("/admin motd hello", "/admin undo 2")
+        self.assertEqual(
+            mia.hears(),
+            [
+                "That takes the rank of admin, and you are a moderator.",
+                "That takes the rank of admin.",
+            ],
+        )
         bob = self.rig.member("bob")
         mia.types("/admin kick bob --reason 'too loud'", "/admin kick")
         self.assertIn("bob was kicked by mia: too loud", bob.hears())

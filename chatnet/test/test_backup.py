@@ -574,6 +574,10 @@ class FileTests(SynchronousTestCase):
         self.assertRaises(ZeroDivisionError, fails)
         self.assertEqual((Path(path).exists(), Path(f"{path}.part").exists()), (False, False))
 
+    def test_a_folder_that_is_not_there_is_named(self) -> None:
+        with self.assertRaisesRegex(Unable, "there is no folder nowhere: make it first"):
+            self.write("nowhere/backup")
+
     def test_nothing_is_left_of_a_backup_whose_process_is_ended(self) -> None:
         path, before = os.path.abspath(self.mktemp()), signal.getsignal(signal.SIGTERM)
         stores = SimpleNamespace(log=None, accounts=None)

@@ -70,6 +70,16 @@ class KeysTestCase(SynchronousTestCase):
 
 
 class DeviceTests(KeysTestCase):
+    def test_devices_change_no_faster_than_one_speaks(self) -> None:
+        ann = self.device("ann")
+        self.rig.host.defence.limits.set("messages", "10+2/s")
+        ann.asks(*(f'{{"do":"removedevice","device":"{TWO}"}}' for _ in range(20)))
+        self.rig.settle()
+        self.assertEqual(self.errors(ann), ["no-device"] * 10)
+        self.rig.clock.pump([0.5] * 12)
+        self.rig.settle()
+        self.assertEqual(len(self.errors(ann)), 10)
+
     def test_a_device_is_made_known_and_then_is_what_the_connection_is(self) -> None:
         ann = self.account("ann")
         added, attached, caught_up = self.be(ann, label="laptop")

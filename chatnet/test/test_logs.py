@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from io import StringIO
+from pathlib import Path
 from typing import Any, cast
 
 from twisted.logger import (
@@ -11,11 +13,12 @@ from twisted.logger import (
     LogEvent,
     Logger,
     LogPublisher,
+    PredicateResult,
     formatEventAsClassicLogText,
 )
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.logs import as_text, json_observer
+from chatnet.logs import as_text, json_observer, opener
 
 
 class JsonTests(SynchronousTestCase):
@@ -108,3 +111,18 @@ class TextTests(SynchronousTestCase):
         events.append({"log_time": 1.5e9, "log_format": "{a}", "a": 1, "log_system": "HTTP"})
         for event in events:
             self.assertEqual(as_text(dict(event)), formatEventAsClassicLogText(dict(event)))
+
+
+class FileTests(SynchronousTestCase):
+    def opens(self, path: str) -> int:
+        """Open the log at ``path``; return its mode."""
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+        twistd = {"logfile": path, "nodaemon": True}
+        opener(twistd, True, lambda event: PredicateResult.maybe)()  # type: ignore[arg-type]
+        return Path(path).stat().st_mode & 0o777
+
+    def test_it_is_for_its_owner_alone_unless_that_one_opened_it_to_others(self) -> None:
+        path = self.mktemp()
+        self.assertEqual(self.opens(path), 0o600)
+        Path(path).chmod(0o640)
+        self.assertEqual(self.opens(path), 0o640)

@@ -266,6 +266,12 @@ class RefusalTests(SharingTestCase):
         self.sends()  # a moderator may
         self.assertEqual(self.asks("GET", "/files/", token=other).status, 404)
 
+    def test_what_a_refusal_repeats_steers_no_terminal(self) -> None:
+        for method in ("PUT", "POST"):
+            path = "/p/%1b%5b2Jbob/a.txt" if method == "PUT" else "/p/%1b%5b2Jbob/"
+            told = self.asks(method, path, Upload_Length="5").body.decode()
+            self.assertIn("Nobody called ␛[2Jbob is known here.", told)
+
     def test_who_is_put_out_fetches_nothing_more(self) -> None:
         id, other = self.sends(), self.tokens(self.bob)
         self.assertEqual(self.asks("GET", f"/files/{id}", token=other).status, 200)

@@ -393,7 +393,9 @@ class StaffTests(StaffTestCase):
         self.orders(c.SetRank("ann", "moderator"))
         actor = self.ann.session.actor
         self.assertIn("not in tea", str(self.refuses(c.Op("tea", "bob"), actor)))
-        self.assertIn("staff", str(self.refuses(c.SetRank("ann", "owner"), actor)))
+        self.assertIn(
+            "takes the rank of admin", str(self.refuses(c.SetRank("ann", "owner"), actor))
+        )
 
     def test_a_room_does_not_put_staff_out_nor_staff_each_other(self) -> None:
         self.orders(c.SetRank("ann", "admin"))
@@ -471,6 +473,15 @@ class ServerBanTests(StaffTestCase):
         self.assertEqual(len(self.rig.factory.registry), 5)
         self.rig.clock.advance(7200)
         self.assertIn("Welcome", self.told(self.rig.arrives("/join tea", address="192.0.2.9")))
+
+    def test_its_reason_steers_nobodys_terminal(self) -> None:
+        waiting = self.rig.connects("192.0.2.8")
+        self.orders(c.ServerBan("address", "192.0.2.8", 0, "\x1b[2J\r\nspam"))
+        again = self.rig.arrives(address="192.0.2.8")
+        page = self.rig.connects("192.0.2.8")
+        page.asks("GET / HTTP/1.1", "Host: localhost", "")
+        for told in (self.told(waiting), self.told(again), self.told(page)):
+            self.assertIn("banned from this server: ␛[2J␍␊spam.", told)
 
     def test_it_outlives_the_server_until_it_is_lifted(self) -> None:
         self.orders(c.ServerBan("address", "192.0.2.7"))

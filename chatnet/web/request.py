@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IConsumer
 from twisted.web.http import NO_BODY_CODES
 from twisted.web.server import NOT_DONE_YET, Request
 
+from chatnet.core.plain import plain
 from chatnet.web.crypto import is_installed
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class ChatRequest(Request):
         self.refused = True
         self.requestHeaders.removeHeader(b"expect")  # it is not to continue
         IConsumer(self.door.transport).unregisterProducer()  # TLS would wait for it to end
-        body = f"{text}\n".encode()
+        body = f"{plain(text)}\n".encode()
         lines = [
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(),
             b"Content-Type: text/plain; charset=utf-8",
@@ -171,7 +172,7 @@ class ChatRequest(Request):
         """Set ``status``; return ``text`` as the body."""
         self.setResponseCode(status, HTTPStatus(status).phrase.encode())
         self.setHeader(b"content-type", b"text/plain; charset=utf-8")
-        return f"{text}\n".encode()
+        return f"{plain(text)}\n".encode()
 
 
 def request_of(request: Any) -> ChatRequest:
