@@ -174,9 +174,14 @@ class Audience:
         return cursor.after
 
     def skip(self, reader: Reader, places: Iterable[int]) -> None:
-        """Do not show ``reader`` what is at ``places``."""
+        """Do not show ``reader`` what is at ``places``, in their order."""
         self.stray(reader)
         cursor = self._cursors.get(reader)
+        if cursor is not None and cursor.upto is None:
+            for place in places:
+                if place != cursor.after + 1:
+                    break  # something is to be shown before it
+                cursor.after = place
         while cursor is not None:
             mine = {s for s in places if cursor.after < s and (not cursor.upto or s <= cursor.upto)}
             if mine:
@@ -235,7 +240,9 @@ class Audience:
     def _join(self, reader: Reader) -> None:
         """Let ``reader`` go on with those who are where it is, if it is as they are."""
         cursor = self._cursors.get(reader)
-        if cursor is None or not cursor.is_plain or len(self) == 1:
+        if cursor is None or not cursor.is_plain:
+            return
+        if len(self._cursors) == 1 and not self._flocks:  # with nobody
             return
         flock = self._flocks.get(cursor.style)
         if not flock:

@@ -46,6 +46,7 @@ from chatnet.wires.gone import GONE_WIRE
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
 WINDOW_BYTES = 2048  # of a message, that count as one command more
 TURN_UNITS = 512  # a session may ask for in one turn of the reactor: a message is one unit
+FEW_UNITS = 64  # in several turns, that are not worth forgetting in each
 ANSWER_UNITS = 16  # and what is answered by itself as much as so many
 MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
 LINE_BYTES = 16  # or a line for each so many bytes, where messages may have any length
@@ -206,7 +207,7 @@ class Session:
         self._inside = False
         self._reading: dict[Audience, None] = {}
         self._on_their_way = 0
-        self._units = 0  # that came in this turn of the reactor
+        self._units = 0  # that came in this turn of the reactor, and some before
         self._slow = 0  # commands in work that wait for more than a commit
         self._leaving, self._last_word = False, ("", "quit")  # closes when all was read
         self._parted = False  # was told the last word
@@ -608,9 +609,10 @@ class Session:
 
     def _spend(self, units: int) -> None:
         """Count what it asks for in one turn of the reactor: after much of it, others go on."""
-        if not self._units:
-            self.host.clock.callLater(0, self._next_turn)
+        before = self._units
         self._units += units
+        if before < FEW_UNITS <= self._units:
+            self.host.clock.callLater(0, self._next_turn)
         if self._units >= TURN_UNITS:
             self._wire.hold("turn")
 

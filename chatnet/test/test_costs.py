@@ -65,6 +65,7 @@ class Counts:
 DELIVERY = Counts(sends=1, calls=2, instructions=28, blocks=0.2)
 DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=2 / BURST, instructions=28 / BURST, blocks=0.02)
 MESSAGE = Counts(renderings=1, rows=1, calls=53, instructions=760, blocks=10)
+ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=430, instructions=5550, blocks=20)
 NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=240, instructions=3150, blocks=25)
 STATEMENTS, STATEMENTS_OF_MANY = 9, 16  # of batches of 50 and 500 messages with answers
 
@@ -217,6 +218,12 @@ class CostTests(SynchronousTestCase):
         cost = self.message(lambda rig, ann: ann, BODY)
         self.assertEqual(cost.above(MESSAGE), [], cost)
         self.assertEqual((cost.renderings, cost.rows, cost.batches), (1, 1, 0))
+
+    def test_a_message_alone_bears_what_others_share(self) -> None:
+        rig, speaker = self.room(FEW)
+        self.says(rig, speaker, 1)
+        cost = self.says(rig, speaker, 1)
+        self.assertEqual(cost.above(ALONE), [], cost)
 
     def test_a_named_message_is_answered_as_well(self) -> None:
         def program(rig: Rig, ann: Client) -> Client:
