@@ -18,7 +18,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger, LogLevelFilterPredicate
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatnet.accounts.accounts import Accounts
 from chatnet.accounts.throttle import Throttle
@@ -57,6 +57,7 @@ from chatnet.web.site import ChatSite
 from chatnet.wires.budget import Budget
 from chatnet.wires.certificates import CannotUse, Certificates
 from chatnet.wires.proxied import Proxies
+from chatnet.wires.records import Tls
 
 FILERS = 2  # threads for what is written to, and read from, files
 
@@ -194,7 +195,7 @@ def build(
     if certificates is not None:
         certificates.start(clock)
         tls = TLSMemoryBIOFactory(certificates, False, Factory(), clock)
-        tls.protocol = TLSMemoryBIOProtocol
+        tls.protocol = Tls
     factory = ChatFactory(host, TextDialect, JsonDialect, tls)
     factory.certificates, factory.aside = certificates, reader
     factory.web = ChatSite(factory, certificates).answer

@@ -15,15 +15,20 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import astuple, dataclass
 from functools import partial
+from io import StringIO
+from operator import attrgetter
 from types import FrameType
 from typing import Any
 
+from twisted.internet.task import Clock
+from twisted.logger import FilteringLogObserver, LogLevelFilterPredicate, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core.events import Entry, Said
 from chatnet.core.replies import Done
 from chatnet.dialects.styles import LiveStyle
 from chatnet.interfaces import Batch
+from chatnet.logs import text_observer
 from chatnet.stores.databases import Sqlite
 from chatnet.stores.sql import SqlStore
 from chatnet.test.rig import Client, FailingStore, Rig
@@ -67,6 +72,9 @@ DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=2 / BURST, instructions=28 / B
 MESSAGE = Counts(renderings=1, rows=1, calls=53, instructions=760, blocks=10)
 ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=430, instructions=5550, blocks=20)
 NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=240, instructions=3150, blocks=25)
+# Log lines and the clock of the tests are counted as well.
+ARRIVAL = Counts(calls=630, instructions=8300, blocks=80)  # of one who takes a name
+ENTRY = Counts(calls=1460, instructions=22000, blocks=200)  # and opens a room
 STATEMENTS, STATEMENTS_OF_MANY = 9, 16  # of batches of 50 and 500 messages with answers
 
 
@@ -198,6 +206,19 @@ class CostTests(SynchronousTestCase):
         self.assertEqual(cost.above(DELIVERY), [], cost)
         self.assertEqual(cost.sends, 1)
 
+    def test_a_message_costs_the_same_beside_many_other_rooms(self) -> None:
+        costs = []
+        for others in (0, 99, 396):
+            rig, speaker = self.room(FEW)
+            for first in range(0, others, 99):
+                keeper = rig.arrives(f"/nick keeper{first}")
+                keeper.types(*(f"/join other{n}" for n in range(first, first + 99)))
+            self.assertEqual(len(rig.network.audiences), others + 3)
+            self.says(rig, speaker, 1)
+            cost = self.says(rig, speaker, 1)
+            costs.append((cost.calls, cost.instructions))
+        self.assertEqual(len(set(costs)), 1, costs)
+
     def test_what_comes_at_once_is_sent_at_once(self) -> None:
         cost = self.delivery(BURST)
         self.assertEqual(cost.above(DELIVERY_IN_BURST), [], cost)
@@ -249,6 +270,49 @@ class QuestionTests(SynchronousTestCase):
                     some.types(*(f"/join {some.door.id}x{place}" for place in range(100)))
                 costs.append(traced(lambda: ann.types(question))[0])  # noqa: B023 -- called at once
             self.assertLess((costs[1] - costs[0]) / 300, most, question)
+
+
+class ArrivalTests(SynchronousTestCase):
+    """Twisted's part is not in it: the transport, the system calls, and waiting for them."""
+
+    def setUp(self) -> None:
+        # The clock of these tests looks at all timers for each new one.
+        self.patch(Clock, "_sortCalls", lambda clock: clock.calls.sort(key=attrgetter("time")))
+        log = FilteringLogObserver(text_observer(StringIO()), [LogLevelFilterPredicate()])
+        self.patch(globalLogPublisher, "_observers", [log])  # what a server has, and not trial's
+
+    def arrival(self, words: str) -> Counts:
+        """Return what it costs that somebody comes who says ``words``."""
+        rig = Rig(CountingStore(), limits=GENEROUS)
+        self.arrives(rig, words, FEW, "a")
+        few, many = (
+            self.arrives(rig, words, count, tag) for count, tag in ((FEW, "b"), (MANY, "c"))
+        )
+        return many.per(few, MANY - FEW)
+
+    def arrives(self, rig: Rig, words: str, count: int, tag: str) -> Counts:
+        blocks = sys.getallocatedblocks()
+        clients: list[Client] = []
+
+        def work() -> None:
+            for number in range(count):
+                client = rig.connects()
+                clients.append(client)
+                client.door.dataReceived(words.replace("%s", f"{tag}{number:03}").encode())
+            rig.settle()
+
+        calls, instructions = traced(work)
+        self.assertEqual(len(rig.factory.sessions) % FEW, 0)
+        self.assertIn(b"You are now", clients[-1].transport.value())
+        return Counts(0, 0, 0, 0, calls, instructions, sys.getallocatedblocks() - blocks)
+
+    def test_who_takes_a_name_costs_little(self) -> None:
+        cost = self.arrival("/nick %s\r\n")
+        self.assertEqual(cost.above(ARRIVAL), [], cost)
+
+    def test_who_opens_a_room_as_well_costs_not_much_more(self) -> None:
+        cost = self.arrival("/nick %s\r\n/join tea-%s\r\n")
+        self.assertEqual(cost.above(ENTRY), [], cost)
 
 
 class StatementTests(SynchronousTestCase):

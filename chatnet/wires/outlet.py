@@ -14,11 +14,13 @@ from twisted.internet.interfaces import (
     ITransport,
 )
 from twisted.internet.tcp import Connection
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from chatnet.interfaces import ISession
 from chatnet.wires.budget import PACE_BYTES, Budget
 from chatnet.wires.gate import Gate
 from chatnet.wires.gone import GONE
+from chatnet.wires.records import Records, below
 from chatnet.wires.spool import Source, Spool
 
 SHORT = 4096  # bytes of a unit, until the session allows more
@@ -33,7 +35,7 @@ class Outlet:
 
     session: ISession
     transport: ITransport | None
-    _plain: Connection | None = None  # the transport, if it is TCP without TLS
+    _plain: Connection | None = None  # the TCP connection, if all goes straight through it
     _direct: Callable[[bytes], int] | None = None  # sends through it, while nothing is in parts
     _spool: Spool | None = None  # from when the session can speak until the connection is gone
     _cutting: IDelayedCall | None = None
@@ -121,10 +123,17 @@ class Outlet:
         if spool is not None and spool.queue:
             spool.add(data)
         elif self._direct is None and plain is not None and spool is not None:
-            self._direct = plain.socket.send  # all that went out in parts is out
+            self._direct = self._way(plain)  # all that went out in parts is out
             self.write(data)
         else:
             self._pass(data)
+
+    def _way(self, plain: Connection) -> Callable[[bytes], int]:
+        transport: object = self.transport
+        if isinstance(transport, TLSMemoryBIOProtocol):
+            return Records(transport, plain).send
+        send: Callable[[bytes], int] = plain.socket.send
+        return send
 
     def unroll(self, source: Source) -> None:
         """Send what ``source`` has, in parts, before anything that is written later."""
@@ -170,6 +179,8 @@ class Outlet:
         transport: object = self.transport
         if isinstance(transport, Connection) and not transport.TLS:
             self._plain = transport
+        else:
+            self._plain = below(transport)
         # The spool and not self: a wire's own pauseProducing means "pause input".
         self._spool = Spool(self._clock, self.session, self._pass)
         IConsumer(self.transport).registerProducer(self._spool, True)

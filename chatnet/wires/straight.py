@@ -17,12 +17,12 @@ class Straight:
     """
 
     def __init__(self, plain: Connection) -> None:
-        self._plain = plain
+        self.plain = plain
         directlyProvides(self, providedBy(plain))
 
     def write(self, data: bytes) -> None:
         """Send ``data``."""
-        plain = self._plain
+        plain = self.plain
         if plain.dataBuffer or plain._tempDataBuffer or plain.disconnecting or not plain.connected:
             plain.write(data)
             return
@@ -34,4 +34,4 @@ class Straight:
             plain.write(data[sent:])
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._plain, name)
+        return getattr(self.plain, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet import tcp
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
@@ -221,10 +222,11 @@ class WebSocketWire(Outlet, Protocol):
 
     def _say_goodbye(self) -> None:
         """Close as RFC 6455 section 7.1.2 has it: the other side closes as well, then it ends."""
+        transport: object = self.transport
         if self._frames.state is ConnectionState.OPEN:
             self.write(self._frames.send(CloseConnection(CloseReason.NORMAL_CLOSURE)))
-        elif self._failed and self._plain is not None:
+        elif self._failed and isinstance(transport, tcp.Connection):
             # To close with something unread would take back what it was told.
-            self._plain.loseWriteConnection()
+            transport.loseWriteConnection()
         else:
             ITransport(self.transport).loseConnection()

@@ -1,0 +1,75 @@
+"""TLS, written to without what is looked at again for each record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL.SSL import Connection as Cipher
+from twisted.internet.tcp import Connection
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+
+from chatnet.wires.straight import Straight
+
+try:  # what pyOpenSSL is made of: no promise of its
+    from OpenSSL._util import ffi as _ffi, lib as _lib
+except ImportError:  # pragma: no cover
+    _ffi = _lib = None
+
+LONGEST = 2**14  # bytes in one record, RFC 8446 section 5.1
+_ROOM = 2**15  # bytes that one record takes at most, and some more
+_record: Any = _ffi.new("char[]", _ROOM) if _lib else None  # the reactor makes one at a time
+
+
+class Tls(TLSMemoryBIOProtocol):
+    """Twisted's TLS, which leaves nothing for the garbage collector when it is broken off."""
+
+    def _tlsShutdownFinished(self, reason: Failure | None) -> None:  # noqa: N802 -- Twisted's name
+        if reason is not None:
+            reason.cleanFailure()  # of the stack, which holds all that this connection is
+        super()._tlsShutdownFinished(reason)
+
+
+def below(transport: object) -> Connection | None:
+    """Return the TCP connection that ``transport``, if it is TLS, sends straight through."""
+    if _lib is None or not isinstance(transport, TLSMemoryBIOProtocol):
+        return None
+    straight: object = transport.transport
+    return straight.plain if isinstance(straight, Straight) else None
+
+
+class Records:
+    """Sends through ``tls`` on ``plain``, with nothing in between but the cipher.
+
+    Twisted and pyOpenSSL take five calls for what is here one. Whatever is not as always is left to
+    them, in the same order: the cipher is the same.
+    """
+
+    __slots__ = ("_bio", "_plain", "_ssl", "_tls")
+
+    def __init__(self, tls: TLSMemoryBIOProtocol, plain: Connection) -> None:
+        cipher: Cipher = tls.getHandle()
+        self._tls, self._plain = tls, plain
+        self._ssl, self._bio = cipher._ssl, cipher._from_ssl
+
+    def send(self, data: bytes) -> int:
+        """Send ``data``, or leave it to ``tls``; return its length."""
+        tls, length = self._tls, len(data)
+        if (
+            length > LONGEST
+            or tls._appSendBuffer
+            or tls.disconnecting
+            or tls._lostTLSConnection
+            or _lib.SSL_write(self._ssl, data, length) <= 0
+        ):
+            tls.write(data)
+            return length
+        size = _lib.BIO_read(self._bio, _record, _ROOM)
+        record = _ffi.buffer(_record, size)[:]
+        try:
+            sent = self._plain.socket.send(record)
+        except OSError:  # full, or broken: the reactor finds out which
+            sent = 0
+        if sent < size:
+            self._plain.write(record[sent:])
+        return length
