@@ -245,10 +245,10 @@ def find(words: Sequence[str]) -> tuple[Verb, Sequence[str]]:
         if verb is not None:
             return verb, words[count:]
     first = words[0].lower()[:32] if words else ""
-    longer = [name for name in VERBS if name.startswith(f"{first} ")]
+    longer = [name for name in VERBS if name.startswith(f"{first} ") or name.endswith(f" {first}")]
     if first in BY_THEMSELVES:
         raise Malformed(f"{first} needs no server. In a shell: python -m chatnet.admin {first}")
-    near = longer or get_close_matches(first, VERBS, 1)
+    near = longer or get_close_matches(first, VERBS, 1, cutoff=0.7)
     hint = f"Did you mean {' or '.join(near)}?" if near else "help lists what there is."
     raise Malformed(f"There is no verb {first}. {hint}")
 

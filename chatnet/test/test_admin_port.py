@@ -58,6 +58,8 @@ class VerbTests(SynchronousTestCase):
             ("du --limit many", "limit is a number, not many"),
             ("kik bob", "Did you mean kick?"),
             ("cert", "Did you mean cert show or cert reload?"),
+            ("suspend ann", "Did you mean account suspend?"),
+            ("rank ann admin", "There is no verb rank. help lists what there is."),
             ("", "There is no verb"),
         ):
             with self.assertRaises(Malformed) as caught:
