@@ -1,66 +1,30 @@
-"""Everyone reading one room, each at their own place in its log."""
+"""Everyone reading one room, each at a place in its log."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import chain, pairwise, repeat
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatnet.core.events import Entry, speaker, weight
-from chatnet.core.large import LARGE
 from chatnet.core.names import fold
 from chatnet.core.replies import Snapshot
 from chatnet.core.room import Room
 from chatnet.interfaces import IStyle
 from chatnet.server.cursors import Cursor, Reader
 from chatnet.server.flock import Flock
+from chatnet.server.runs import MAX_RUN, Run, is_large, render
 from chatnet.server.scroll import Scroll
 from chatnet.server.seats import Seats
 from chatnet.wires.budget import Budget
 
-MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader can make us buffer
-MAX_BYTES = 64 * 1024
 _RUNS = 16  # printed runs remembered while a turn lasts
 
 Read = Callable[[str, int, int], Deferred[Sequence[Entry]]]
-
-
-@dataclass(slots=True)
-class _Run:
-    """Consecutive entries in one style; or one that is large, and is printed as it is read."""
-
-    upto: int
-    entries: Sequence[Entry]
-    pieces: list[bytes]
-    whole: bytes
-    ends: list[int] | None = None  # where the pieces end in the whole, once somebody asks
-
-    def behind(self, after: int) -> _Run:
-        """Return the rest of it, behind ``after``."""
-        first = len(self.pieces) - (self.upto - after)
-        begin = self._cut()[first]
-        return _Run(self.upto, self.entries[first:], self.pieces[first:], self.whole[begin:])
-
-    def _cut(self) -> list[int]:
-        if self.ends is None:
-            self.ends = [0, *accumulate(map(len, self.pieces))]
-        return self.ends
-
-    def without(self, places: Iterable[int]) -> bytes:
-        """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
-        ends, first, begin, left = self._cut(), self.upto - len(self.pieces) + 1, 0, []
-        for place in sorted(places):
-            number = place - first
-            if 0 <= number < len(self.pieces):
-                left.append(self.whole[begin : ends[number]])
-                begin = ends[number + 1]
-        left.append(self.whole[begin:])
-        return b"".join(left)
 
 
 class Audience:
@@ -80,7 +44,7 @@ class Audience:
         self._read = read
         self._cursors: dict[Reader, Cursor] = {}  # of those who go alone
         self._flocks: dict[IStyle, Flock] = {}  # of the others
-        self._printed: dict[tuple[IStyle, int, int], _Run] = {}
+        self._printed: dict[tuple[IStyle, int, int], Run] = {}
         self._budget = budget
         self._scrolls: dict[
             int, Scroll[Cursor]
@@ -113,7 +77,9 @@ class Audience:
 
     def lags(self) -> Iterator[int]:
         """Yield by how many entries each reader is behind what is new to it."""
-        return map(self.behind, self.readers())
+        for flock in self._flocks.values():
+            yield from repeat(self.room.log.head - flock.after, len(flock))
+        yield from map(self.behind, self._cursors)
 
     def caught_up(self, reader: Reader) -> bool:
         """Return whether ``reader`` has read all there is."""
@@ -256,7 +222,7 @@ class Audience:
         with suppress(Exception):  # what cannot be printed is met by each of them again
             while flock and log.tail <= flock.after < log.head:
                 run = self._print(flock.style, flock.after, log.head)
-                if _large(run.entries):
+                if is_large(run.entries):
                     break
                 flock.send(run.whole, run.upto, self._wait, self._broke)
         if flock.after < log.head:
@@ -311,9 +277,9 @@ class Audience:
             done = said and place.upto is not None and place.after >= place.upto
             going = self._finish(place) if done else None
 
-    def _show(self, cursor: Cursor, run: _Run) -> None:
+    def _show(self, cursor: Cursor, run: Run) -> None:
         reader, skip, ignored = cursor.reader, cursor.skip, cursor.reader.ignored
-        if _large(run.entries):
+        if is_large(run.entries):
             self._unroll(cursor, run.entries[0])
             return
         data = run.whole
@@ -387,14 +353,14 @@ class Audience:
             self._cursors[reader] = cursor.then
         return cursor.then
 
-    def _print(self, style: IStyle, after: int, upto: int) -> _Run:
+    def _print(self, style: IStyle, after: int, upto: int) -> Run:
         key = (style, after, upto)
         run = self._printed.get(key)
         if run is None:
             for (other, begin, _), longer in self._printed.items():
                 if other is style and begin < after < longer.upto <= upto and longer.pieces:
                     return longer.behind(after)  # who came a little later reads a little less
-            run = _render(style, self.room.log.between(after, min(upto, after + MAX_RUN)))
+            run = render(style, self.room.log.between(after, min(upto, after + MAX_RUN)))
             if len(self._printed) >= _RUNS:
                 del self._printed[next(iter(self._printed))]
             self._printed[key] = run
@@ -418,7 +384,7 @@ class Audience:
         if not entries and floor < page[1]:
             self._torn(Failure(LookupError(f"no entries behind {page[0]}")), page)
             return
-        printed: dict[tuple[IStyle, int], _Run] = {}
+        printed: dict[tuple[IStyle, int], Run] = {}
         first, last = (entries[0].seq, entries[-1].seq) if entries else (page[1] + 1, 0)
         for cursor in self._pages.pop(page):
             cursor.paging = False
@@ -434,7 +400,7 @@ class Audience:
             ):
                 place = (cursor.style, cursor.after)
                 if place not in printed:
-                    printed[place] = _render(cursor.style, entries[cursor.after + 1 - first :])
+                    printed[place] = render(cursor.style, entries[cursor.after + 1 - first :])
                 self._show(cursor, printed[place])
             if self._cursors.get(reader) is cursor:
                 self._advance(cursor)
@@ -451,25 +417,3 @@ class Audience:
             cursor.paging = False
             self.drop(cursor.reader)
             cursor.reader.part("The history cannot be read now. Please come again.", "broken")
-
-
-def _large(entries: Sequence[Entry]) -> bool:
-    """Return whether the first of ``entries`` is shown in parts, as its readers take them."""
-    return bool(entries) and weight(entries[0].event) >= LARGE
-
-
-def _render(style: IStyle, entries: Sequence[Entry]) -> _Run:
-    """Return as many of ``entries`` as make one write, at least one; a large one goes alone."""
-    if _large(entries):
-        return _Run(entries[0].seq, entries[:1], [], b"")
-    pieces, size = [], 0
-    for entry in entries:
-        if weight(entry.event) >= LARGE:
-            break
-        piece = style.render(entry)
-        pieces.append(piece)
-        size += len(piece)
-        if size >= MAX_BYTES:
-            break
-    done = entries[: len(pieces)]
-    return _Run(done[-1].seq, done, pieces, b"".join(pieces))

@@ -45,8 +45,8 @@ from chatnet.wires.gone import GONE_WIRE
 
 WINDOW = 512  # commands a session may have on their way: bounds memory, and is what a paste costs
 WINDOW_BYTES = 2048  # of a message, that count as one command more
-TURN_UNITS = 512  # a session may ask for in one turn of the reactor: a message is one unit
-FEW_UNITS = 64  # in several turns, that are not worth forgetting in each
+FEW_UNITS = 64  # in several turns of the reactor, that are not worth forgetting in each
+TURN_UNITS = WINDOW + FEW_UNITS  # a session may ask for in one turn: a message is one unit
 ANSWER_UNITS = 16  # and what is answered by itself as much as so many
 MOST_LINES = 5000  # of a message: people are shown the speaker's name before each
 LINE_BYTES = 16  # or a line for each so many bytes, where messages may have any length

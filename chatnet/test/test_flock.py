@@ -125,6 +125,16 @@ class FlockTests(SynchronousTestCase):
         self.heard("bob: one", "ann: two", "bob: three", by=(self.cat, self.dan))
         self.assertEqual(self.alone(), [])
 
+    def test_ones_own_words_may_stand_between_those_of_others(self) -> None:
+        self.ann.asks("one")
+        self.bob.door.dataReceived(b"two\r\nthree\r\n")
+        self.ann.asks("four")
+        self.bob.types("five")
+        self.heard("ann: one", "ann: four", by=[self.bob])
+        told = ["ann: one", "bob: two", "bob: three", "ann: four", "bob: five"]
+        self.heard(*told, by=(self.cat, self.dan))
+        self.assertEqual(self.alone(), [])
+
     def test_one_that_breaks_is_parted_with_and_the_others_hear_on(self) -> None:
         def broken(_: bytes) -> int:
             raise ValueError("broken")

@@ -1,0 +1,69 @@
+"""Consecutive entries, printed once in a style for all who read them there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from chatnet.core.events import Entry, weight
+from chatnet.core.large import LARGE
+from chatnet.interfaces import IStyle
+
+MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader can make us buffer
+MAX_BYTES = 64 * 1024
+
+
+@dataclass(slots=True)
+class Run:
+    """Consecutive entries in one style; or one that is large, and is printed as it is read."""
+
+    upto: int
+    entries: Sequence[Entry]
+    pieces: list[bytes]
+    whole: bytes
+    ends: list[int] | None = None  # where the pieces end in the whole, once somebody asks
+
+    def behind(self, after: int) -> Run:
+        """Return the rest of it, behind ``after``."""
+        first = len(self.pieces) - (self.upto - after)
+        begin = self._cut()[first]
+        return Run(self.upto, self.entries[first:], self.pieces[first:], self.whole[begin:])
+
+    def _cut(self) -> list[int]:
+        if self.ends is None:
+            self.ends = [0, *accumulate(map(len, self.pieces))]
+        return self.ends
+
+    def without(self, places: Iterable[int]) -> bytes:
+        """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
+        ends, first, begin, left = self._cut(), self.upto - len(self.pieces) + 1, 0, []
+        for place in sorted(places):
+            number = place - first
+            if 0 <= number < len(self.pieces):
+                left.append(self.whole[begin : ends[number]])
+                begin = ends[number + 1]
+        left.append(self.whole[begin:])
+        return b"".join(left)
+
+
+def is_large(entries: Sequence[Entry]) -> bool:
+    """Return whether the first of ``entries`` is shown in parts, as its readers take them."""
+    return bool(entries) and weight(entries[0].event) >= LARGE
+
+
+def render(style: IStyle, entries: Sequence[Entry]) -> Run:
+    """Return as many of ``entries`` as make one write, at least one; a large one goes alone."""
+    if is_large(entries):
+        return Run(entries[0].seq, entries[:1], [], b"")
+    pieces, size = [], 0
+    for entry in entries:
+        if weight(entry.event) >= LARGE:
+            break
+        piece = style.render(entry)
+        pieces.append(piece)
+        size += len(piece)
+        if size >= MAX_BYTES:
+            break
+    done = entries[: len(pieces)]
+    return Run(done[-1].seq, done, pieces, b"".join(pieces))
