@@ -105,16 +105,17 @@ class Outlet:
         plain, spool = self._plain, self._spool
         if spool is None or spool.queue:
             return None
-        if plain is None:
-            return self._take
+        transport: object = self.transport
+        if plain is None or isinstance(transport, TLSMemoryBIOProtocol):
+            return self._take  # what goes through a cipher goes the way that all does
         if plain._tempDataBuffer or plain.dataBuffer:
             return None
         if self._direct is None:
-            self._direct = plain.socket.send
+            self._direct = self._way(plain)
         return self._direct
 
     def _take(self, data: bytes) -> int:
-        self._pass(data)
+        self.write(data)
         return len(data)
 
     def _write_behind(self, data: bytes) -> None:

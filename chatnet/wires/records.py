@@ -34,6 +34,9 @@ def below(transport: object) -> Connection | None:
     """Return the TCP connection that ``transport``, if it is TLS, sends straight through."""
     if _lib is None or not isinstance(transport, TLSMemoryBIOProtocol):
         return None
+    cipher: object = transport.getHandle()
+    if not (hasattr(cipher, "_ssl") and hasattr(cipher, "_from_ssl")):  # no promise, either
+        return None
     straight: object = transport.transport
     return straight.plain if isinstance(straight, Straight) else None
 
