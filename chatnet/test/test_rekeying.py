@@ -6,6 +6,7 @@ from typing import Any
 
 from chatnet.core import events as e
 from chatnet.core.room import RoomState
+from chatnet.dialects.styles import LIVE
 from chatnet.server.rekeying import RETRY_SECONDS
 from chatnet.test.rig import Client, FailingStore, Rig
 from chatnet.test.test_keys import ONE, SESSION, TWO, KeysTestCase, changes_in
@@ -107,6 +108,10 @@ class SleepingTests(KeysTestCase):
         (entered,) = [f for f in heard if f.get("reply") == "entered"]
         self.assertEqual(entered["state"]["epoch"], 2)
         self.assertEqual(changes_in(heard), [("bob", "", False)])
+
+    def test_people_at_a_terminal_read_that_somebody_has_other_devices(self) -> None:
+        entry = e.Entry("tea", 5, 1.0, e.Rekeyed("bob", "", False, 2))
+        self.assertEqual(LIVE.render(entry), b"bob has other devices than before.\r\n")
 
     def test_so_it_is_across_a_restart(self) -> None:
         self.removes()
