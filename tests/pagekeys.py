@@ -65,8 +65,8 @@ class KeysTestCase(BrowserTestCase):
         else "the page lacks what encrypts: python -m chatnet.web.crypto"
     )
 
-    async def registered(self, *names: str) -> Server:
-        server = await self.serves()
+    async def registered(self, *names: str, replay: int = 50) -> Server:
+        server = await self.serves("--replay", str(replay))
         for name in names:
             await self.registers(server, name, SECRET)
         return server

@@ -11,7 +11,7 @@ from tests.pagekeys import SECRET, KeysTestCase, Person
 
 class PageCryptoTests(KeysTestCase):
     async def test_two_clients_and_a_browser_in_one_room(self) -> None:
-        server = await self.registered("ann", "bob", "zoe")
+        server = await self.registered("ann", "bob", "zoe", replay=4)
         ann, bob = await self.enters(server, "ann"), await self.enters(server, "bob")
         await ann.room.say("in the open")
         await ann.chat.do(c.Encrypt("tea"))
@@ -49,6 +49,16 @@ class PageCryptoTests(KeysTestCase):
         back = await bob.chat.join("tea", history=10)
         again = Person(bob.chat, back)
         await again.hears("zoe: ?")
+
+        await zoe.types("/leave")
+        await zoe.until("return !document.querySelector(\"[data-key='tea']\")")
+        other = await self.enters(server, "ann")  # a device of which the page is not told:
+        for number in range(5):  # that is behind all it is shown of what was before
+            await ann.room.say(str(number))
+        await zoe.types("/join tea")
+        await zoe.shows_room("tea")
+        await zoe.types("for that as well")
+        await other.hears("zoe: for that as well")
 
     async def test_seven_emoji_are_compared_whoever_begins(self) -> None:
         server = await self.registered("ann", "zoe")

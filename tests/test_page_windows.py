@@ -128,6 +128,7 @@ class ReaderTests(BrowserTestCase):
             e.Joined("bob", True), e.Encrypted("ann"), e.Joined("zoe", True),
             e.Renamed("guest-1", "eve", True), e.Left("bob", True), e.Joined("bob", True),
             e.Rekeyed("bob", "D", True), e.Rekeyed("nobody", "D", False),
+            e.Rekeyed("bob", "", False, 2),
             e.Kicked("zoe", "ann", ""), e.Left("ann", True),
             *(e.Joined(name, True) for name in many), e.Banned("bob", "ann", "bob", 0.0, ""),
             e.Left("eve"), e.RoomDeleted("ann", "", 0.0), e.Joined("ann", True), e.RoomDiscarded(),

@@ -112,6 +112,7 @@ def encode_state(state: RoomState) -> str:
         "readers": state.readers,
         "devices": {key: astuple(device) for key, device in state.devices.items()},
         "backup": state.backup,
+        "told": state.told,
     }
     return _dumps({key: value for key, value in plain.items() if value})
 
@@ -140,6 +141,7 @@ def decode_state(text: str) -> RoomState:
         plain.get("readers", {}),
         {key: _device(values) for key, values in plain.get("devices", {}).items()},
         plain.get("backup", ""),
+        plain.get("told", {}),
     )
 
 

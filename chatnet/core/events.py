@@ -53,10 +53,15 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """``who`` entered, with an account of that name or as a guest."""
+    """``who`` entered, with an account of that name or as a guest.
+
+    ``told`` is, in an encrypted room, how often the account's devices had changed by then, as far
+    as that was known; no dialect shows it.
+    """
 
     who: str
     registered: bool = False
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,12 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """``old`` is called ``new`` from here on."""
+    """``old`` is called ``new`` from here on; for ``told`` see ``Joined``."""
 
     old: str
     new: str
     registered: bool = False
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,9 +342,13 @@ class Visited:
 
 @dataclass(frozen=True, slots=True)
 class Encrypted:
-    """``by`` let what is said here be encrypted from now on."""
+    """``by`` let what is said here be encrypted from now on.
+
+    For ``told`` see ``Joined``: one for each account in the room, in the order of its members.
+    """
 
     by: str
+    told: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,11 +377,16 @@ class SealedWhisper:
 
 @dataclass(frozen=True, slots=True)
 class Rekeyed:
-    """``who``, for whom is encrypted what is said here, has one ``device`` more, or less."""
+    """``who``, for whom is encrypted what is said here, has one ``device`` more, or less.
+
+    Without a ``device``, some changed while the room was not in memory. For ``told`` see
+    ``Joined``.
+    """
 
     who: str
     device: str
     added: bool
+    told: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,9 @@ class RoomState:
     In an ``encrypted`` room, ``readers`` are those for whom messages are encrypted: accounts that
     came and did not leave, nor were put out. Who lost the link stays one. ``epoch`` counts how
     often it changed who they are, or what devices they have; in an account's own log, how often
-    its ``devices`` changed. ``backup`` is the version of what is kept in the log of a backup.
+    its ``devices`` changed. ``told`` is how often those of each reader had, when the room learned
+    of it last, by key; who is not in it, of that nothing is known, or it never had any.
+    ``backup`` is the version of what is kept in the log of a backup.
     """
 
     name: str = ""
@@ -91,6 +93,7 @@ class RoomState:
     readers: dict[str, str] = field(default_factory=dict)  # names, by key, the oldest first
     devices: dict[str, devices.Device] = field(default_factory=dict)
     backup: str = ""
+    told: dict[str, int] = field(default_factory=dict)
 
     def evolve(self, event: e.Event) -> None:
         """Take ``event`` into account. Total: accepts any event in any state."""
@@ -103,11 +106,11 @@ class RoomState:
                 pass
             case e.Opened(name):
                 self.name = name
-            case e.Joined(who, registered):
+            case e.Joined(who, registered, told):
                 if not self.members and not self.moderators:
                     self._promote(who)  # whoever opens a room owns it
                 self.members[fold(who)] = Member(who, registered)
-                self._read(who, registered)
+                self._read(who, registered, told)
             case e.Left(who, dropped):
                 self._remove(fold(who))
                 if not dropped:
@@ -116,7 +119,7 @@ class RoomState:
                 self._remove(fold(who))
                 self._uninvite(fold(who))
                 self._read_no_more(fold(who))
-            case e.Renamed(old, new, registered):
+            case e.Renamed(old, new, registered, told):
                 moderator = self.moderators.pop(fold(old), None)
                 self.members.pop(fold(old), None)
                 self.members[fold(new)] = Member(new, registered)
@@ -126,7 +129,7 @@ class RoomState:
                         self.owner = fold(new)
                 if self.voices.pop(fold(old), None) is not None:
                     self.voices[fold(new)] = new
-                self._read(new, registered)
+                self._read(new, registered, told)
             case e.Banned(who, by, target, until, reason):
                 _hold(self.bans, target, Sanction(who, by, until, reason))
                 self._demote(fold(who))
@@ -162,6 +165,7 @@ class RoomState:
                     self._remove(key)
                 self.epoch += self.encrypted
                 self.readers.clear()
+                self.told.clear()
             case e.RoomRestored():
                 self.deleted = None
             case e.RoomDiscarded():
@@ -184,11 +188,14 @@ class RoomState:
                 self.office.evolve(event)
             case e.Seen(upto):
                 self.seen = max(self.seen, upto)
-            case e.Encrypted():
+            case e.Encrypted(_, told):
                 self.encrypted, self.epoch = True, self.epoch + 1
                 self.readers = {k: one.name for k, one in self.members.items() if one.registered}
-            case e.Rekeyed(who):
-                self.epoch += fold(who) in self.readers
+                self.told = {key: n for key, n in zip(self.readers, told, strict=False) if n}
+            case e.Rekeyed(who, _, _, told):
+                if fold(who) in self.readers:
+                    self.epoch += 1
+                    self._learn(fold(who), told)
             case e.DeviceAdded() | e.DeviceRemoved() | e.KeysPublished() | e.KeyTaken():
                 self.epoch += devices.evolve(self.devices, event)
             case e.Kept(version):
@@ -202,19 +209,28 @@ class RoomState:
             self._demote(key)
             self.voices.pop(key, None)
 
-    def _read(self, who: str, registered: bool) -> None:
+    def _read(self, who: str, registered: bool, told: int) -> None:
         """Let messages be encrypted for ``who`` as well, if it has an account."""
         if not (self.encrypted and registered) or fold(who) in self.readers:
             return
         self.readers[fold(who)] = who
         self.epoch += 1
+        self._learn(fold(who), told)
         if len(self.readers) > MOST_READERS:
             absent = next((key for key in self.readers if key not in self.members), None)
             if absent is not None:
                 del self.readers[absent]
+                self.told.pop(absent, None)
 
     def _read_no_more(self, key: str) -> None:
         self.epoch += self.readers.pop(key, None) is not None
+        self.told.pop(key, None)
+
+    def _learn(self, key: str, told: int) -> None:
+        """Note that the devices of the reader ``key`` changed ``told`` times so far."""
+        self.told.pop(key, None)
+        if told:
+            self.told[key] = told
 
     def _uninvite(self, key: str) -> None:
         if self.invited:
@@ -253,6 +269,7 @@ class RoomState:
             dict(self.readers),
             dict(self.devices),
             self.backup,
+            dict(self.told),
         )
 
 

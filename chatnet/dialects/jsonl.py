@@ -64,7 +64,7 @@ VERBS: dict[str, type[c.Command]] = {
 _SERVERS_OWN = frozenset(
     ("proof", "target", "faces", "lock", "author", "own", "shielded", "grace", "sender")
 )
-_PRIVATE = frozenset(("target", "lock", "address"))  # fields of events that nobody is shown
+_PRIVATE = frozenset(("target", "lock", "address", "told"))  # fields of events that nobody is shown
 _LONG = 64 * 1024  # bytes of a line that is parsed with care
 _NO_OBJECT = "Send one JSON object per line, in UTF-8."
 _MOST_FIELDS = 32

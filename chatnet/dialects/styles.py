@@ -130,6 +130,8 @@ def _lines(entry: e.Entry) -> list[str]:
             return []
         case e.Encrypted(by):
             return [f"{by} had this room encrypted: from here on, only clients with keys can read."]
+        case e.Rekeyed(who, ""):
+            return [f"{who} has other devices than before."]
         case e.Rekeyed(who, device, added):
             return [f"{who} has {'a new device' if added else 'no longer the device'}, {device}."]
         case e.DeviceAdded(device, label):

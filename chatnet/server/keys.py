@@ -8,7 +8,7 @@ has one more for its backup. What of them was collected, or begun anew, the broo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from twisted.internet.defer import Deferred
@@ -21,7 +21,6 @@ from chatnet.core.room import Room, RoomState
 from chatnet.server import arrivals, queries
 from chatnet.server.cursors import Cursor
 from chatnet.server.host import Host
-from chatnet.server.staff import MOST_ROOMS
 
 if TYPE_CHECKING:
     from chatnet.server.session import Session
@@ -105,14 +104,13 @@ async def _be(host: Host, session: Session, command: c.BeDevice, cid: str | None
     log = letters_of(account, command.device)
     devices.be((await _own_log(host, session)).decided.devices, command)
     backup = await _state(host, backup_of(account))
-    encrypted = await _encrypted_rooms(host, account)
     await arrivals.open_inbox(host, session)
-    await _all_open(host, log, f"@{account}", *encrypted)
+    await _all_open(host, log, f"@{account}")
     own = network.audiences[f"@{account}"].room
     events = devices.be(own.decided.devices, command)
     session.device = command.device
     try:
-        await _change(host, session, events, encrypted)
+        await _change(host, session, events)
     except BaseException:
         session.device = ""
         raise
@@ -135,13 +133,9 @@ async def _be(host: Host, session: Session, command: c.BeDevice, cid: str | None
 
 async def _remove(host: Host, session: Session, device: str, cid: str | None) -> None:
     account = session.actor.key
-    devices.remove((await _own_log(host, session)).decided.devices, device)
-    encrypted = await _encrypted_rooms(host, account)
-    await _all_open(host, f"@{account}", *encrypted)
-    own = host.network.audiences[f"@{account}"].room
-    events = devices.remove(own.decided.devices, device)
+    events = devices.remove((await _own_log(host, session)).decided.devices, device)
     gone = [one for one in session.person.sessions if one.device == device]
-    session.answer_to(_change(host, session, events, encrypted, cid), cid)
+    session.answer_to(_change(host, session, events, cid), cid)
     await session.settled()
     for one in gone:
         text = "The device that you are was removed from your account."
@@ -153,35 +147,22 @@ async def _remove(host: Host, session: Session, device: str, cid: str | None) ->
 
 
 def _change(
-    host: Host,
-    session: Session,
-    events: Sequence[e.Event],
-    encrypted: Sequence[str],
-    cid: str | None = None,
+    host: Host, session: Session, events: Sequence[e.Event], cid: str | None = None
 ) -> Deferred[object]:
-    """Let the devices of the person of ``session`` change, in these open rooms at the same time."""
-    done = host.network.tell(session, [f"@{session.actor.key}"], events, cid)
+    """Let the devices of the person of ``session`` change, and the rooms in memory know at once.
+
+    The others learn of it when they are opened, see ``rekeying``.
+    """
+    network, account = host.network, session.actor.key
+    done = network.tell(session, [f"@{account}"], events, cid)
     for event in events:
         assert isinstance(event, e.DeviceAdded | e.DeviceRemoved)
-        added = isinstance(event, e.DeviceAdded)
-        rekeyed = e.Rekeyed(session.actor.name, event.device, added)
-        for key in encrypted:
-            if session.actor.key in host.network.audiences[key].room.decided.readers:
-                host.network.write(key, [rekeyed]).addErrback(lambda _: None)  # falls with it
+        added, told = isinstance(event, e.DeviceAdded), network.rooms.rekeying.changes(account)
+        rekeyed = e.Rekeyed(session.actor.name, event.device, added, told)
+        for key, audience in network.audiences.items():
+            if account in audience.room.decided.readers:
+                network.write(key, [rekeyed]).addErrback(lambda _: None)  # falls with it
     return done
-
-
-async def _encrypted_rooms(host: Host, account: str) -> list[str]:
-    """Return the keys of the rooms of which ``account`` is a reader."""
-    kept = await host.network.journal.rooms(MOST_ROOMS)
-    there = dict.fromkeys([*host.network.audiences, *kept])
-    return [key for key in there if account in _readers(host, key, kept)]
-
-
-def _readers(host: Host, key: str, kept: Mapping[str, RoomState]) -> Mapping[str, str]:
-    audience = host.network.audiences.get(key)
-    state = audience.room.decided if audience is not None else kept.get(key)
-    return state.readers if state is not None else {}
 
 
 async def _all_open(host: Host, *keys: str) -> None:

@@ -152,6 +152,8 @@ class Network:
         if isinstance(command, c.Say):  # by far the most frequent, and never noted
             return events, None
         self._vet(room, actor, command, events)
+        if isinstance(command, c.Join | c.Encrypt):
+            events = [self.rooms.rekeying.noting(room.decided, event) for event in events]
         if isinstance(command, _NAMING):
             act = staff.noted(room.decided, actor, command, events)
             return events, replace(act, whom=room.key) if act is not None else None
@@ -181,6 +183,8 @@ class Network:
                 office.rooms.check_free(room.key)
             case c.RenameRoom() if events:
                 self.check_name(room, actor, command)
+            case c.Seal():
+                self.rooms.rekeying.check(room)
             case c.RestoreRoom() if state.deleted is not None:
                 staff.check_by(office, actor, state.deleted.by)
             case c.Ban() | c.Mute() | c.Unban() | c.Unmute():
@@ -380,7 +384,8 @@ class Network:
         ban = room.decided.bans.get(new.key) if registered else None
         if ban is not None and ban.holds(now):
             return [e.Left(old.name)]  # it was let in before it was known who it is
-        events: list[e.Event] = [e.Renamed(old.name, new.text, registered)]
+        renamed = e.Renamed(old.name, new.text, registered)
+        events = [self.rooms.rekeying.noting(room.decided, renamed)]
         mute = room.decided.mutes.get(old.target) if registered else None
         if mute is not None and mute.holds(now) and old.key not in room.decided.moderators:
             muted = e.Muted(new.text, mute.by, new.key, mute.until, mute.reason)

@@ -19,6 +19,7 @@ from chatnet.core.room import Room
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
 from chatnet.server.broom import Broom
+from chatnet.server.rekeying import Rekeying
 from chatnet.wires.budget import Budget
 
 RETRY_SECONDS = 1.0  # until what could not be stored is tried again
@@ -46,6 +47,7 @@ class Rooms:
         self._clock = clock
         self._opening: dict[str, list[Deferred[Audience]]] = {}
         self._broom = Broom(self, journal, clock, retention)
+        self.rekeying = Rekeying(self, journal, clock)
 
     def keep(self, seconds: float) -> None:
         """Keep what is said for ``seconds`` from now on; 0: for good."""
@@ -80,7 +82,7 @@ class Rooms:
             self._opening[key].append(done)
         else:
             self._opening[key] = [done]
-            opened = self._journal.open(key).addBoth(self._opened, key)
+            opened = Deferred.fromCoroutine(self._bring(key)).addBoth(self._opened, key)
             opened.addErrback(lambda bug: self._log.failure("{room} broke", bug, room=key))
         return done
 
@@ -123,6 +125,7 @@ class Rooms:
         for key in keys:
             audience = self.audiences[key]
             audience.room.rewind()
+            self.rekeying.rewind(key)
             audience.seats.rewind()
 
     def _sweep(self) -> None:
@@ -134,10 +137,20 @@ class Rooms:
         if not self.closing:
             self._broom.sweep()
 
+    async def _bring(self, key: str) -> Room:
+        """Return the room ``key`` when all is in memory that it takes to decide on it."""
+        room = await self._journal.open(key)
+        try:
+            await self.rekeying.prepare(room)
+        except BaseException:
+            self._journal.close(key)
+            raise
+        return room
+
     def _opened(self, room: Room | Failure, key: str) -> None:
         waiting = self._opening.pop(key)
         if isinstance(room, Failure):
-            if room.check(OSError):  # foreseen: a lost database
+            if room.check(OSError, Unavailable):  # foreseen: a lost database
                 self._log.error("cannot open {room}: {error}", room=key, error=str(room.value))
             else:
                 self._log.failure("cannot open {room}", room, room=key)
@@ -148,6 +161,7 @@ class Rooms:
         audience.used_at = self._clock.seconds()
         self._reap(key)  # they were here when the server ended
         self._mend(room)
+        self.rekeying.tell(room)
         for done in waiting:
             done.callback(audience)
 

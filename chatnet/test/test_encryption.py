@@ -237,6 +237,23 @@ class DeviceTests(EncryptionTestCase):
         self.assertEqual((other.read, self.bob.read), (["one"], ["one", "two"]))
         self.assertEqual(len(self.news(self.ann, DeviceGone)), 1)
 
+    def test_so_it_is_in_a_room_that_nobody_used_meanwhile(self) -> None:
+        lost = self.world.comes("bob", None, "").keys.ring.own.id
+        self.ann.says("before")
+        self.ann.does(c.Leave("tea"))
+        self.bob.ends()
+        third = self.world.comes("bob", None, "")
+        self.world.passes(1000)
+        self.assertNotIn("tea", self.world.rig.network.audiences)
+        third.does(c.RemoveDevice(lost))
+        fourth = self.world.comes("bob", None, "")
+        self.ann.does(c.Join("tea"))
+        self.ann.says("after")
+        self.assertEqual([one.device for one in self.news(self.ann, DeviceGone)], [lost])
+        for device in (third, fourth):
+            device.does(c.Join("tea", since=0))
+            self.assertEqual(device.read, ["after"])
+
     def test_an_absent_device_finds_its_keys_when_it_comes(self) -> None:
         other = self.world.comes("bob")
         box = other.box

@@ -179,15 +179,15 @@ class OtherLogTests(EncryptionTestCase):
     def test_an_honest_server_may_rename_an_encrypted_room(self) -> None:
         bob = self.comes("bob")
         self.ann.does(c.RenameRoom("tea", "coffee"))
-        bob.says("two", "coffee")
+        bob.says("marmalade", "coffee")
         bob.ends()
         for name in ("coffee", "tea"):
             bob = self.comes("bob", name)
-            bob.says("three", "coffee")
+            bob.says("porridge", "coffee")
             self.assertEqual(self.news(bob, Downgraded) + self.news(bob, Replaced), [])
             self.assertFalse(bob.keys.is_denied("tea"))
             bob.ends()
-        self.secret("two", "three")
+        self.secret("marmalade", "porridge")
 
     def test_what_was_known_without_names_still_holds(self) -> None:
         bob = self.comes("bob")

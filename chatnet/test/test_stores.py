@@ -15,6 +15,7 @@ from chatnet.core.chain import Anchor, faults
 from chatnet.core.events import (
     Acted,
     Deleted,
+    Encrypted,
     Entry,
     Erased,
     Event,
@@ -22,6 +23,8 @@ from chatnet.core.events import (
     Kicked,
     Left,
     Opened,
+    Rekeyed,
+    Renamed,
     Rolled,
     Said,
     Whispered,
@@ -186,6 +189,10 @@ class StoreContract(Contract):
             Office(),
             {"eve": "Eve"},
             {"slow": 10.0},
+            encrypted=True,
+            epoch=4,
+            readers={"ann": "Ann", "tom": "Tom"},
+            told={"ann": 2},
         )
         assert state.office is not None
         state.office.evolve(Acted("operator", "rank", "Ann", to="admin"))
@@ -194,6 +201,22 @@ class StoreContract(Contract):
         for seq in (7, 9):
             self.store.write(Batch([], states={"tea": (seq, state)}))
         self.assertEqual(self.store.load("tea"), (9, state))
+
+    def test_it_keeps_what_a_room_knows_of_the_devices_of_its_readers(self) -> None:
+        happened: list[Event] = [
+            Joined("Ann", True),
+            Encrypted("Ann", (2,)),
+            Joined("tom", True, 1),
+            Renamed("guest-1", "eve", True, 7),
+            Rekeyed("Ann", "", False, 3),
+            Left("tom"),
+        ]
+        state = RoomState()
+        for seq, event in enumerate(happened, 1):
+            state.evolve(event)
+            self.store.write(Batch([Entry("tea", seq, 1.5, event)], states={"tea": (seq, state)}))
+        self.assertEqual([one.event for one in self.store.read("tea", 0, 9, 9)], happened)
+        self.assertEqual(self.store.load("tea")[1].told, {"ann": 3, "eve": 7})
 
     def test_it_lists_rooms_and_not_peoples_own_logs(self) -> None:
         for key in ("tea", "@ann", "*", "milk"):

@@ -84,6 +84,8 @@ class Hearing:
     def entered(self, reply: r.Entered, asked: str) -> None:
         """One is in a room, for the first time or again, and ``asked`` for it by that name."""
         if self._standing.opened:
+            for who in reply.state.readers:  # whose devices may be others since one was here
+                self._ring.epochs.pop(fold(who), None)
             self.judge(reply.room, reply.name, reply.seq, reply.state.encrypted, asked)
 
     def judge(self, key: str, name: str, seq: int, encrypted: bool, asked: str = "") -> None:

@@ -193,6 +193,7 @@ export function entered({ room, seq, state }) {
   const kept = vault?.get("room", room);
   if (elsewhere && state.encrypted) note(lack, client.talks.get(room), true);
   if (!vault || !state.encrypted) return;
+  for (const who of state.readers) epochs.delete(fold(who)); // their devices may be others since one was here
   if (!kept) known(room, { since: seq });
   else if (kept.left) known(room, { since: kept.since, from: seq }); // one reads on from here
 }

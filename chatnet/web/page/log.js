@@ -33,7 +33,7 @@ const SENTENCES = { // in braces: fields of the entry
   encrypted: "{by} encrypted the room: what is said from now on, only those in it can read",
   sealed: "{by}: {why}",
   early: "What was said before is encrypted for those who were here. /recovery may bring the keys.",
-  rekeyed: "{who} has {devices} device now",
+  rekeyed: "{who} has {devices}",
   roomrenamed: "{by} renamed the room: {new}",
   roomdeleted: "{by} deleted the room{because}",
   retentionset: "{by} changed how long this is kept",
@@ -273,7 +273,7 @@ function comings(run) {
 function told(entry) {
   const { event, dropped, old, topic, reason, until, at } = entry;
   const kind = dropped ? "dropped" : old && fold(old) === fold(entry.new) ? "identified" : event;
-  const fields = { why: UNREAD, ...entry, devices: entry.added ? "one more" : "one less", because: reason && `: ${reason}`, about: topic && `: ${topic}`, until: until ? ` for ${lasting(until - at)}` : " for good" };
+  const fields = { why: UNREAD, ...entry, devices: entry.device ? `one ${entry.added ? "more" : "less"} device now` : "other devices than before", because: reason && `: ${reason}`, about: topic && `: ${topic}`, until: until ? ` for ${lasting(until - at)}` : " for good" };
   return (SENTENCES[kind.replace("whisper", "")] || kind).split(/\{(\w+)\}/).map((part, at) => (at % 2 ? fields[part] && h("bdi", fields[part]) : part));
 }
 
