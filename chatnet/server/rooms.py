@@ -19,6 +19,7 @@ from chatnet.core.room import Room
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
 from chatnet.server.broom import Broom
+from chatnet.server.likeness import Likeness
 from chatnet.wires.budget import Budget
 
 RETRY_SECONDS = 1.0  # until what could not be stored is tried again
@@ -39,6 +40,7 @@ class Rooms:
     ) -> None:
         """Keep what is said for ``retention`` seconds; 0: for good."""
         self.audiences: dict[str, Audience] = {}
+        self.likeness = Likeness()
         self.forgot: Callable[[str, int], object] = lambda _key, _upto: None  # hears what is let go
         self.closing = False  # the server stops: nobody's departure is noted any more
         self._journal = journal
@@ -146,6 +148,8 @@ class Rooms:
             return
         audience = self.audiences[key] = Audience(room, self._journal.read, self._budget)
         audience.used_at = self._clock.seconds()
+        if room.state.name:
+            self.likeness.note(key, room.state)
         self._reap(key)  # they were here when the server ended
         self._mend(room)
         for done in waiting:
