@@ -110,7 +110,7 @@ class Outlet:
         if plain._tempDataBuffer or plain.dataBuffer:
             return None
         if self._direct is None:
-            self._direct = plain.socket.send
+            self._direct = self._way(plain)
         return self._direct
 
     def _take(self, data: bytes) -> int:
