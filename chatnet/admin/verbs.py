@@ -164,7 +164,7 @@ TALKING = (
 
 SERVER = (
     Verb("config check", "Server", "read the configuration as a start would: what is wrong with it,"
-         " what would change, and what takes a restart"),
+         " what would change, and what takes a restart", (), Rank.ADMIN),
     Verb("config reload", "Server", "take up what changed in the configuration, as SIGHUP does; if"
          " anything is wrong with it, nothing", (), Rank.OWNER, writes=True),
     Verb("log level", "Server", "show, or set, what the log keeps: of NAMESPACE, like"

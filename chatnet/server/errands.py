@@ -107,6 +107,9 @@ async def prepare_join(
         TooManyTries: at passwords, from the same address.
     """
     audience = await host.network.open(key)
+    if not audience.room.decided.name:
+        await naming.know(host)
+        audience = await host.network.open(key)
     lock = audience.room.decided.lock
     if lock and command.password and session.actor.key not in audience.room.decided.moderators:
         right = await host.accounts.verify(

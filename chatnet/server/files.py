@@ -78,7 +78,7 @@ class Files:
         for sheet in self.shelf.sheets():
             if sheet.shared:
                 self._put(sheet)
-                self.space.add(sheet.owner, sheet.file.size)
+                self.space.keep(sheet.owner, sheet.file.size)
             elif sheet.file.size >= 0:
                 self.uploads.adopt(sheet)
             else:  # it cannot be gone on with
@@ -247,7 +247,7 @@ class Files:
         """Let the file of ``sheet`` go."""
         if self.sheets.pop(sheet.id, None) is None:
             return
-        self.space.add(sheet.owner, -sheet.file.size)
+        self.space.give_back(sheet.owner, sheet.file.size)
         for key, seq in sheet.places.items():
             if self._placed.get(key, {}).pop(seq, None) and not self._placed[key]:
                 del self._placed[key]
@@ -313,7 +313,7 @@ class Files:
             return False
         whole = replace(sheet, shared=True, places=found)
         self.shared(whole)
-        self.space.add(sheet.owner, sheet.file.size)
+        self.space.keep(sheet.owner, sheet.file.size)
         await self.worker.run(self.shelf.put, whole)
         return True
 

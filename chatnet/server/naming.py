@@ -7,13 +7,11 @@ from dataclasses import replace
 from twisted.internet.task import deferLater
 
 from chatnet.core import commands as c
-from chatnet.core.names import known_name, room_name
-from chatnet.core.refusals import NameTaken
 from chatnet.core.room import Actor, RoomState
 from chatnet.server.host import Host
+from chatnet.server.likeness import MOST_KNOWN
 
-MOST_COMPARED = 10_000  # rooms, the newest ones, that a new name must not look like
-_SLICE = 100  # of them, that are looked at in one turn of the reactor
+_SLICE = 100  # rooms that are looked at in one turn of the reactor
 
 
 async def rooms(host: Host, most: int) -> dict[str, RoomState]:
@@ -43,20 +41,40 @@ async def check_looks(host: Host, actor: Actor, key: str, command: c.RenameRoom)
     Raises:
         Refused: no room can be called that, or another one is, or looks so.
     """
-    network, name = host.network, room_name(command.name)
+    network = host.network
     room = (await network.open(key)).room
     await network.open(network.key_of(command.name))
+    await know(host)
     network.check_name(room, actor, command)
-    if network.key_of(command.name) == key:
+
+
+async def know(host: Host) -> None:
+    """See that it is known what rooms are called, also those that are not in memory.
+
+    Raises:
+        OSError: the store cannot be read.
+    """
+    likeness = host.network.rooms.likeness
+    if likeness.complete:
         return
-    others = list((await rooms(host, MOST_COMPARED)).items())
-    for at in range(0, len(others), _SLICE):
-        for other, state in others[at : at + _SLICE]:
-            if other != key and name.claims & known_name(state.name).claims:
-                raise NameTaken(
-                    f"{name.text} looks too much like {state.name}, which is another room."
-                )
-        await deferLater(host.clock, 0)
+    await likeness.reading.acquire()
+    try:
+        if not likeness.complete:
+            await _read_names(host)
+            likeness.complete = True
+    finally:
+        likeness.reading.release()
+
+
+async def _read_names(host: Host) -> None:
+    likeness, directory = host.network.rooms.likeness, host.network.office.rooms
+    kept = list((await rooms(host, MOST_KNOWN)).items())
+    for at in range(0, len(kept), _SLICE):
+        if at:
+            await deferLater(host.clock, 0)
+        for key, state in kept[at : at + _SLICE]:
+            if key not in likeness and not directory.is_deleted(key):
+                likeness.note(key, state, old=True)
 
 
 def with_grace(host: Host, command: c.DeleteRoom) -> c.DeleteRoom:

@@ -14,7 +14,7 @@ from chatnet.core import commands as c, events as e, rules, staff, terms
 from chatnet.core.durations import spell_duration
 from chatnet.core.names import EVERYBODY, STAFF, Name, fold, room_name
 from chatnet.core.office import Office
-from chatnet.core.refusals import NotAllowed, Refused, Unavailable
+from chatnet.core.refusals import NameTaken, NotAllowed, Refused, Unavailable
 from chatnet.core.replies import Done, Typing
 from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IJournal
@@ -181,6 +181,7 @@ class Network:
         match command:
             case c.Join() if not state.name:
                 office.rooms.check_free(room.key)
+                self._check_unlike(room, command)
             case c.RenameRoom() if events:
                 self.check_name(room, actor, command)
             case c.Seal():
@@ -207,6 +208,22 @@ class Network:
         other = self.audiences.get(name.key)
         opened = other is None or bool(other.room.decided.name)
         self.office.rooms.check_name(room.key, name.text, opened)
+        if self.key_of(name.text) != room.key:  # it may have a name again that it had before
+            self._check_unlike(room, command)
+
+    def _check_unlike(self, room: Room, command: c.Join | c.RenameRoom) -> None:
+        """See that what ``room`` is to be called looks like the name of no other one.
+
+        Raises:
+            NameTaken: it does.
+        """
+        name = room_name(command.name if isinstance(command, c.RenameRoom) else command.room)
+        other = self.rooms.likeness.other(room.key, name)
+        if other:
+            enter = f" /join {other} enters it." if isinstance(command, c.Join) else ""
+            raise NameTaken(
+                f"{name.text} looks too much like {other}, which is another room.{enter}"
+            )
 
     def order(self, actor: Actor, key: str, command: c.RoomCommand) -> Deferred[Sequence[e.Entry]]:
         """Ask for ``command`` in the open room ``key`` for ``actor``, who has no session.
@@ -461,6 +478,7 @@ class Network:
         audience.unkept += room.log.extend(entries)
         audience.used_at = entries[0].at
         listed = False  # whether something happened that is asked for while nobody is there
+        named = False  # or that changes what rooms are called
         for entry in entries:
             if type(entry.event) is e.Said:  # nearly always, and it changes nothing
                 continue
@@ -478,18 +496,22 @@ class Network:
                 case e.Deleted(_, message):
                     self.erased(room.key, message)
                 case e.RoomDeleted():
-                    listed = True
+                    listed = named = True
                     for key in room.state.members:
                         self.seating.departed(audience, key, entry.seq, True)
                 case (
                     e.TopicSet() | e.Locked() | e.Unlocked() | e.RetentionSet() | e.Encrypted()
-                    | e.RoomRenamed() | e.RoomRestored() | e.RoomDiscarded()
                 ):  # fmt: skip
                     listed = True
-                case e.Opened() if entry.seq > 1:  # again, after it was discarded
-                    listed = True
+                case e.RoomRenamed() | e.RoomRestored() | e.RoomDiscarded():
+                    listed = named = True
+                case e.Opened():
+                    named = True
+                    listed |= entry.seq > 1  # again, after it was discarded
             room.evolve(entry)
         self.chronicle.note(room, entries)
+        if named:
+            self.rooms.likeness.note(room.key, room.state)
         head = room.log.head
         if (
             listed

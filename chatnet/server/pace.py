@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -19,6 +20,7 @@ ACCOUNT_BURSTS = 64  # bursts of bytes that someone with an account has: a large
 SOON = 1.0  # seconds after a wait, in which what comes has waited
 EPISODE = 10.0  # seconds without a wait, after which one is told again
 LINGER_SECONDS = 60.0  # that what waits of someone who is gone is still heard
+MOST_SHOWN = 20  # rooms for which a new name is paid: what LONGEST_WAIT brings back
 _NEARLY = 0.001  # seconds that are no wait
 _PACED = Limit(3, 2.0)  # messages of a newcomer while there is a flood
 _SEEN_BY_ALL = 1.0 - UNIT
@@ -37,6 +39,10 @@ class Paced(Protocol):
     id: str
     actor: Actor
     since: float
+
+    @property
+    def rooms(self) -> Sized:
+        """Those that it is in."""
 
     def hold_back(self) -> None:
         """Take no input until it is let go."""
@@ -149,6 +155,8 @@ class Pace:
         if cost:
             if isinstance(command, c.Whisper):
                 cost += max(0, min(command.times, 10) - 1)
+            elif isinstance(command, c.Nick):  # each of its rooms is shown it
+                cost += max(0, min(len(self._session.rooms), MOST_SHOWN) - 1)
             self._spend(cost, self._clock.seconds())
 
     def request(self) -> float:

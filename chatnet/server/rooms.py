@@ -19,6 +19,7 @@ from chatnet.core.room import Room
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
 from chatnet.server.broom import Broom
+from chatnet.server.likeness import Likeness
 from chatnet.server.rekeying import Rekeying
 from chatnet.wires.budget import Budget
 
@@ -40,6 +41,7 @@ class Rooms:
     ) -> None:
         """Keep what is said for ``retention`` seconds; 0: for good."""
         self.audiences: dict[str, Audience] = {}
+        self.likeness = Likeness()
         self.forgot: Callable[[str, int], object] = lambda _key, _upto: None  # hears what is let go
         self.closing = False  # the server stops: nobody's departure is noted any more
         self._journal = journal
@@ -159,6 +161,8 @@ class Rooms:
             return
         audience = self.audiences[key] = Audience(room, self._journal.read, self._budget)
         audience.used_at = self._clock.seconds()
+        if room.state.name:
+            self.likeness.note(key, room.state)
         self._reap(key)  # they were here when the server ended
         self._mend(room)
         self.rekeying.tell(room)

@@ -10,9 +10,11 @@ from chatnet.core.limits import Limits
 from chatnet.core.refusals import NoSpace
 from chatnet.core.room import Actor
 
+LEAST = 4096  # bytes that a file counts as: on the disk it takes two, and a place in memory
+
 
 class Space:
-    """Counts bytes, also those that are still to come of what was begun."""
+    """Counts bytes, also those still to come of what was begun; a tiny file as ``LEAST``."""
 
     def __init__(self, limits: Limits) -> None:
         self.taken: Counter[str] = Counter()  # by owner
@@ -24,24 +26,33 @@ class Space:
         return actor.key if actor.registered else f"~{party_of(actor.address)}"
 
     def check(self, actor: Actor, size: int) -> None:
-        """See that there is space for ``size`` bytes of ``actor``.
+        """See that there is space for a file of ``size`` bytes of ``actor``.
 
         Raises:
             NoSpace: there is not.
         """
-        self._check(self.owner(actor), size)
+        self._check(self.owner(actor), _charge(size))
 
-    def grow(self, owner: str, size: int) -> None:
-        """Let ``owner`` take ``size`` bytes more.
+    def keep(self, owner: str, size: int) -> None:
+        """Let ``owner`` have a file of ``size`` bytes."""
+        self._add(owner, _charge(size))
+
+    def grow(self, owner: str, size: int, new: int) -> None:
+        """Let a file of ``size`` bytes that ``owner`` has be one of ``new`` bytes, which are more.
 
         Raises:
             NoSpace: there is no space for them.
         """
-        self._check(owner, size)
-        self.add(owner, size)
+        more = _charge(new) - _charge(size)
+        if more:
+            self._check(owner, more)
+            self._add(owner, more)
 
-    def add(self, owner: str, size: int) -> None:
-        """Let ``owner`` take ``size`` bytes more, or less."""
+    def give_back(self, owner: str, size: int) -> None:
+        """Let ``owner`` not have a file of ``size`` bytes any more."""
+        self._add(owner, -_charge(size))
+
+    def _add(self, owner: str, size: int) -> None:
         self.total += size
         self.taken[owner] += size
         if self.taken[owner] <= 0:
@@ -60,3 +71,8 @@ class Space:
             )
         if self.total + size > self._limits.files.most:
             raise NoSpace("The space for files on this server is used up. Ask its operator.")
+
+
+def _charge(size: int) -> int:
+    """Return as how many bytes a file of ``size`` bytes counts."""
+    return max(size, LEAST)

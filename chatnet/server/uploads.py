@@ -89,8 +89,8 @@ class Uploads:
     def adopt(self, sheet: Sheet) -> None:
         """Go on with what ``sheet`` tells of, which a server that is no more has begun."""
         have = self._files.shelf.size(sheet.id)
-        self._open[sheet.id] = Upload(sheet, have, self._files.clock.seconds())
-        self._files.space.add(sheet.owner, max(sheet.file.size, 0))
+        upload = self._open[sheet.id] = Upload(sheet, have, self._files.clock.seconds())
+        self._files.space.keep(sheet.owner, upload.reserved)
 
     def find(self, session: Session, id: str) -> Upload:
         """Return the upload ``id``, if ``session`` began it, or the same person did.
@@ -165,7 +165,7 @@ class Uploads:
             files.clock.seconds(),
         )
         upload = self._open[sheet.id] = Upload(sheet, 0, files.clock.seconds())
-        files.space.add(sheet.owner, upload.reserved)
+        files.space.keep(sheet.owner, upload.reserved)
         try:
             await files.check_disk()
             await files.worker.run(files.shelf.add, sheet)
@@ -227,7 +227,7 @@ class Uploads:
         most = files.limits.file_size.most
         if have > most:
             raise TooLong(f"A file has at most {spell_size(most)} here.")
-        files.space.grow(upload.sheet.owner, have - upload.reserved)
+        files.space.grow(upload.sheet.owner, upload.reserved, have)
         upload.reserved = have
 
     async def finish(self, session: Session, upload: Upload) -> int:
@@ -352,7 +352,7 @@ class Uploads:
     def forget(self, upload: Upload) -> None:
         """Know nothing of ``upload`` any more."""
         if self._open.pop(upload.sheet.id, None) is not None and not upload.seq:
-            self._files.space.add(upload.sheet.owner, -upload.reserved)
+            self._files.space.give_back(upload.sheet.owner, upload.reserved)
 
 
 def _check_here(session: Session, sheet: Sheet) -> None:

@@ -334,6 +334,13 @@ class ReloadTests(PortCase):
         (row,) = self.rows(self.line, "audit")
         self.assertEqual((row["did"], "sesame" in str(row)), ("config-reload", False))
 
+    def test_where_the_server_listens_is_not_shown_to_moderators(self) -> None:
+        self.configures(listen=("tcp:8890:interface=10.0.0.7",))
+        sentence = str(self.refusal(self.logged_in("mia", "moderator"), "config check"))
+        self.assertEqual(sentence, "config check takes the rank of admin.")
+        told = str(self.rows(self.logged_in("ada", "admin"), "config check"))
+        self.assertIn("10.0.0.7", told)
+
     def test_of_what_is_wrong_nothing_is_taken_up(self) -> None:
         self.after = (None, ["--port is a number, not x", "--replay is a number, not y"])
         rows = self.rows(self.line, "config check")

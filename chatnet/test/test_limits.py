@@ -167,6 +167,43 @@ class PaceTests(SynchronousTestCase):
         self.passes(10)
         self.assertGreater(len(self.ann.hears()), 40)
 
+    def named_in(self, rooms: int) -> Client:
+        """Return a program called robot0, in tea and so many other rooms, that has rested."""
+        robot = self.rig.program("robot0")
+        for n in range(rooms):
+            robot.sends("join", room=f"room{n}")
+            self.passes(0.1)
+        robot.sends("join", room="tea")
+        self.rest()
+        robot.receives()
+        return robot
+
+    def test_a_new_name_costs_a_message_in_each_room_that_is_shown_it(self) -> None:
+        robot = self.named_in(4)
+        for n in range(1, 5):
+            robot.sends("nick", name=f"robot{n}")
+        heard = [f"robot{n} is now known as robot{n + 1}." for n in range(4)]
+        self.assertEqual(self.bob.hears(), heard[:2])
+        self.passes(0.4)
+        self.assertEqual(self.bob.hears(), [])
+        self.passes(0.2)
+        self.assertEqual(self.bob.hears(), heard[2:3])
+        self.passes(2)
+        self.assertEqual(self.bob.hears(), [])
+        notes = [f["text"] for f in robot.receives() if f.get("reply") == "noted"]
+        self.assertEqual(len(notes), 1)
+        self.assertIn("You are sending faster than 2 a second.", notes[0])
+        self.passes(1)
+        self.assertEqual(self.bob.hears(), heard[3:])
+
+    def test_a_new_name_in_very_many_rooms_does_not_hold_one_up_for_long(self) -> None:
+        robot = self.named_in(99)
+        robot.sends("nick", name="robot1")
+        robot.sends("say", room="tea", body="hello")
+        self.assertEqual(len(self.bob.hears()), 1)
+        self.passes(LONGEST_WAIT)
+        self.assertEqual(self.bob.hears(), ["robot1: hello"])
+
     def test_a_limit_that_is_changed_holds_at_once(self) -> None:
         self.rig.host.defence.limits.set("messages", "none")
         self.ann.types(*(f"{n}" for n in range(200)))

@@ -12,7 +12,9 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.test.test_lines import Listener
 from chatnet.wires.certificates import Certificates
+from chatnet.wires.outlet import Outlet
 from chatnet.wires.records import LONGEST, Records, Tls, below
 from chatnet.wires.straight import Straight
 
@@ -125,6 +127,22 @@ class RecordTests(SynchronousTestCase):
         self.tls.write(b"two ")
         self.records.send(b"three")
         self.assertEqual(self.speaker.hears(self.went()), b"one two three")
+
+    def test_what_waits_already_goes_first(self) -> None:
+        self.plain.dataBuffer = b"a record that the reactor is about to send"
+        self.records.send(b"hello")
+        went = self.went()
+        self.assertEqual((self.plain.later, self.speaker.hears(went)), (len(went), b"hello"))
+
+    def test_what_goes_to_many_at_once_is_ciphered_also_if_nothing_was_written_before(self) -> None:
+        wire = Outlet(Clock(), 0, lambda: None, lambda: None)
+        wire.session, wire.transport = Listener(wire, set()), self.tls
+        wire._begin()
+        assert wire.direct is not None
+        self.assertEqual(wire.direct(b"hello"), 5)
+        went = self.went()
+        self.assertNotIn(b"hello", went)
+        self.assertEqual(self.speaker.hears(went), b"hello")
 
     def test_after_the_end_nothing_is_sent(self) -> None:
         self.tls.loseConnection()

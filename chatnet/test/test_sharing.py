@@ -210,7 +210,7 @@ class SendingTests(SharingTestCase):
 
 
 class RefusalTests(SharingTestCase):
-    limits = (("file-size", "100"), ("file-quota-guest", "150"))
+    limits = (("file-size", "100"), ("file-quota-guest", "256K"))
 
     def refused(self, status: int, *args: Any, **kwargs: Any) -> Answer:
         answer = self.asks(*args, **kwargs)
@@ -313,10 +313,38 @@ class RefusalTests(SharingTestCase):
         self.assertEqual(self.rig.files.space.total, 0)
 
     def test_space_counts_what_is_still_to_come_and_is_given_back(self) -> None:
-        place = self.uploads(size=100, sha256="")
-        self.refused(507, "PUT", "/r/tea/a", b"x" * 60)
+        for name, value in (("file-size", "8K"), ("file-quota-guest", "12K")):
+            self.rig.files.limits.set(name, value)
+        place = self.uploads(size=8192, sha256="")
+        self.refused(507, "PUT", "/r/tea/a", b"x" * 5000)
         self.assertEqual(self.asks("DELETE", place, **TUS).status, 204)
-        self.sends(body=b"x" * 60)
+        self.sends(body=b"x" * 5000)
+
+    def test_what_grows_takes_space_as_it_comes(self) -> None:
+        for name, value in (("file-size", "none"), ("file-quota-guest", "12K")):
+            self.rig.files.limits.set(name, value)
+        client = self.begins("PUT", "/r/tea/a", self.token, Transfer_Encoding="chunked")
+        for taken in (4096, 4096, 6144, 8192):
+            client.door.dataReceived(b"800\r\n" + b"x" * 2048 + b"\r\n")
+            self.rig.settle()
+            self.assertEqual(self.rig.files.space.total, taken)
+        client.door.dataReceived(b"1001\r\n" + b"x" * 4097 + b"\r\n")
+        self.rig.settle()
+        self.assertEqual(Answer(client.transport.value()).status, 507)
+        client.hangs_up()
+        self.assertEqual((self.shelf(), self.rig.files.space.total), ([], 0))
+
+    def test_files_of_nothing_take_space_too_also_after_a_restart(self) -> None:
+        self.rig.files.limits.set("file-quota-guest", "12K")
+        ids = [self.sends(body=b"") for _ in range(3)]
+        self.assertEqual(self.asks("PUT", "/r/tea/a").status, 507)
+        self.rig.restart()
+        self.starts()
+        self.rig.files.limits.set("file-quota-guest", "12K")
+        self.assertEqual(self.rig.files.space.total, 3 * 4096)
+        self.assertEqual(self.asks("PUT", "/r/tea/a").status, 507)
+        self.rig.files.remove(self.rig.files.sheets[ids[0]])
+        self.sends(body=b"")
 
     def test_a_full_disk_is_told(self) -> None:
         self.rig.files.limits.set("file-spare", "1000000G")

@@ -69,10 +69,12 @@ class Records:
             return length
         size = _lib.BIO_read(self._bio, _record, _ROOM)
         record = _ffi.buffer(_record, size)[:]
-        try:
-            sent = self._plain.socket.send(record)
-        except OSError:  # full, or broken: the reactor finds out which
-            sent = 0
+        plain, sent = self._plain, 0
+        if not (plain.dataBuffer or plain._tempDataBuffer):  # which goes first
+            try:
+                sent = plain.socket.send(record)
+            except OSError:  # full, or broken: the reactor finds out which
+                sent = 0
         if sent < size:
-            self._plain.write(record[sent:])
+            plain.write(record[sent:])
         return length
