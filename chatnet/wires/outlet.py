@@ -105,9 +105,8 @@ class Outlet:
         plain, spool = self._plain, self._spool
         if spool is None or spool.queue:
             return None
-        transport: object = self.transport
-        if plain is None or isinstance(transport, TLSMemoryBIOProtocol):
-            return self._take  # what goes through a cipher goes the way that all does
+        if plain is None:
+            return self._take
         if plain._tempDataBuffer or plain.dataBuffer:
             return None
         if self._direct is None:
@@ -115,7 +114,7 @@ class Outlet:
         return self._direct
 
     def _take(self, data: bytes) -> int:
-        self.write(data)
+        self._pass(data)
         return len(data)
 
     def _write_behind(self, data: bytes) -> None:
