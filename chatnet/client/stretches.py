@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 
 from chatnet.client.link import Link
 from chatnet.core import commands as c, events as e, replies as r
+from chatnet.lock import Lock
 
 Stretch = tuple[int, list[e.Entry]]  # behind which seq it begins, and what is in it
 
@@ -19,7 +20,7 @@ class Stretches:
         """Ask over ``link``, after ``check``, which raises ``Refused`` where that is no use."""
         self._link = link
         self._check = check
-        self._locks: dict[str, DeferredLock] = {}
+        self._locks: dict[str, Lock] = {}
 
     async def read(self, history: c.History) -> Stretch:
         """Return what ``history`` asks for.
@@ -29,13 +30,10 @@ class Stretches:
         """
         places = self._link.dialogue.places
         key = "@" if history.who else places.key_of(history.room)
-        lock = self._locks.setdefault(key, DeferredLock())
-        await lock.acquire()
-        try:
+        lock = self._locks.setdefault(key, Lock())
+        async with lock:
             self._check()
             done: Deferred[r.Reply] = Deferred()
             pending = self._link.submit(history, done)
             await done
-        finally:
-            lock.release()
         return pending.since, pending.stretch

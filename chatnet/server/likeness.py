@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from twisted.internet.defer import DeferredLock
-
 from chatnet.core.names import Name, known_name
 from chatnet.core.room import RoomState
+from chatnet.lock import Lock
 
 MOST_KNOWN = 10_000  # rooms, the newest ones, that a new name must not look like
 
@@ -21,7 +20,7 @@ class Likeness:
 
     def __init__(self) -> None:
         self.complete = False
-        self.reading = DeferredLock()
+        self.reading = Lock()
         self._names: OrderedDict[str, Name] = OrderedDict()  # by key; the newest one last
         self._keys: dict[str, tuple[str, ...]] = {}  # by claim
 

@@ -57,13 +57,10 @@ async def know(host: Host) -> None:
     likeness = host.network.rooms.likeness
     if likeness.complete:
         return
-    await likeness.reading.acquire()
-    try:
+    async with likeness.reading:
         if not likeness.complete:
             await _read_names(host)
             likeness.complete = True
-    finally:
-        likeness.reading.release()
 
 
 async def _read_names(host: Host) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -22,6 +22,7 @@ from chatnet.core.refusals import (
     Unavailable,
 )
 from chatnet.core.replies import Done
+from chatnet.lock import Lock
 from chatnet.server import errands, queries
 from chatnet.server.intake import Intake, Tap, too_much
 from chatnet.stores.shelf import Sheet, Writing, moved
@@ -54,7 +55,7 @@ class Upload:
         self.reserved = max(0, sheet.file.size)  # bytes, of its owner's space
         self.writing: Writing | None = None
         self.intake: Intake | None = None
-        self.lock = DeferredLock()
+        self.lock = Lock()
 
     @property
     def size(self) -> int:
@@ -63,7 +64,7 @@ class Upload:
 
     def is_busy(self) -> bool:
         """Return whether somebody is at it."""
-        return self.lock.locked or (self.intake is not None and self.intake.is_busy())
+        return self.lock.held or (self.intake is not None and self.intake.is_busy())
 
 
 class Uploads:
@@ -186,8 +187,7 @@ class Uploads:
             Refused: it cannot be written.
         """
         files = self._files
-        await upload.lock.acquire()
-        try:
+        async with upload.lock:
             await self.quiet(upload)
             await self._reopen(upload)
             if offset != upload.have:
@@ -195,8 +195,6 @@ class Uploads:
             pace = files.passes.purse(session).up, files.limits.file_bytes
             upload.intake = Intake(upload, tap, files.clock, files.worker, pace, self._grow)
             return upload.intake
-        finally:
-            upload.lock.release()
 
     async def quiet(self, upload: Upload) -> None:
         """Let no connection that sent ``upload`` until now go on with it."""
@@ -239,8 +237,7 @@ class Uploads:
             NotWhole: it is not what was said; it is dropped.
             Refused: it may not be sent. It stays, to be tried again, or dropped.
         """
-        await upload.lock.acquire()
-        try:
+        async with upload.lock:
             if not upload.seq:
                 await self._reopen(upload)
                 await self._seal(upload)
@@ -248,8 +245,6 @@ class Uploads:
                 self.settle(upload)
                 self._open.pop(upload.sheet.id, None)  # who asks again is told by its sheet
             return upload.seq
-        finally:
-            upload.lock.release()
 
     async def _seal(self, upload: Upload) -> None:
         """Make it durable, and see that it is what was said."""
@@ -334,13 +329,10 @@ class Uploads:
         Raises:
             Malformed: it is.
         """
-        await upload.lock.acquire()
-        try:
+        async with upload.lock:
             if upload.seq:
                 raise Malformed("That file is sent already: /delete it in the chat.")
             await self.drop(upload)
-        finally:
-            upload.lock.release()
 
     async def drop(self, upload: Upload) -> None:
         """Give up ``upload``, and let go of what came of it."""

@@ -119,6 +119,20 @@ class CostTests(RoomsTestCase):
             self.assertIn("looks too much like bob", self.after(by=client)[0])
         self.assertEqual(self.store.asked, 1)
 
+    def test_so_do_many_who_all_get_in(self) -> None:
+        self.patch(naming, "_SLICE", 1)
+        self.after("/join milk")
+        self.after("/join sugar")
+        self.now.network.rooms.stop()
+        self.now.settle()
+        self.now.restart()
+        many = [self.now.arrives(f"/nick a{n}", address=f"192.0.2.{n}") for n in range(250)]
+        for client in many:
+            client.hears()
+            client.asks("/join new")
+        self.now.settle()
+        self.assertEqual(len(self.now.room("new").state.members), 250)
+
 
 class LikenessTests(SynchronousTestCase):
     def noted(self, *names: str) -> Likeness:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
 
 from chatnet.client.keys.device import Peer
@@ -14,6 +14,7 @@ from chatnet.client.keys.news import NotGiven
 from chatnet.client.keys.ring import Ring
 from chatnet.core import commands as c, replies as r
 from chatnet.core.refusals import NoSuchPerson, Refused, Stale, Unavailable
+from chatnet.lock import Lock
 
 MOST_TRIES = 50  # while others come and go
 
@@ -50,7 +51,7 @@ class Sealer:
         self._submit = submit
         self._ready = ready
         self._outgoing: dict[str, Outgoing] = {}
-        self._locks: dict[str, DeferredLock] = {}
+        self._locks: dict[str, Lock] = {}
         self._told: set[tuple[Peer, str]] = set()
 
     def rotate(self, talk: str = "") -> None:
@@ -74,9 +75,8 @@ class Sealer:
         Raises:
             Refused: the server does not take it, or it cannot be encrypted.
         """
-        lock = self._locks.setdefault(talk.name, DeferredLock())
-        await lock.acquire()
-        try:
+        lock = self._locks.setdefault(talk.name, Lock())
+        async with lock:
             for _ in range(MOST_TRIES):
                 await self._ready()
                 try:
@@ -89,8 +89,6 @@ class Sealer:
                     return await self._send(talk, *prepared, kind, fields)
                 except Stale:
                     self._ring.epochs.clear()
-        finally:
-            lock.release()
         raise Stale("People come and go too fast for that to be encrypted. Say it again.")
 
     async def _prepare(self, talk: Talk) -> tuple[Outgoing, int] | None:
