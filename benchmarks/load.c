@@ -53,6 +53,7 @@ static struct sent *told; /* by speaker and number */
 static char *body, *buffer;
 static int poll_fd, logged_in, logging_in, *ready, ready_count, total;
 static uint64_t heard, receives, bytes, last_at, *whole, whole_count, each[BUCKETS], each_max;
+static uint64_t turns_due, spoken_due; /* at a rate: when something was due, and how much */
 static int counting;
 
 static void fail(const char *format, ...)
@@ -298,12 +299,16 @@ static void talk(int count, double per_second)
     int goal = all[0].sent + count;
     while (heard < want) {
         uint64_t until = now() + 1000000000u;
-        if (per_second > 0)
-            while (said < all_said && (due = begin + (uint64_t)((double)said / per_second * 1e9)) <= now()) {
+        if (per_second > 0) {
+            uint64_t before_it = said, at = now();
+            while (said < all_said && (due = begin + (uint64_t)((double)said / per_second * 1e9)) <= at) {
                 struct client *c = &all[said++ % (uint64_t)senders];
                 speak(c, due);
                 flush(c);
             }
+            turns_due += said > before_it;
+            spoken_due += said - before_it;
+        }
         if (per_second > 0 && said < all_said) until = due;
         while (per_second == 0 && ready_count) {
             struct client *c = &all[ready[--ready_count]];
@@ -468,10 +473,11 @@ int main(int count, char **given)
     qsort(whole, whole_count, sizeof *whole, smaller);
     double per = deliveries ? (double)deliveries : 1, cpu = (double)(end.cpu - begin.cpu) / 1e3;
     printf("{\"clients\": %d, \"deliveries\": %llu, \"cpu\": %.4f, \"cpu_per_message\": %.3f, \"user\": %.3f,"
-           " \"wall_s\": %.4f, \"per_receive\": %.2f,", clients, (unsigned long long)deliveries, cpu / per,
+           " \"wall_s\": %.4f, \"per_receive\": %.2f, \"spoken_at_once\": %.2f,", clients, (unsigned long long)deliveries, cpu / per,
            whole_count ? cpu / (double)whole_count : 0,
            (end.user - begin.user) / (end.user - begin.user + end.system - begin.system + 1e-9),
-           (double)(end.at - begin.at) / 1e9, (double)deliveries / ((double)(receives - receives0) + 1e-9));
+           (double)(end.at - begin.at) / 1e9, (double)deliveries / ((double)(receives - receives0) + 1e-9),
+           (double)spoken_due / ((double)turns_due + 1e-9));
     printf(" \"came_s\": %.4f, \"came_cpu\": %.2f, \"joined_s\": %.4f, \"idle_percent\": %.3f,"
            " \"rss_kib\": %ld, \"rss_per_client_kib\": %.3f,", came_s,
            (double)(came.cpu - first.cpu) / 1e3 / clients, joined_s,

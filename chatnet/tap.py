@@ -60,6 +60,7 @@ from chatnet.wires.proxied import Proxies
 from chatnet.wires.records import Tls
 
 FILERS = 2  # threads for what is written to, and read from, files
+GATHER_SECONDS = 0.02  # between two commits where many speak: nobody sees that
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -151,7 +152,7 @@ def build(
         writer, reader = Worker(threads, "chatnet writer"), Worker(threads, "chatnet reader")
     at_once = hashers(_cores())
     hasher = Worker(threads, "chatnet passwords", at_once)
-    journal = Journal(clock, writer, write.log, reader, read.log)
+    journal = Journal(clock, writer, write.log, reader, read.log, GATHER_SECONDS)
     turn = Turn(clock)
     budget = Budget(clock, settings.budget)
     transcript = _transcript if settings.transcript else None

@@ -23,6 +23,7 @@ from chatnet.core.room import Room, RoomState, retention
 from chatnet.core.search import Search
 from chatnet.core.tally import Tally
 from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
+from chatnet.stores.gathering import Gathering
 from chatnet.stores.pieces import PAGE, commit, forget, page, with_body
 
 PIECE = 512 * 1024  # characters of a large message that are written at once
@@ -62,7 +63,9 @@ class Journal:
         store: IStore,
         reader: Runs | None = None,
         reads: IStore | None = None,
+        gather: float = 0.0,
     ) -> None:
+        """Let ``gather`` seconds lie between two commits where that pays; see ``Gathering``."""
         self.commits = Tally()
         self.failures = 0
         self._clock = clock
@@ -76,7 +79,8 @@ class Journal:
         self._pieces: list[_Append] = []  # to be kept with the next batch, and shown to nobody
         self._states: dict[str, tuple[int, RoomState]] = {}  # to be kept with the next batch
         self._discards: set[str] = set()  # to be forgotten with it
-        self._busy = False  # a batch is being written, or about to be at the end of this turn
+        self._busy = False  # a batch is being written, or is about to be
+        self._gathering = Gathering(clock, gather, self._begin)
         self._stopped = False
         self._unindexed = 0  # entries, about
         self._indexing: IDelayedCall | None = None
@@ -95,7 +99,10 @@ class Journal:
         assert room in self._heads, f"{room} is not open"
         append = _Append(room, events, origin, cid)
         self._waiting.append(append)
-        self._wake()
+        if self._busy:
+            self._gathering.grew(self._waiting)
+        else:
+            self._wake()
         return append.done
 
     def park(self, key: str, text: str) -> Deferred[str]:
@@ -206,7 +213,8 @@ class Journal:
     def _wake(self) -> None:
         if not self._busy:
             self._busy = True
-            self._clock.callLater(0, self._begin)  # with all else that is appended in this turn
+            if not self._gathering.wait(self._waiting):
+                self._clock.callLater(0, self._begin)  # with all else that comes in this turn
 
     def _begin(self) -> None:
         done = Deferred.fromCoroutine(self._write_all())
@@ -221,7 +229,10 @@ class Journal:
             if not going and not self._waiting:
                 self._clock.callLater(RETRY_SECONDS, self._wake)  # for what is still to be done
                 break
-        self._busy, self._writing = False, []
+            self._writing = []
+            if going and self._waiting and self._gathering.wait(self._waiting):
+                return
+        self._busy = False
 
     async def _commit(self, batch: list[_Append]) -> bool:
         """Write ``batch`` and answer, or take it back; return whether to go on at once."""
@@ -340,7 +351,7 @@ class Journal:
         if stored or answers or states or discards:
             try:
                 whole = Batch(stored, answers, states, discards)
-                began = self._clock.seconds()
+                began = self._gathering.begun = self._clock.seconds()
                 await self._writer.run(commit, self._store, whole)
                 self.commits.note(self._clock.seconds() - began)
             except Exception:

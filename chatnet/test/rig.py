@@ -160,6 +160,7 @@ class Rig:
     began = 1_800_000_000.0  # what the clock says when it starts
     hashes = ByHand  # what passwords are made on
     folder = Path("/nonexistent")  # of files, for which a test has to call files.start
+    gather = 0.0  # seconds between two commits where many speak
 
     def __init__(self, store: FailingStore | None = None, **settings: Any) -> None:
         self.store = store or FailingStore()
@@ -171,7 +172,9 @@ class Rig:
         self.clock = Clock()
         self.clock.rightNow = self.began
         self.writer, self.reader, self.hasher = ByHand(), ByHand(), self.hashes()
-        self.journal = Journal(self.clock, self.writer, self.store, self.reader, self.store)
+        self.journal = Journal(
+            self.clock, self.writer, self.store, self.reader, self.store, self.gather
+        )
         self.turn = Turn(self.clock)
         self.network = Network(
             self.journal,
@@ -253,12 +256,16 @@ class Rig:
 
     def settle(self) -> None:
         """Let the disk and the reactor do all they have to do now."""
-        self.clock.advance(0)
+        self._turn()
         while self.writer.calls or self.reader.calls or self.hasher.calls:
             self.writer.step()
             self.reader.step()
             self.hasher.step()
-            self.clock.advance(0)
+            self._turn()
+
+    def _turn(self) -> None:
+        for _ in range(3 if self.gather else 1):  # the halves of a wait, and what comes of it
+            self.clock.advance(self.gather)
 
     def room(self, key: str) -> Room:
         return self.network.audiences[key].room

@@ -382,7 +382,7 @@ class Simulation:
     # -- machines ------------------------------------------------------------------
 
     def _turn(self) -> None:
-        self.server.clock.advance(0)
+        self.server.clock.advance(self.server.gather / 4)
 
     def _write(self) -> None:
         self.server.writer.step()

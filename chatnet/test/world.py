@@ -18,6 +18,7 @@ from chatnet.core.names import Name
 from chatnet.core.room import RoomState
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.interfaces import Account, Batch
+from chatnet.tap import GATHER_SECONDS
 from chatnet.test.follower import Follower, Frame
 from chatnet.test.plug import Plug
 from chatnet.test.rig import ByHand, FailingStore, Rig, Wire
@@ -119,6 +120,7 @@ class Server(Rig):
     def __init__(self, chance: random.Random, traced: Callable[[str], None]) -> None:
         self._chance, self._traced = chance, traced
         self.disk = Disk()
+        self.gather = chance.choice((0.0, GATHER_SECONDS))
         super().__init__(self.disk)
 
     def restart(self) -> None:
