@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import length_hint
+from typing import Any
 
 from chatnet.interfaces import IStyle
 from chatnet.server.cursors import Reader, Send
+
+
+def send_none(sends: list[Send], data: bytes) -> tuple[int, int]:
+    """Leave all of ``sends`` to the loop in Python, as ``send_all`` does with what is no socket."""
+    return 0, 0
+
+
+try:
+    from chatnet.server._sends import send_all
+except ImportError:  # there was no compiler where this was installed
+    send_all = send_none
 
 _GONE: Send = (
     len  # in the place of who left in the midst of a round: it takes all, and does nothing
@@ -20,13 +32,14 @@ class Flock:
     what it is sent: the loop over them waits for memory, and this is the least that it can touch.
     """
 
-    __slots__ = ("_before", "_left", "_order", "_round", "_sends", "after", "style")
+    __slots__ = ("_before", "_left", "_order", "_round", "_sends", "_through", "after", "style")
 
     def __init__(self, style: IStyle, after: int) -> None:
         self.style = style
         self.after = after  # all up to here has been written to each of them
         self._sends: dict[Reader, Send] = {}
-        self._round: Iterator[Send] | None = None  # what is still to be sent through
+        self._through: list[Send] = []  # what is sent through in a round
+        self._round: Any = None  # what of it is left: an iterator of that list
         self._before = after  # where those are to whom that is still to be sent
         self._order: list[Reader] = []  # of the round, once somebody asks
         self._left: list[Reader] = []  # in the midst of it
@@ -54,11 +67,10 @@ class Flock:
         if self._round is None:
             del self._sends[reader]
             return self.after
-        at, order = self._at(), self._readers()
-        reached = order[at] is reader or order.index(reader) < at
-        self._sends[reader] = _GONE
+        place = self._readers().index(reader)
+        self._sends[reader] = self._through[place] = _GONE
         self._left.append(reader)
-        return self.after if reached else self._before
+        return self.after if place <= self._at() else self._before
 
     def send(
         self,
@@ -74,7 +86,14 @@ class Flock:
         """
         # A turn of this loop is what a delivery costs, with the send: see docs/performance.md.
         self._before, self.after, size = self.after, upto, len(data)
-        self._round = round_ = iter(self._sends.values())
+        self._through = sends = list(self._sends.values())
+        round_: Any = iter(sends)
+        self._round = round_
+        taken, part = send_all(sends, data)
+        round_.__setstate__(taken)  # from where on somebody has to look
+        if part:
+            next(round_)
+            wait(self._readers()[taken], data[part:])
         for send in round_:
             try:
                 sent = send(data)
@@ -88,12 +107,11 @@ class Flock:
         self._round = None
         for reader in self._left:
             del self._sends[reader]
-        self._order, self._left = [], []
+        self._through, self._order, self._left = [], [], []
 
     def _at(self) -> int:
         """Return the number of the one that is being sent to."""
-        assert self._round is not None
-        return len(self._sends) - length_hint(self._round) - 1
+        return len(self._through) - length_hint(self._round) - 1
 
     def _readers(self) -> list[Reader]:
         if not self._order:

@@ -225,11 +225,10 @@ class Journal:
             batch = self._writing = self._waiting
             self._waiting, self._flying = [], True
             going = await self._commit(batch)
-            self._flying = False
+            self._flying, self._writing = False, []
             if not going and not self._waiting:
                 self._clock.callLater(RETRY_SECONDS, self._wake)  # for what is still to be done
                 break
-            self._writing = []
             if going and self._waiting and self._gathering.wait(self._waiting):
                 return
         self._busy = False

@@ -70,7 +70,7 @@ class Counts:
 DELIVERY = Counts(sends=1, calls=2, instructions=28, blocks=0.2)
 DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=2 / BURST, instructions=28 / BURST, blocks=0.02)
 MESSAGE = Counts(renderings=1, rows=1, calls=53, instructions=760, blocks=10)
-ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=430, instructions=5600, blocks=40)
+ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=435, instructions=5650, blocks=40)
 NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=240, instructions=3150, blocks=25)
 # Log lines and the clock of the tests are counted as well.
 ARRIVAL = Counts(calls=645, instructions=8300, blocks=80)  # of one who takes a name
