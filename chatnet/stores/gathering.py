@@ -7,7 +7,8 @@ from collections.abc import Callable, Sized
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 ENOUGH = 16  # appends that wait share the cost of a commit well enough
-HASTE_SECONDS = 1.0  # after a wait that was for nothing, before the next one
+FEW = 4  # if less than one in so many comes in a wait's second half, it was for nothing
+HASTE_SECONDS = 1.0  # after one that was, before the next one
 
 
 class Gathering:
@@ -15,7 +16,7 @@ class Gathering:
 
     A commit, a turn of the reactor and a write to each reader cost the same for one message as for
     ten. Where many speak, one waits a little for the others then. Where nobody else does, because
-    those who speak wait for what they said themselves, a wait brings nothing in its second half;
+    those who speak wait for what they said themselves, a wait brings little in its second half;
     then there is none for a while.
     """
 
@@ -53,6 +54,7 @@ class Gathering:
 
     def _end(self, waiting: Sized, before: int) -> None:
         self._timer = None
-        if len(waiting) == before:
+        late = len(waiting) - before
+        if late * FEW < len(waiting):
             self._hasty_until = self._clock.seconds() + HASTE_SECONDS
         self._begin()
