@@ -25,18 +25,21 @@ for module in pkgutil.iter_modules(chatnet.test.__path__):
 class InstallTests(LiveTestCase):
     timeout = 240
 
-    async def test_a_plain_install_works_from_any_folder(self) -> None:
-        await self._works(())
+    async def test_a_plain_install_works_from_any_folder_also_without_a_compiler(self) -> None:
+        venv = await self._works((), CC="/nonexistent")
+        self.assertEqual(list(venv.rglob("_sends*.so")), [])
 
     async def test_an_editable_install_works_from_any_folder(self) -> None:
         await self._works(("-e",))
+        if shutil.which("cc"):
+            self.assertTrue(list(self.folder.rglob("_sends*.so")))
 
-    async def _works(self, how: tuple[str, ...]) -> None:
+    async def _works(self, how: tuple[str, ...], **build: str) -> Path:
         source = self._copy()
         venv = self.folder / "venv"
         await self._ok(sys.executable, "-m", "venv", str(venv))
         pip = (str(venv / "bin/pip"), "--disable-pip-version-check", "install", "--quiet")
-        await self._ok(*pip, *how, ".", path=source)
+        await self._ok(*pip, *how, ".", path=source, **build)
         if not how:
             shutil.rmtree(source)  # nothing of it is needed any more
         elsewhere = self.folder / "elsewhere"
@@ -60,6 +63,7 @@ class InstallTests(LiveTestCase):
             out = await self._ok(python, "-m", "chatnet.client", "--help", path=elsewhere)
             self.assertIn("--host", out)
         await self._serves_and_talks(venv, elsewhere)
+        return venv
 
     async def _serves_and_talks(self, venv: Path, elsewhere: Path) -> None:
         server = Server()
@@ -94,8 +98,8 @@ class InstallTests(LiveTestCase):
                 shutil.copyfile(CHECKOUT / name, source / name)
         return source
 
-    async def _ok(self, *command: str, path: Path | None = None) -> str:
-        out, err, status = await self.runs(*command, path=path, env=self._clean())
+    async def _ok(self, *command: str, path: Path | None = None, **more: str) -> str:
+        out, err, status = await self.runs(*command, path=path, env=self._clean() | more)
         self.assertEqual(status, 0, f"{command}\n{out}\n{err}")
         return out
 
