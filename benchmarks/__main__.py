@@ -16,7 +16,7 @@ from benchmarks.tools import fetch, first_in_line
 
 QUICK = ("S1", "S1w1", "S2")
 COMPARED = ("S1", "S1w1", "S2", "S3", "S4", "S8")
-LONE = ("L2", "S4")
+TIMED = ("L2", "S4", "S8")
 NAMES = [server.name for server in ALL]
 MILLION = 1_000_000
 
@@ -48,7 +48,7 @@ def _compared(options: argparse.Namespace) -> None:
 
 
 def _latency(options: argparse.Namespace) -> None:
-    found = compare(LONE, (LIMIT, DURABLE, MEMORY, *PEERS[:2]), options.rounds)
+    found = compare(TIMED, (LIMIT, DURABLE, MEMORY, *PEERS[:2]), options.rounds)
     report.put("latency", latencies(found))
 
 

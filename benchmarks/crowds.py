@@ -22,30 +22,37 @@ class Many:
     kib: float
     idle: float
     entered: float  # a second, each into a room
-    accepted: float  # a second, each having taken a name
+    named: float  # a second, each having taken a name
+    greeted: float  # a second, each having had an answer; 0 if nobody has one without a name
 
 
 def crowd(server: Server, count: int, idle_s: float) -> Many:
     """Let ``count`` come to ``server``, and do nothing for so many seconds."""
     few: Crowd = {"clients": count, "messages": 0, "addresses": 20, "together": server.together}
-    named = dataclasses.replace(server.dialect, steps=server.dialect.steps[:1])
-    with server.start() as process:
-        came = run(process, named, {**few, "quiet_ms": 100})
+    came = []
+    for step in (server.dialect.steps[0], server.dialect.first):
+        if step is None:
+            came.append(0.0)
+            continue
+        with server.start() as process:
+            dialect = dataclasses.replace(server.dialect, steps=(step,))
+            came.append(count / run(process, dialect, {**few, "quiet_ms": 100})["came_s"])
     with server.start() as process:
         told = run(
             process, server.dialect, {**IDLE.crowd, **few, "rooms": count // 10, "idle_s": idle_s}
         )
     return Many(
         count, told["rss_per_client_kib"], told["idle_percent"],
-        count / told["came_s"], count / came["came_s"],
+        count / told["came_s"], *came,
     )  # fmt: skip
 
 
 def crowds(servers: Iterable[Server], count: int = 10_000, idle_s: float = 10.0) -> list[str]:
     """Return the lines of a table: many who do nothing."""
     lines = [
-        "| | memory of each, KiB | CPU when idle, % | named, a second | in a room, a second |",
-        "|---|---|---|---|---|",
+        "| | memory of each, KiB | CPU when idle, % | answered, a second | named, a second |"
+        " in a room, a second |",
+        "|---|---|---|---|---|---|",
     ]
     for server in servers:
         try:
@@ -54,7 +61,8 @@ def crowds(servers: Iterable[Server], count: int = 10_000, idle_s: float = 10.0)
             tell(f"{server.name}: {error}")
             continue
         lines.append(
-            f"| {server.name} | {one.kib:.1f} | {one.idle:.2f} | {one.accepted:,.0f} |"
+            f"| {server.name} | {one.kib:.1f} | {one.idle:.2f} |"
+            f" {f'{one.greeted:,.0f}' if one.greeted else '-'} | {one.named:,.0f} |"
             f" {one.entered:,.0f} |"
         )
         tell(lines[-1])

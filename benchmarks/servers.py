@@ -35,13 +35,16 @@ class Dialect:
     steps: tuple[tuple[str, str], ...]  # what to say, and what is answered
     say: str
     echo: bool  # whether speakers hear themselves
+    first: tuple[str, str] | None = None  # what is answered to who has no name yet
 
 
-TEXT = Dialect((("/nick %u^", "You are now"), ("/join %r^", "Current users")), "%p^", False)
+TEXT = Dialect((("/nick %u^", "You are now"), ("/join %r^", "Current users")), "%p^", False,
+               ("hello^", "You are in no room"))  # fmt: skip
 LEAST = Dialect((("/nick %u^", "named %u"), ("/join %r^", "joined %r")), "%p^", True)
 IRC = Dialect(
-    (("NICK %u^USER u 0 * :u^", " 001 "), ("JOIN #%r^", " 366 ")), "PRIVMSG #%r :%p^", False
-)
+    (("NICK %u^USER u 0 * :u^", " 001 "), ("JOIN #%r^", " 366 ")), "PRIVMSG #%r :%p^", False,
+    ("WHO x^", " 451 "),
+)  # fmt: skip
 WORDS = Dialect((("PASS x^" + IRC.steps[0][0], " 001 "), IRC.steps[1]), IRC.say, False)
 
 
