@@ -21,7 +21,6 @@ from chatnet.server.host import Host
 
 PIECE = 100  # messages that are deleted at once
 MOST_COUNTED = 1000  # messages that would be purged
-MOST_ROOMS = 10_000  # that are looked at to purge them
 
 Order = c.Moderation | c.Delete | c.Governing | c.Purge
 
@@ -249,6 +248,6 @@ async def _files(host: Host, key: str, wanted: Search) -> list[e.Entry]:
 
 async def rooms(host: Host) -> list[str]:
     """Return the keys of all rooms, those in memory first."""
-    kept = await host.network.journal.rooms(MOST_ROOMS)
+    kept = [key async for key in host.network.journal.keys() if key[0] not in "@*"]
     here = [key for key in host.network.audiences if key[0] not in "@*"]
     return list(dict.fromkeys([*here, *kept]))

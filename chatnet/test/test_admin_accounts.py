@@ -18,6 +18,7 @@ from chatnet.core.names import STAFF
 from chatnet.core.refusals import NotAllowed
 from chatnet.core.roles import Rank
 from chatnet.server import persons
+from chatnet.stores import journal
 from chatnet.test.rig import Client
 from chatnet.test.test_admin_port import PortCase, texts
 
@@ -268,6 +269,17 @@ class KeptTests(AccountCase):
         acts = [(row["did"], row["to"], row["reason"]) for row in self.rows(self.line, "audit")]
         self.assertEqual(acts[0], ("erase", "7 messages", "asked"))
         self.assertIsInstance(self.no("undo 2"), NotAllowed)
+
+    def test_also_in_rooms_that_nobody_uses_however_many_were_opened_since(self) -> None:
+        self.patch(journal, "MANY", 2)
+        self.ann.types("/join cake", "of long ago", "/leave")
+        for number in range(7):
+            self.rig.arrives(f"/join room{number}").types("hello", "/leave")
+        self.rig.clock.advance(1000)
+        self.rig.settle()
+        self.assertNotIn("cake", self.rig.network.audiences)
+        self.assertIn("with 1 message.", self.say("account erase ann --sure"))
+        self.assertNotIn("of long ago", repr(self.rig.store.kept("cake")))
 
     def test_who_is_here_is_parted_with_and_leaves_first(self) -> None:
         results: list[Any] = []
