@@ -169,7 +169,7 @@ class Journal:
     def search(self, rooms: Sequence[str], search: Search, limit: int) -> Deferred[Sequence[Entry]]:
         return self._reader.run(self._reads.search, rooms, search, limit)
 
-    async def keys(self) -> AsyncIterator[str]:
+    async def logs(self) -> AsyncIterator[str]:
         states = iter(self._reads.states())
         while some := await self._reader.run(lambda: [key for key, _, _ in islice(states, MANY)]):
             for key in some:

@@ -273,12 +273,13 @@ class KeptTests(AccountCase):
     def test_also_in_rooms_that_nobody_uses_however_many_were_opened_since(self) -> None:
         self.patch(journal, "MANY", 2)
         self.ann.types("/join cake", "of long ago", "/leave")
+        self.gone()
         for number in range(7):
             self.rig.arrives(f"/join room{number}").types("hello", "/leave")
         self.rig.clock.advance(1000)
         self.rig.settle()
         self.assertNotIn("cake", self.rig.network.audiences)
-        self.assertIn("with 1 message.", self.say("account erase ann --sure"))
+        self.assertIn("with 3 messages.", self.say("account erase ann --sure"))
         self.assertNotIn("of long ago", repr(self.rig.store.kept("cake")))
 
     def test_who_is_here_is_parted_with_and_leaves_first(self) -> None:
