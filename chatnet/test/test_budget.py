@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -122,13 +122,15 @@ class SliceTests(SynchronousTestCase):
 
 
 class _Holder:
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, then: Callable[[_Holder], object] = id) -> None:
         self.budget = budget
         self.log: list[str] = []
         self.idle = False
+        self._then = then
 
     def granted(self) -> None:
         self.log.append("granted")
+        self._then(self)
 
     def stuck(self) -> bool:
         return self.idle
@@ -191,6 +193,25 @@ class BudgetTests(SynchronousTestCase):
         self.assertEqual(self.cat.log, [])
         self.budget.give_back(self.cat)  # it hung up
         self.assertEqual(self.budget.used, 110)
+
+    def test_any_number_may_be_done_as_soon_as_there_is_room(self) -> None:
+        self.budget.take(self.ann, 1000)
+        hasty = [_Holder(self.budget, self.budget.give_back) for _ in range(5000)]
+        for holder in hasty:
+            self.assertFalse(self.budget.take(holder, 90))
+        self.budget.give_back(self.ann)
+        self.assertEqual({tuple(holder.log) for holder in hasty}, {("granted",)})
+        self.assertEqual((self.budget.used, self.clock.getDelayedCalls()), (0, []))
+
+    def test_who_asks_for_more_when_there_is_room_takes_nobodys_turn(self) -> None:
+        hungry = _Holder(self.budget, lambda one: self.budget.take(one, 90))
+        self.budget.take(self.ann, 1000)
+        self.assertFalse(self.budget.take(hungry, 20))
+        self.assertFalse(self.budget.take(self.bob, 200))
+        self.budget.give_back(self.ann)
+        self.assertEqual((hungry.log, self.bob.log), (["granted"], ["granted"]))
+        self.budget.give_back(self.bob)
+        self.assertEqual(hungry.log, ["granted", "granted"])
 
 
 class WireTests(SynchronousTestCase):

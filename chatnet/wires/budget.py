@@ -41,15 +41,16 @@ class Budget:
         self._held: dict[Holder, int] = {}
         self._waiting: deque[tuple[Holder, int]] = deque()
         self._first: Holder | None = None  # that may have more than there is
+        self._granting = False
         self._watch: IDelayedCall | None = None
 
     def take(self, holder: Holder, size: int) -> bool:
         """Take ``size`` bytes for ``holder``; return False if it must wait until it is granted."""
         if holder is not self._first and (self._waiting or self.used + size > self.size):
             self._waiting.append((holder, size))
-            if self._first is None:
+            if self._first is None and not self._granting:  # then nobody waited
                 self._promote()
-                return self._first is holder
+                return True
             self._look_later()
             return False
         self._count(holder, size)
@@ -74,16 +75,27 @@ class Budget:
         return self._first
 
     def _grant(self) -> None:
-        while self._waiting:
-            holder, size = self._waiting[0]
-            if self.used + size <= self.size:
-                self._waiting.popleft()
-                self._count(holder, size)
-            elif self._first is None:
-                self._promote()
-            else:
-                return
-            holder.granted()
+        """Let those go on for whom there is room now.
+
+        They may be done at once, or ask for more. Whoever is next waits for the loop then: else
+        each of them would be on the stack of the one before.
+        """
+        if self._granting:
+            return
+        self._granting = True
+        try:
+            while self._waiting:
+                holder, size = self._waiting[0]
+                if self.used + size <= self.size:
+                    self._waiting.popleft()
+                    self._count(holder, size)
+                elif self._first is None:
+                    self._promote()
+                else:
+                    return
+                holder.granted()
+        finally:
+            self._granting = False
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
