@@ -57,8 +57,11 @@ class Places:
         return next(called, wanted)
 
     def reconnected(self) -> None:
-        """Expect what a new connection sends. It reads some logs from now on only."""
-        for key in [k for k in self._besides if k == EVERYBODY or k.startswith("@~")]:
+        """Expect what a new connection sends. It reads some logs from now on only.
+
+        Letters come again that were shown, and not safe: who takes them knows which.
+        """
+        for key in [k for k in self._besides if k == EVERYBODY or k.startswith("@~") or "/" in k]:
             del self._besides[key]
         self._recalls.clear()
 

@@ -65,6 +65,17 @@ class EncryptionTestCase(SynchronousTestCase):
                 self.assertFalse(word in text, f"{word} is in the {where}")
 
 
+class LostLetterTests(EncryptionTestCase):
+    def test_a_letter_that_was_not_opened_before_the_link_was_lost_comes_again(self) -> None:
+        self.lie(self.bob, lambda frame: [] if frame.get("reply") == "devices" else None)
+        self.comes("zoe").says("marmalade")
+        self.lie(self.bob, lambda frame: None)
+        self.bob.loses_the_link()
+        self.world.passes(2.0)
+        self.assertTrue(self.bob.link.online)
+        self.assertEqual(self.bob.read, ["marmalade"])
+
+
 class RoomTests(EncryptionTestCase):
     def test_who_is_in_it_reads_what_is_said_and_the_server_does_not(self) -> None:
         self.ann.says("marmalade")
