@@ -167,10 +167,11 @@ class Link:
         """Ask for ``command`` once, and return the answer, which the ear does not hear.
 
         Errbacks:
-            Refused: by the server, or because the link is lost.
+            Gone: the link is lost.
+            Refused: the server says no.
         """
         if self._connection is None:
-            return fail(Unavailable("The link is down."))
+            return fail(Gone("The link is down."))
         try:
             pending = self.dialogue.ask(command)
         except Refused as refusal:

@@ -12,12 +12,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.accounts import passwords
 from chatnet.client.keys import causes
 from chatnet.client.keys.causes import Lock
+from chatnet.client.keys.letters import AGAIN_SECONDS
 from chatnet.client.keys.megolm import MOST_MESSAGES, MOST_SECONDS
 from chatnet.client.keys.news import Asked, Compare, Downgraded, NotVerified, Verified, Withheld
 from chatnet.client.keys.people import DeviceGone, DeviceNew, KeysChanged, Trust
 from chatnet.client.stretches import Stretches
 from chatnet.core import commands as c, events as e
 from chatnet.core.refusals import BadPassword, Encrypted, NoDevice, Refused
+from chatnet.server import keys
+from chatnet.test import keyring
 from chatnet.test.keyring import Box, Person, World
 
 Frame = dict[str, Any]
@@ -63,6 +66,78 @@ class EncryptionTestCase(SynchronousTestCase):
         for word in words:
             for where, text in (("traffic", traffic), ("store", self.world.kept())):
                 self.assertFalse(word in text, f"{word} is in the {where}")
+
+
+class BusyServerTests(EncryptionTestCase):
+    """The server cannot say for a while who has which devices."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.asked = 0
+
+    def ails(self, person: Person) -> None:
+        def change(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") != "devices":
+                return None
+            self.asked += 1
+            if self.asked > 20:
+                raise RuntimeError("it is asked again and again")
+            return [{"error": "unavailable", "text": "Not now.", "cid": frame["cid"]}]
+
+        self.lie(person, change)
+
+    def heals(self, person: Person) -> None:
+        self.lie(person, lambda frame: None)
+
+    def test_what_cannot_be_encrypted_now_is_refused_at_once(self) -> None:
+        self.ails(self.ann)
+        self.ann.says("marmalade")
+        self.ann.does(c.Whisper("bob", "porridge"))
+        self.assertEqual(list(map(str, self.ann.refusals)), ["Not now."] * 2)
+        self.assertEqual(self.asked, 2)
+        self.heals(self.ann)
+        self.ann.says("marmalade")
+        self.ann.does(c.Whisper("bob", "porridge"))
+        self.assertEqual(self.bob.read, ["marmalade", "porridge"])
+        self.secret("marmalade", "porridge")
+
+    def test_a_letter_of_which_it_is_not_known_who_wrote_it_waits(self) -> None:
+        self.ails(self.bob)
+        zoe = self.comes("zoe")
+        zoe.says("marmalade")
+        self.assertEqual(self.bob.read, [])
+        self.world.passes(AGAIN_SECONDS)
+        self.assertEqual(self.bob.read, [])
+        self.heals(self.bob)
+        self.world.passes(AGAIN_SECONDS)
+        self.assertEqual(self.bob.read, ["marmalade"])
+        self.assertLess(self.asked, 4)
+
+    def test_who_logs_in_is_a_device_as_soon_as_the_server_can_say(self) -> None:
+        async def fails(*_: object) -> None:
+            raise OSError("the database is lost")
+
+        self.patch(keyring, "PASSWORD", "")
+        guest = self.world.comes("guest")
+        attaches = keys._be
+        self.patch(keys, "_be", fails)
+        guest.does(c.Login("zoe", "password"))
+        guest.says("marmalade")
+        self.world.passes(AGAIN_SECONDS)
+        self.patch(keys, "_be", attaches)
+        self.assertFalse(guest.keys.ready)
+        self.world.passes(AGAIN_SECONDS)
+        self.assertTrue(guest.keys.ready)
+        self.assertEqual(self.bob.read, ["marmalade"])
+
+    def test_it_waits_no_longer_than_the_link_is_there(self) -> None:
+        self.ails(self.bob)
+        self.comes("zoe").says("marmalade")
+        self.bob.loses_the_link()
+        self.heals(self.bob)
+        self.world.passes(AGAIN_SECONDS)
+        self.world.passes(AGAIN_SECONDS)
+        self.assertEqual(self.bob.read, ["marmalade"])
 
 
 class LostLetterTests(EncryptionTestCase):

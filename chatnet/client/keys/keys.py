@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from chatnet.client.keys.backup import Backup
 from chatnet.client.keys.causes import Cause, Lock
 from chatnet.client.keys.files import Secret
 from chatnet.client.keys.hearing import Hearing
+from chatnet.client.keys.letters import AGAIN_SECONDS
 from chatnet.client.keys.news import Made, News, Trouble, spell
 from chatnet.client.keys.people import Trust
 from chatnet.client.keys.ring import Entropy, OpenVault, Ring
@@ -160,7 +162,7 @@ class Keys:
         """Be a device on this new connection, and read what came for it; before rooms are entered.
 
         Raises:
-            Unavailable: the link is lost.
+            Unavailable: the link is lost, or the server cannot do that now.
         """
         account, self._standing.closed = fold(self._link.dialogue.name), False
         try:
@@ -209,7 +211,18 @@ class Keys:
     def named(self) -> None:
         """One is logged in to an account, while the link is there."""
         done = Deferred.fromCoroutine(self.attach())
-        done.addCallbacks(lambda _: self.online(), lambda failure: failure.trap(Unavailable))
+        done.addCallbacks(lambda _: self.online(), self._not_attached)
+
+    def _not_attached(self, failure: Failure) -> None:
+        failure.trap(Unavailable)
+        if self._link.online:  # the server cannot do that now
+            self._ring.clock.callLater(AGAIN_SECONDS, self._attach_again)
+
+    def _attach_again(self) -> None:
+        if self._standing.ready:
+            self.online()
+        elif self._link.online and not self._standing.settled:
+            self.named()
 
     def online(self) -> None:
         """The link is there again, and in its rooms."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -26,6 +27,7 @@ from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
 from chatnet.core.refusals import Refused, Unavailable
 
+AGAIN_SECONDS = 5.0  # until the server is asked again, when it could not say
 ANEW_SECONDS = 3600.0  # between two sessions that are begun because letters cannot be opened
 
 Handle = Callable[[Peer, str, dict[str, Any]], None]
@@ -95,6 +97,10 @@ class Letters:
             try:
                 await self._open(entry)
             except Unavailable:
+                if self._working is working:  # the server cannot say now
+                    await deferLater(self._ring.clock, AGAIN_SECONDS)
+                if self._working is working:
+                    continue
                 return  # the link is lost, and will be back
             except Shut as error:
                 self._ring.tell(Trouble(str(error)))

@@ -8,6 +8,7 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
 
+from chatnet.client.dialogue import Gone
 from chatnet.client.keys.device import Peer
 from chatnet.client.keys.megolm import Outgoing
 from chatnet.client.keys.news import NotGiven
@@ -81,7 +82,7 @@ class Sealer:
                 await self._ready()
                 try:
                     prepared = await self._prepare(talk)
-                except Unavailable:  # the link was lost while it was asked about keys
+                except Gone:  # the link was lost while it was asked about keys
                     continue
                 if prepared is None:
                     continue

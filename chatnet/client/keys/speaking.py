@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatnet.client.dialogue import Gone
 from chatnet.client.keys.files import Secret
 from chatnet.client.keys.formats import talk_of
 from chatnet.client.keys.news import Downgraded, spell
@@ -179,7 +180,7 @@ class Speaking:
                 continue
             try:
                 await self._link.ask(c.Ping())  # what was asked before is answered before
-            except Unavailable:
+            except Gone:
                 continue
             if self._standing.view(key) is None:
                 raise NotAMember(f"You are not in {room} here. /join it first.")
@@ -213,6 +214,7 @@ class Speaking:
 
         Raises:
             NoDevice: there were, and the server says that there are none any more.
+            Unavailable: the server cannot say now.
         """
         account = fold(who)
         while True:
@@ -226,8 +228,10 @@ class Speaking:
                 return False
             try:
                 await self._ring.look_up(who, account)
-            except Unavailable:
+            except Gone:
                 continue
+            except Unavailable:
+                raise  # it cannot say now
             except Refused:
                 pass  # a guest, or nobody: the server says so
             break
