@@ -168,16 +168,19 @@ class Audience:
         for flock in list(self._flocks.values()):
             self._lead(flock)
         for reader, cursor in list(self._cursors.items()):
-            if reader.full and cursor.upto is None:
-                continue
-            try:
-                self._advance(cursor)
-                self._join(reader)
-            except Exception:
-                self._broke(reader)
+            if not reader.full or cursor.upto is not None:
+                self._bring_on(cursor)
         self._printed.clear()
         self._close_idle()
         self.room.log.forget()
+
+    def _bring_on(self, cursor: Cursor) -> None:
+        """Bring the reader of ``cursor`` up to date; one that breaks does not keep the others."""
+        try:
+            self._advance(cursor)
+            self._join(cursor.reader)
+        except Exception:
+            self._broke(cursor.reader)
 
     def resume(self, reader: Reader) -> None:
         """Bring one reader up to date."""
@@ -319,7 +322,7 @@ class Audience:
         for cursor in list(scroll.waiting):
             cursor.paging = False
             if self._cursors.get(cursor.reader) is cursor:
-                self._advance(cursor)
+                self._bring_on(cursor)
         self._close_idle()
 
     def _close_idle(self) -> None:
@@ -385,27 +388,39 @@ class Audience:
             self._torn(Failure(LookupError(f"no entries behind {page[0]}")), page)
             return
         printed: dict[tuple[IStyle, int], Run] = {}
-        first, last = (entries[0].seq, entries[-1].seq) if entries else (page[1] + 1, 0)
+        first = entries[0].seq if entries else page[1] + 1
         for cursor in self._pages.pop(page):
             cursor.paging = False
             cursor.after = max(
                 cursor.after, min(max(floor, first - 1), page[1])
             )  # the rest is gone
-            # A full reader drops the page and reads it again later: it holds nothing but its place.
-            reader = cursor.reader
-            while (
-                cursor.after < last
-                and not (reader.full or cursor.paging)
-                and self._cursors.get(reader) is cursor
-            ):
-                place = (cursor.style, cursor.after)
-                if place not in printed:
-                    printed[place] = render(cursor.style, entries[cursor.after + 1 - first :])
-                self._show(cursor, printed[place])
-            if self._cursors.get(reader) is cursor:
-                self._advance(cursor)
-            reader.turned()
+            try:
+                self._show_page(cursor, entries, printed)
+            except Exception:
+                self._broke(cursor.reader)
+            cursor.reader.turned()
         self._close_idle()
+
+    def _show_page(
+        self, cursor: Cursor, entries: Sequence[Entry], printed: dict[tuple[IStyle, int], Run]
+    ) -> None:
+        """Show of ``entries``, and of what comes behind, as much as the reader takes.
+
+        A full one drops the page and reads it again later: it holds nothing but its place.
+        """
+        reader = cursor.reader
+        while (
+            entries
+            and cursor.after < entries[-1].seq
+            and not (reader.full or cursor.paging)
+            and self._cursors.get(reader) is cursor
+        ):
+            place = (cursor.style, cursor.after)
+            if place not in printed:
+                printed[place] = render(cursor.style, entries[cursor.after + 1 - entries[0].seq :])
+            self._show(cursor, printed[place])
+        if self._cursors.get(reader) is cursor:
+            self._advance(cursor)
 
     def _torn(self, failure: Failure, page: tuple[int, int]) -> None:
         if failure.check(OSError):  # foreseen: a lost database

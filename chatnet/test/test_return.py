@@ -223,6 +223,26 @@ class ResumeTests(SynchronousTestCase):
         self.assertEqual(bob.receives()[-1]["reply"], "bye")
         self.assertEqual(self.flushLoggedErrors(), [])  # a lost database is no bug
 
+    def test_a_reader_that_breaks_takes_none_along_of_those_at_the_same_page(self) -> None:
+        for start in range(0, 5000, 500):
+            self.ann.types(*[str(i) for i in range(start, start + 500)])
+        bob, cat = self.rig.program("bob"), self.rig.program("cat")
+        session = self.rig.factory.sessions[bob.door.id]
+        write = session.write
+
+        def breaks(data: bytes) -> None:
+            if b'"said"' in data:
+                raise ValueError("broken")
+            write(data)
+
+        session.write = breaks
+        for one in (bob, cat):
+            one.asks('{"do": "join", "room": "tea", "since": 0}')
+        self.rig.settle()
+        self.assertEqual(len(said(cat)), 5000)
+        self.assertEqual(bob.receives()[-1]["reply"], "bye")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
     def test_a_long_history_holds_bounded_memory_for_each_reader(self) -> None:
         self.ann.types(*["x" * 10_000 for _ in range(400)])
         log = self.rig.room("tea").log
