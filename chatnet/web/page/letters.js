@@ -4,9 +4,10 @@ import * as backup from "./backup.js";
 import * as client from "./client.js";
 import * as keys from "./keys.js";
 import { check, from, talkOf, to, unpack } from "./olm.js";
-import { Refused } from "./state.js";
+import { isOpen, Refused } from "./state.js";
 import { fold } from "./text.js";
 
+const AGAIN = 5e3; // ms until the server is asked again, when it could not say
 const ANEW = 3600e3; // ms between two sessions that are begun because letters cannot be opened
 
 let log = ""; // where they stand
@@ -52,6 +53,10 @@ async function work() {
       if (changed) client.changed("rows");
     } catch (error) {
       if (error.code === "lost") break;
+      if (isOpen(error)) {
+        await new Promise((resolve) => setTimeout(resolve, AGAIN));
+        continue;
+      }
       console.error(error); // one letter is no reason to read no others
     }
     if (letters[0] !== entry) continue; // the link was lost: it comes again
@@ -73,7 +78,7 @@ async function open({ event, by, device, body }) {
   let peer = keys.peers.find(account, device);
   if (!peer) {
     await keys.lookUp(by, true).catch((error) => {
-      if (error.code === "lost") throw error;
+      if (isOpen(error)) throw error;
     });
     peer = keys.peers.find(account, device);
   }

@@ -6,7 +6,7 @@ import * as keys from "./keys.js";
 import { note } from "./main.js";
 import { Outgoing } from "./megolm.js";
 import { talkOf } from "./olm.js";
-import { Refused } from "./state.js";
+import { isOpen, Refused } from "./state.js";
 import { fold } from "./text.js";
 
 const MOST_TRIES = 50; // while others come and go
@@ -62,7 +62,7 @@ export async function seals(talk) {
 async function hasKeys(who) {
   const account = fold(who);
   await keys.lookUp(who).catch((error) => {
-    if (error.code === "lost") throw error;
+    if (isOpen(error)) throw error;
   });
   if (keys.peers.here(account).length) return true;
   if (keys.peers.had(account)) throw new Refused(`${who} had keys, and the server says there are none now. It was not sent, for it would be readable.`);
@@ -109,7 +109,7 @@ async function prepare(name, readers, epoch) {
     try {
       total += await keys.lookUp(who);
     } catch (error) {
-      if (error.code === "lost") throw error;
+      if (isOpen(error)) throw error;
       continue; // an account that is no more: the room's log says so, or will
     }
     targets.push(...keys.peers.here(account).filter((one) => one.trust !== "waiting" && !keys.isMe(one)));
@@ -132,7 +132,7 @@ async function give(out, peer, key) {
   try {
     await keys.write(peer, "key", { room: out.talk, session: out.id, key });
   } catch (error) {
-    if (error.code === "lost") throw error;
+    if (isOpen(error)) throw error;
     note(`${keys.nameOf(peer.account)} cannot read this on the device ${peer.device}: ${error.message}`, undefined, true);
   }
   out.given.add(keys.own.name(peer));

@@ -15,6 +15,9 @@ export class Refused extends Error {
   }
 }
 
+// Whether nobody said yes or no: the link is lost, or the server cannot say now.
+export const isOpen = ({ code }) => ["lost", "unavailable"].includes(code);
+
 // A room, or the whispers with one person.
 export class Talk {
   entries = []; // by seq
