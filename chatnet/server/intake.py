@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatnet.core.limits import Bucket, Limit
@@ -35,6 +36,8 @@ class Tap(Protocol):
 
 class Intake:
     """Writes what comes from ``tap`` behind what there is of ``upload``."""
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -123,7 +126,7 @@ class Intake:
         assert writing is not None, "it is open"
         done = self._worker.run(writing.write, parts)
         done.addCallbacks(self._wrote, self._failed, callbackArgs=(size,))
-        done.addErrback(lambda _: None)
+        done.addErrback(self._broke)
 
     def _wrote(self, have: int, size: int) -> None:
         self._upload.have, self._upload.touched = have, self._clock.seconds()
@@ -141,8 +144,16 @@ class Intake:
             self._release()
 
     def _failed(self, failure: Failure) -> None:
+        failure.trap(OSError)
+        self._give_up(NoSpace(f"It cannot be written: {failure.getErrorMessage()}."))
+
+    def _broke(self, failure: Failure) -> None:
+        self._log.failure("a file cannot be taken", failure)
+        self._give_up(Unavailable("Something broke here; the operator's log has it. Sorry."))
+
+    def _give_up(self, refusal: Refused) -> None:
         self._parts, self._waiting = [], 0
-        self._fail(NoSpace(f"It cannot be written: {failure.getErrorMessage()}."))
+        self._fail(refusal)
         self._go_on()
 
     def _fail(self, refusal: Refused, late: bool = False) -> None:

@@ -19,6 +19,7 @@ from chatnet.core.limits import TABLE
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
 from chatnet.server.staff import purge
+from chatnet.stores.shelf import Writing
 from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Client, Rig
 from chatnet.web.downloads import wanted
@@ -466,6 +467,16 @@ class PressureTests(SharingTestCase):
         client.door.dataReceived(body[held:])
         self.rig.settle()
         self.assertEqual(Answer(client.transport.value()).status, 201)
+
+    def test_a_bug_while_it_is_written_is_told_and_holds_up_nobody(self) -> None:
+        def breaks(*_: object) -> int:
+            raise ZeroDivisionError
+
+        place = self.uploads(size=600_000, sha256="")
+        self.patch(Writing, "write", breaks)
+        self.assertEqual(self.patches(place, 0, bytes(600_000)).status, 503)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.asks("HEAD", place, **TUS).headers["upload-offset"], "0")
 
     def test_a_connection_on_which_another_one_goes_on_is_told_and_closed(self) -> None:
         place = self.uploads(size=600_000, sha256="")
