@@ -83,5 +83,7 @@ class AccountRealm:
         return self._reader.run(self._store.holders, [key]).addCallback(self._found, key)
 
     def _found(self, holders: Mapping[str, Account], key: str) -> Avatar:
-        assert key in holders, "accounts are never removed"
-        return IMemberAvatar, MemberAvatar(holders[key]), lambda: None
+        account = holders.get(key)
+        if account is None or account.key != key:  # it was removed meanwhile
+            raise UnauthorizedLogin(key)
+        return IMemberAvatar, MemberAvatar(account), lambda: None

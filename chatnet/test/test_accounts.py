@@ -217,6 +217,15 @@ class AccountsTests(SynchronousTestCase):
             self.hands.step()
         self.failureResultOf(done, WrongPassword)
 
+    def test_an_account_that_is_removed_meanwhile_lets_nobody_in(self) -> None:
+        self.store.add(person_name("tom"), CHEAP, 0)
+        done = self.accounts.login(person_name("tom"), "secret", "192.0.2.1")
+        for _ in range(2):  # the store, and the comparison
+            self.hands.step()
+        self.store.remove("tom")
+        self.work()
+        self.failureResultOf(done, WrongPassword)
+
     def test_a_login_makes_an_outdated_verifier_new(self) -> None:
         self.store.add(person_name("tom"), CHEAP, 0)
         self.assertTrue(matches("secret", CHEAP))
