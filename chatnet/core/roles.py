@@ -140,10 +140,12 @@ def permits(verb: type[c.Command], role: Role, registered: bool, rank: Rank = Ra
     return right.role is not None and role >= right.role and right.account in (None, registered)
 
 
-def rank_for(verb: type[c.Command]) -> str:
-    """Return which rank is enough for ``verb``, in words; if none is, all the staff."""
+def whose(verb: type[c.Command], rank: Rank) -> str:
+    """Return for whom ``verb`` is, in words to somebody whose ``rank`` is not enough for it."""
     enough = RIGHTS[verb].rank
-    return f"the rank of {enough.name.lower()}" if enough else "the server's staff"
+    if rank and enough:
+        return f"That takes the rank of {enough.name.lower()}"
+    return "That is for the server's staff"
 
 
 def outranks(verb: type[c.Command], rank: Rank) -> bool:

@@ -25,7 +25,7 @@ from chatnet.core.refusals import (
     Stale,
     WrongPassword,
 )
-from chatnet.core.roles import RIGHTS, Role, outranks, permits, rank_for
+from chatnet.core.roles import RIGHTS, Role, outranks, permits, whose
 from chatnet.core.room import MOST_READERS, MOST_SANCTIONS, Actor, RoomState, Sanction
 
 LONGEST_TOPIC = LONGEST_REASON = 390  # characters
@@ -420,10 +420,8 @@ def _refusal(
 ) -> Refused:
     """Return why ``role`` is not enough for ``verb``."""
     right = RIGHTS[verb]
-    if right.role is None and actor.rank:
-        return NotAllowed(f"That takes {rank_for(verb)}.")
     if right.role is None:
-        return NotAllowed("That is for the server's staff.")
+        return NotAllowed(f"{whose(verb, actor.rank)}.")
     if right.account and not actor.registered:
         return NeedsAccount("That takes an account: /newuser NAME PASSWORD, or /login")
     if right.account is False and actor.registered:

@@ -18,7 +18,7 @@ from chatnet.core.office import (
     spell,
 )
 from chatnet.core.refusals import Banned, Malformed, NoSuchPerson, NotAllowed
-from chatnet.core.roles import Rank, outranks, rank_for
+from chatnet.core.roles import Rank, outranks, whose
 from chatnet.core.room import Actor, RoomState
 
 LONGEST_REASON = 390  # characters
@@ -36,8 +36,7 @@ def permit(actor: Actor, verb: type[c.Command]) -> None:
         NotAllowed: it is not.
     """
     if not outranks(verb, actor.rank):
-        takes = f"takes {rank_for(verb)}" if actor.rank else "is for the server's staff"
-        raise NotAllowed(f"That {takes}, and you are {_article(actor.rank)}.")
+        raise NotAllowed(f"{whose(verb, actor.rank)}, and you are {_article(actor.rank)}.")
 
 
 def check_below(office: Office, actor: Actor, who: str) -> None:
