@@ -132,11 +132,13 @@ async def _be(host: Host, session: Session, command: c.BeDevice, cid: str | None
 
 
 async def _remove(host: Host, session: Session, device: str, cid: str | None) -> None:
-    account = session.actor.key
-    events = devices.remove((await _own_log(host, session)).decided.devices, device)
+    account, room = session.actor.key, await _own_log(host, session)
+    events = devices.remove(room.decided.devices, device)
     gone = [one for one in session.person.sessions if one.device == device]
     session.answer_to(_change(host, session, events, cid), cid)
     await session.settled()
+    if device in room.state.devices:  # that could not be stored
+        return
     for one in gone:
         text = "The device that you are was removed from your account."
         one.leave_for_good(text, "removed", of_own_accord=False)

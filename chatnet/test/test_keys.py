@@ -138,6 +138,23 @@ class DeviceTests(KeysTestCase):
         (listed,) = self.told(other, "devices")
         self.assertEqual(listed["epoch"], 3)
 
+    def test_one_whose_removal_could_not_be_stored_stays_with_its_letters(self) -> None:
+        ann, bob, other = self.device("ann"), self.device("bob"), self.again("ann")
+        for away in (False, True):
+            if away:
+                ann.hangs_up()
+                self.rig.settle()
+            bob.sends("deliver", who="ann", device=ONE, body="0.AAAA")
+            self.rig.store.fail_before = True
+            other.sends("removedevice", device=ONE)
+            self.assertEqual(self.errors(other), ["unavailable"])
+            self.rig.store.fail_before = False
+            self.rig.clock.advance(2)
+            self.rig.settle()
+            self.assertEqual(self.told(ann, "bye"), [])
+        back = self.be(self.again("ann"), ONE)
+        self.assertEqual(len([f for f in back if f.get("event") == "letter"]), 2)
+
     def test_people_at_a_terminal_list_them(self) -> None:
         self.device("ann")
         person = self.rig.account("bob")
