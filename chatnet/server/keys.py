@@ -139,10 +139,12 @@ async def _remove(host: Host, session: Session, device: str, cid: str | None) ->
     await session.settled()
     if device in room.state.devices:  # that could not be stored
         return
+    log = letters_of(account, device)
     for one in gone:
         text = "The device that you are was removed from your account."
         one.leave_for_good(text, "removed", of_own_accord=False)
-    log = letters_of(account, device)
+        if log in host.network.audiences:
+            host.network.audiences[log].drop(one)
     host.network.rooms.let_go(log)
     if log not in host.network.audiences:
         host.network.journal.discard(log)

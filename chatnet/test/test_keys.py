@@ -130,6 +130,7 @@ class DeviceTests(KeysTestCase):
         bob.sends("deliver", who="ann", device=ONE, body="0.AAAA")
         self.assertEqual(self.errors(bob), ["no-device"])
         self.rig.settle()
+        self.assertNotIn(letters_of("ann", ONE), self.rig.store.logs())
         ann.hangs_up()
         self.rig.clock.advance(1000)
         self.rig.settle()
