@@ -7,7 +7,7 @@ import os
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -467,6 +467,24 @@ class PressureTests(SharingTestCase):
         client.door.dataReceived(body[held:])
         self.rig.settle()
         self.assertEqual(Answer(client.transport.value()).status, 201)
+
+    def test_a_lost_database_is_told_and_no_bug(self) -> None:
+        def lost(*_: object) -> NoReturn:
+            raise OSError("no database at /var/lib")
+
+        id = self.sends()
+        self.rig.store.fail_reads = True
+        self.patch(self.rig.store, "holders", lost)
+        for method, path, body in (
+            ("GET", f"/files/{id}", b""),
+            ("PUT", "/p/zoe/a.txt", BODY),
+            ("POST", "/p/zoe/", b""),
+        ):
+            headers = TUS | {"Upload-Length": "5"} if method == "POST" else {}
+            answer = self.asks(method, path, body, **headers)
+            self.assertEqual(answer.status, 503, path)
+            self.assertIn(b"try again later", answer.body)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_a_bug_while_it_is_written_is_told_and_holds_up_nobody(self) -> None:
         def breaks(*_: object) -> int:

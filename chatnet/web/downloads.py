@@ -21,7 +21,7 @@ from chatnet.core.refusals import Refused
 from chatnet.server.factory import ChatFactory
 from chatnet.server.files import Files
 from chatnet.server.passes import Pass, is_good
-from chatnet.web.passing import Gate, segments, status_of
+from chatnet.web.passing import Gate, answer_to, segments, status_of
 from chatnet.web.request import ChatRequest, Turned, request_of
 
 SLICE = 128 * 1024  # bytes that are read from the disk at once
@@ -49,8 +49,11 @@ class DownloadResource(Resource):
         return NOT_DONE_YET
 
     def _broke(self, failure: Failure, request: ChatRequest) -> None:
-        self._log.failure("a download broke", failure)
-        request.door.abort()
+        answer = answer_to(failure, self._log)
+        if request.startedWriting:  # there is no other way to say that the rest will not come
+            request.door.abort()
+        elif not request._disconnected:  # Twisted has no other word for it
+            request.turn_away(*answer)
 
     async def _answer(self, request: ChatRequest) -> None:
         gone: list[object] = []

@@ -6,6 +6,9 @@ from base64 import b64decode
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
 from chatnet.core.refusals import (
     Malformed,
     NoSpace,
@@ -46,6 +49,18 @@ _PLAINTEXT = "That token was given over TLS, and is not taken without: use https
 def status_of(refusal: Refused) -> int:
     """Return the HTTP status for ``refusal``."""
     return int(_STATUSES.get(type(refusal), HTTPStatus.FORBIDDEN))
+
+
+def answer_to(failure: Failure, log: Logger) -> tuple[int, str]:
+    """Return the HTTP status and the words for ``failure``, which is none of the asker's; log it.
+
+    What is in it is the operator's business.
+    """
+    if failure.check(OSError):  # foreseen: a lost database
+        log.error("a file cannot be had, or taken: {error}", error=str(failure.value))
+        return 503, "That cannot be done now. Please try again later."
+    log.failure("a file broke", failure)
+    return 500, "Something broke here; the operator's log has it. Sorry."
 
 
 class Gate:

@@ -31,7 +31,7 @@ from chatnet.server.intake import Intake
 from chatnet.server.passes import Pass
 from chatnet.server.session import Session
 from chatnet.server.uploads import Misplaced, Upload
-from chatnet.web.passing import Gate, segments, status_of
+from chatnet.web.passing import Gate, answer_to, segments, status_of
 from chatnet.web.request import ChatRequest, Turned, request_of
 
 VERSION = b"1.0.0"
@@ -139,9 +139,9 @@ class UploadResource(Resource):
         return request.refuse(status, text)
 
     def _broke(self, failure: Failure, request: ChatRequest) -> None:
-        self._log.failure("an upload broke", failure)
+        answer = answer_to(failure, self._log)
         if not request._disconnected and not request.refused:  # Twisted has no other word for it
-            request.turn_away(500, "Something broke here; the operator's log has it. Sorry.")
+            request.turn_away(*answer)
 
     # -- what is asked for -----------------------------------------------------------
 
@@ -264,18 +264,17 @@ class _Flow:
 
     def _unopened(self, failure: Failure) -> None:
         self.opened.addErrback(lambda _: None)
-        error = failure.value
-        status, headers = 500, []
+        error, headers = failure.value, list[tuple[bytes, bytes]]()
         if isinstance(error, Misplaced):
-            status, headers = 409, [(b"upload-offset", b"%d" % error.have)]
+            answer, headers = (409, str(error)), [(b"upload-offset", b"%d" % error.have)]
         elif isinstance(error, Turned):
-            status, headers = error.status, [*error.headers]
+            answer, headers = (error.status, str(error)), [*error.headers]
         elif isinstance(error, Refused):
-            status = status_of(error)
+            answer = status_of(error), str(error)
         else:
-            self._log.failure("an upload broke", failure)
+            answer = answer_to(failure, self._log)
         if not self._gone:
-            self.request.turn_away(status, str(error), headers)
+            self.request.turn_away(*answer, headers)
             self.release()
         self.opened.errback(failure)
 
