@@ -246,6 +246,14 @@ class OnePortTests(SynchronousTestCase):
         door.connectionLost()
         self.assertEqual((house.departed, house.inner.lost, clock.getDelayedCalls()), (1, True, []))
 
+    def test_it_is_counted_out_also_if_what_was_spoken_breaks(self) -> None:
+        house = Hotel()
+        door, *_ = arrive(house)
+        door.dataReceived(b"hello\r\n")
+        self.patch(house.inner, "connectionLost", lambda *_: 1 / 0)
+        self.assertRaises(ZeroDivisionError, door.connectionLost)  # which the reactor logs
+        self.assertEqual((house.departed, door.inner), (1, None))
+
 
 class GreetedTests(SynchronousTestCase):
     """The same with the whole server behind the port."""

@@ -220,13 +220,15 @@ class OnePort(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop_waiting()
-        if self.inner is not None:
-            self.inner.connectionLost(reason)
-        if self.outer is None:
-            self._house.depart(self)
-        # What holds each other is there until the garbage collector comes by.
-        self._deaf, self.inner, self.inside = True, None, None
-        vars(self).pop("dataReceived", None)
+        try:
+            if self.inner is not None:
+                self.inner.connectionLost(reason)
+        finally:  # or it would count for its address for good
+            if self.outer is None:
+                self._house.depart(self)
+            # What holds each other is there until the garbage collector comes by.
+            self._deaf, self.inner, self.inside = True, None, None
+            vars(self).pop("dataReceived", None)
 
     def become(self, inner: IProtocol) -> None:
         """Let ``inner`` take the place of the protocol that was spoken so far."""
