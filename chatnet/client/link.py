@@ -339,7 +339,8 @@ class Link:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(tries, 16)) * (0.5 + chance)
         if self._was_online:
             return pause
-        return min(pause, WAITING_PAUSE, self._until - self._clock.seconds())
+        left = self._until - self._clock.seconds()  # none, if it took long to cut a connection
+        return min(pause, WAITING_PAUSE, max(0.0, left))
 
     def _hurry(self, seconds: float) -> None:
         assert self._running is not None

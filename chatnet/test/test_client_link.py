@@ -580,6 +580,18 @@ class WaitingTests(LinkTestCase):
         self.clock.advance(3)
         self.server.accepts()
 
+    def test_it_is_tried_once_more_when_the_time_was_over_before_one_was_cut(self) -> None:
+        self.server.accepts()
+        self.patch(self.server.pipe, "abortConnection", lambda: None)
+        self.server.says({"error": "server-full", "text": "Full."})
+        self.clock.advance(11)
+        self.server.hangs_up()
+        [call] = self.clock.getDelayedCalls()
+        self.assertEqual(call.getTime(), self.clock.seconds())
+        self.clock.advance(0)
+        self.server.refuses()
+        self.failureResultOf(self.running, CannotConnect)
+
     def test_one_may_leave_meanwhile(self) -> None:
         self.server.refuses()
         self.link.leave()
