@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatnet.core import commands as c
 from tests.browser import Page
-from tests.harness import reactor
+from tests.harness import Server, reactor
 from tests.liar import Frame, Liar
 from tests.pagekeys import SECRET, KeysTestCase, Person
 
@@ -15,6 +15,10 @@ class PageLiesTests(KeysTestCase):
         server = await self.registered("zoe", *names)
         others = [await self.enters(server, name) for name in names]
         await others[0].chat.do(c.Encrypt("tea"))
+        return *(await self.lied_to(server)), others
+
+    async def lied_to(self, server: Server) -> tuple[Liar, Page]:
+        """Return what lies to zoe about ``server``, and her page in the encrypted room."""
         liar = Liar(server.port)
         port = reactor.listenTCP(0, liar, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
@@ -22,13 +26,36 @@ class PageLiesTests(KeysTestCase):
         zoe = await self.logs_in(liar.here, "zoe")
         await zoe.types("hello")
         await zoe.reads("zoe: hello")
-        return liar, zoe, others
+        return liar, zoe
 
     async def looks(self, page: Page, line: str) -> None:
         """Type ``line``, look at what opens, and close it."""
         await page.types(line)
         await page.clicks("dialog[open] [title=Close]")
         await page.until("return !document.querySelector('dialog[open]')")
+
+    async def test_a_server_that_cannot_say_who_has_keys_gets_nothing_plain(self) -> None:
+        server = await self.registered("zoe", "ann", "dan")
+        ann = await self.enters(server, "ann")
+        await ann.chat.do(c.Encrypt("tea"))
+        dan = await self.enters(server, "dan")
+        await dan.chat.do(c.Leave("tea"))  # so zoe's page has no reason to ask for his devices
+        liar, zoe = await self.lied_to(server)
+
+        def lie(frame: Frame) -> list[Frame] | None:
+            if frame.get("reply") != "devices":
+                return None
+            return [{"error": "unavailable", "text": "Not now.", "cid": frame["cid"]}]
+
+        liar.lie = lie
+        await zoe.types("/msg dan psst")
+        await zoe.until("return document.body.innerText.includes('Not now.')")
+        self.assertFalse(liar.said("psst"))
+        liar.lie = lambda _: None
+        await zoe.clicks("[data-key='tea']")
+        await zoe.types("still here")
+        await zoe.reads("zoe: still here")
+        self.assertFalse(liar.said("still here"))
 
     async def test_what_others_said_is_not_believed_when_it_was_tampered_with(self) -> None:
         liar, zoe, (ann, bob) = await self.between("ann", "bob")

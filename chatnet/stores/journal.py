@@ -371,6 +371,12 @@ class Journal:
         except Exception:  # a bug in one room is no reason to keep the others waiting
             self._log.failure("cannot show {room}", room=room)
 
+    def _take_back(self, rooms: Iterable[str]) -> None:
+        try:
+            self._rewind(rooms)
+        except Exception:  # as above: those who wait are told, and the next batch is written
+            self._log.failure("cannot take back what was decided in {rooms}", rooms=[*rooms])
+
     def _fall(
         self,
         batch: list[_Append],
@@ -384,10 +390,10 @@ class Journal:
         found = found or {}
         fallen = self._writing = batch + self._waiting
         self._waiting = []
-        self._rewind(dict.fromkeys(append.room for append in fallen if append.room))
+        self._take_back(dict.fromkeys(append.room for append in fallen if append.room))
         for room, run in found.items():
             self._show(room, run)
-        self._rewind(found)
+        self._take_back(found)
         for append in chain(pieces, fallen):
             append.done.errback(Unavailable("That could not be stored. Please try again."))
 
@@ -410,7 +416,7 @@ class Journal:
             for room in runs:
                 while found := await self._newest(room):
                     self._show(room, found)
-                self._rewind([room])
+                self._take_back([room])
             return False
         return bool(found)
 

@@ -75,6 +75,19 @@ class CommitTests(SynchronousTestCase):
         self.bob.types("never left")
         self.assertEqual(self.ann.hears(), ["bob: never left"])
 
+    def test_a_bug_amid_that_keeps_nobody_waiting(self) -> None:
+        def breaks(rooms: object) -> None:
+            raise ZeroDivisionError
+
+        self.rig.journal._rewind = breaks
+        self.store.fail_before = True
+        self.ann.types("one")
+        self.store.fail_before = False
+        self.assertEqual(self.ann.hears(), [SORRY])
+        self.ann.types("two")
+        self.assertEqual(self.bob.hears(), ["ann: two"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
     def test_a_commit_whose_outcome_is_lost_is_looked_up(self) -> None:
         self.store.fail_after = True
         self.ann.types("hello")
