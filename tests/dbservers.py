@@ -202,10 +202,15 @@ class MariaDB(DatabaseServer):
     ready = "ready for connections"
 
     def _install(self) -> None:
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
+        if self._user is not None:
+            os.chown(temporary, self._user, _UNCHANGED)
         self._does(
             self._paths["install"],
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
+            self._temporary(),
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         )
@@ -216,6 +221,7 @@ class MariaDB(DatabaseServer):
             self._paths["server"],
             "--no-defaults",
             f"--datadir={self.folder / 'data'}",
+            self._temporary(),
             f"--socket={self.folder / 'socket'}",
             f"--pid-file={self.folder / 'pid'}",
             f"--init-file={self.folder / 'first.sql'}",
@@ -225,6 +231,10 @@ class MariaDB(DatabaseServer):
             "--innodb-buffer-pool-size=64M",
             "--skip-log-bin",
         )
+
+    def _temporary(self) -> str:
+        """Return the option for its temporary files: a server that starts deletes all it finds."""
+        return f"--tmpdir={self.folder / 'tmp'}"
 
     def _execute(self, statement: str) -> None:
         socket_option = f"--socket={self.folder / 'socket'}"

@@ -18,11 +18,11 @@ from twisted.internet.defer import Deferred, TimeoutError as Late
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.task import deferLater
-from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from chatnet.test import schema
+from tests.starting import run, start
 
 reactor: Any = installed
 T = TypeVar("T")
@@ -307,9 +307,7 @@ class LiveTestCase(TestCase):
         command = (*TWISTD, "-n", "--pidfile", pidfile, "chatnet", *options)
         if shell:
             command = ("/bin/sh", "-c", f'{shell}; exec "$@"', "sh", *command)
-        reactor.spawnProcess(
-            server, command[0], command, env=dict(os.environ), path=str(self.folder)
-        )
+        start(server, command, path=self.folder)
         self.tidies(server)
         return server
 
@@ -330,10 +328,7 @@ class LiveTestCase(TestCase):
         self, *command: str, path: str | Path | None = None, env: dict[str, str] | None = None
     ) -> tuple[str, str, int]:
         """Return what ``command`` prints, to standard output and error, and its exit status."""
-        out, err, status = await getProcessOutputAndValue(
-            command[0], command[1:], env or dict(os.environ), str(path or self.folder)
-        )
-        return out.decode(), err.decode(), status
+        return await run(command, env, path or self.folder)
 
     async def _tidy(self, server: Server) -> None:
         server.kill()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from twisted.internet.protocol import Factory
 
 from tests.harness import Client, poll, reactor
+from tests.starting import start
 from tests.test_client import ClientTestCase, Program
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "client.md"
@@ -31,7 +31,7 @@ class BotTests(ClientTestCase):
         path.write_text((program or bot()).replace("8888", str(port)))
         process = Program()
         command = (sys.executable, str(path))
-        reactor.spawnProcess(process, command[0], command, dict(os.environ), str(self.folder))
+        start(process, command, path=self.folder)
         self.ends_with_the_test(process)
         return process
 

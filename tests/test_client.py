@@ -15,6 +15,7 @@ from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.python.failure import Failure
 
 from tests.harness import SOON, LiveTestCase, Server, Signal, coming, poll, reactor, told
+from tests.starting import start
 
 CLIENT = (sys.executable, "-m", "chatnet.client")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()=>][0B]?|\][^\x07]*\x07)")
@@ -120,9 +121,7 @@ class ClientTestCase(LiveTestCase):
             "PROMPT_TOOLKIT_NO_CPR": "1",
             **self.home(),
         }
-        reactor.spawnProcess(
-            program, command[0], command, environment, str(self.folder), usePTY=terminal
-        )
+        start(program, command, environment, self.folder, terminal)
         if terminal:
             descriptor: Any = program.transport
             fcntl.ioctl(descriptor.fd, termios.TIOCSWINSZ, _SIZE)

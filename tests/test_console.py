@@ -20,6 +20,7 @@ from chatnet.admin.calls import COMMANDS
 from chatnet.admin.verbs import VERBS, understand
 from chatnet.core.refusals import NotAllowed, Refused, WrongPassword
 from tests.harness import LiveTestCase, Server, Signal, coming, poll, reactor
+from tests.starting import start
 
 ADMIN = (sys.executable, "-m", "chatnet.admin")
 
@@ -331,7 +332,7 @@ class OneShotTests(ConsoleCase):
         server = await self.opens()
         shot = Shot()
         command = (*ADMIN, "--data", str(self.folder / "data"), "watch", "--json")
-        reactor.spawnProcess(shot, command[0], command, env=dict(os.environ))
+        start(shot, command)
         await server.logged("Port connection established")
         await poll_until_watched(self, server, shot)
         os.kill(shot.transport.pid, signal.SIGINT)  # type: ignore[union-attr]

@@ -8,7 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.harness import Server, poll, reactor
+from tests.harness import Server, poll
+from tests.starting import start
 from tests.test_client import ClientTestCase, Program
 
 CHATNET = (sys.executable, "-m", "chatnet")
@@ -20,7 +21,7 @@ class ScriptTestCase(ClientTestCase):
         where = ("--host", "127.0.0.1", "--port", str(server.port))
         command = (*CHATNET, what, *where, *words)
         environment = {**os.environ, **self.home()}
-        reactor.spawnProcess(program, command[0], command, environment, str(self.folder))
+        start(program, command, environment, self.folder)
         self.ends_with_the_test(program)
         return program
 

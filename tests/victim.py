@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import shutil
@@ -19,6 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from tests.harness import TWISTD, Server
+from tests.starting import start
 from tests.voices import Counts
 
 reactor: Any = installed
@@ -64,7 +64,7 @@ class Victim:
         server = Server()
         self._servers.append(server)
         words = [*command, *where, *self._options]
-        reactor.spawnProcess(server, words[0], words, env=dict(os.environ), path=str(self.folder))
+        start(server, words, path=self.folder)
 
     async def dies(self) -> None:
         """End it now."""
