@@ -21,7 +21,7 @@ import time
 from fcntl import ioctl
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 IMPORTED = (
     "twisted.scripts.twistd",
@@ -81,7 +81,7 @@ def become(asked: dict[str, Any], descriptors: list[int]) -> None:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
     os.closerange(_DESCRIPTORS, max(descriptors) + 100)
-    sys.stdout.reconfigure(line_buffering=asked["terminal"])  # type: ignore[union-attr]
+    sys.stdin, sys.stdout, sys.stderr = (opened(name) for name in ("stdin", "stdout", "stderr"))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     resource.setrlimit(resource.RLIMIT_NOFILE, tuple(asked["files"]))
     os.umask(asked["umask"])
@@ -100,6 +100,21 @@ def become(asked: dict[str, Any], descriptors: list[int]) -> None:
         sys.path[0] = str(Path(program).parent)
         sys.argv = [program, *words]
         runpy.run_path(program, run_name="__main__")
+
+
+def opened(name: str) -> TextIO:
+    """Return the standard stream ``name`` of what its descriptor is now; Python goes by that."""
+    before: TextIO = getattr(sys, f"__{name}__")  # nobody closes it, and the descriptor with it
+    number = before.fileno()
+    lines = name == "stderr" or os.isatty(number)
+    return open(
+        number,
+        "r" if name == "stdin" else "w",
+        buffering=1 if lines else -1,
+        encoding=before.encoding,
+        errors=before.errors,
+        closefd=False,
+    )
 
 
 def prepare() -> None:
