@@ -87,7 +87,7 @@ def _is_ours(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Return whether ``command`` is Python code that may begin with the imports done."""
     if sys.platform != "linux" or command[0] != sys.executable or len(command) < 2:
         return False
-    if command[1].startswith("-") and command[1] != "-m":
+    if command[1].startswith("-") and not (command[1] == "-m" and command[2].startswith("chatnet")):
         return False
     return _python(environment) == _python(os.environ)
 

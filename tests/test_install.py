@@ -37,9 +37,11 @@ class InstallTests(LiveTestCase):
     async def _works(self, how: tuple[str, ...], **build: str) -> Path:
         source = self._copy()
         venv = self.folder / "venv"
-        await self._ok(sys.executable, "-m", "venv", str(venv))
-        pip = (str(venv / "bin/pip"), "--disable-pip-version-check", "install", "--quiet")
-        await self._ok(*pip, *how, ".", path=source, **build)
+        # With the pip that is here, and without compiling what is not used, in half the time.
+        await self._ok(sys.executable, "-m", "venv", "--without-pip", str(venv))
+        pip = (sys.executable, "-m", "pip", "--python", str(venv / "bin/python"))
+        words = ("--disable-pip-version-check", "install", "--quiet", "--no-compile")
+        await self._ok(*pip, *words, *how, ".", path=source, **build)
         if not how:
             shutil.rmtree(source)  # nothing of it is needed any more
         elsewhere = self.folder / "elsewhere"
@@ -55,9 +57,10 @@ class InstallTests(LiveTestCase):
             path=elsewhere,
         )
         self.assertRegex(tests, r"Ran [1-9]\d* tests")
-        tests = await self._ok(str(venv / "bin/trial"), "--dry-run", "chatnet", path=elsewhere)
-        self.assertRegex(tests, r"Ran [1-9]\d\d+ tests")
-        await self._ok(str(venv / "bin/python"), "-c", IMPORT_TESTS, path=elsewhere)
+        if not how:  # else they are those of the checkout
+            tests = await self._ok(str(venv / "bin/trial"), "--dry-run", "chatnet", path=elsewhere)
+            self.assertRegex(tests, r"Ran [1-9]\d\d+ tests")
+            await self._ok(str(venv / "bin/python"), "-c", IMPORT_TESTS, path=elsewhere)
         if (CHECKOUT / "chatnet/client/__main__.py").exists():
             python = str(venv / "bin/python")
             out = await self._ok(python, "-m", "chatnet.client", "--help", path=elsewhere)
