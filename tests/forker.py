@@ -16,6 +16,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import termios
 import time
 from fcntl import ioctl
@@ -89,6 +90,7 @@ def become(asked: dict[str, Any], descriptors: list[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     time.tzset()
+    tempfile.tempdir = None  # as nobody asked yet
     random.seed()
     program, *words = asked["command"]
     if program == "-m":

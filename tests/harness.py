@@ -307,7 +307,8 @@ class LiveTestCase(TestCase):
         command = (*TWISTD, "-n", "--pidfile", pidfile, "chatnet", *options)
         if shell:
             command = ("/bin/sh", "-c", f'{shell}; exec "$@"', "sh", *command)
-        start(server, command, path=self.folder)
+        scratch = {**os.environ, "TMPDIR": str(self.folder)}  # stays behind when it is killed
+        start(server, command, scratch, self.folder)
         self.tidies(server)
         return server
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import shutil
@@ -64,7 +65,8 @@ class Victim:
         server = Server()
         self._servers.append(server)
         words = [*command, *where, *self._options]
-        start(server, words, path=self.folder)
+        scratch = {**os.environ, "TMPDIR": str(self.folder)}  # stays behind when it is killed
+        start(server, words, scratch, self.folder)
 
     async def dies(self) -> None:
         """End it now."""
