@@ -29,6 +29,8 @@ IMPORTED = (
     "twisted.plugins",
     "twisted.internet.asyncioreactor",
     "twisted.internet.epollreactor",
+    "chatnet.stores.databases",
+    "chatnet.stores.sql",
     "chatnet.tap",
     "chatnet.admin.commandline",
     "chatnet.admin.importing",
