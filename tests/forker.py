@@ -66,6 +66,9 @@ def serve(asking: socket.socket) -> tuple[dict[str, Any], list[int]]:
         if middle == 0:
             born = os.fork()
             if born == 0:
+                asking.close()
+                os.close(reading)
+                os.close(writing)
                 return heard
             os.write(writing, BORN.pack(born))
             os._exit(0)  # so that whoever asked becomes the parent
@@ -83,7 +86,8 @@ def become(asked: dict[str, Any], descriptors: list[int]) -> None:
         ioctl(descriptors[0], termios.TIOCSCTTY, 0)
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
-    os.closerange(_DESCRIPTORS, max(descriptors) + 100)
+    for descriptor in descriptors:
+        os.close(descriptor)
     sys.stdin, sys.stdout, sys.stderr = (opened(name) for name in ("stdin", "stdout", "stderr"))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     resource.setrlimit(resource.RLIMIT_NOFILE, tuple(asked["files"]))

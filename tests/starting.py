@@ -41,21 +41,22 @@ def start(
     terminal: bool = False,
 ) -> None:
     """Start ``command`` in the folder ``path``, for ``protocol``, at pipes or at a terminal."""
-    kinds: tuple[type[Process], type[PTYProcess]] = (Process, PTYProcess)
     environment = dict(os.environ if environment is None else environment)
-    if _is_ours(command, environment):
-        kinds = (_Piped, _AtTerminal)
-    where = (command[0], list(command), environment, str(path), protocol)
+    ours = _is_ours(command, environment)
+    what = (reactor, command[0], list(command), environment, str(path), protocol)
     if terminal:
-        kinds[1](reactor, *where, None, None, True)
+        (_AtTerminal if ours else PTYProcess)(*what, None, None, True)
     else:
-        kinds[0](reactor, *where)
+        (_Piped if ours else Process)(*what)
 
 
 def run(
     command: Sequence[str], environment: Mapping[str, str] | None, path: str | Path
 ) -> Deferred[tuple[str, str, int]]:
-    """Return what ``command`` prints, to standard output and error, and its exit status."""
+    """Return what ``command`` prints, to standard output and error, and its exit status.
+
+    That is minus the signal, if one ended it.
+    """
     ending = _Ending()
     start(ending, command, environment, path)
     return ending.ended
@@ -77,7 +78,7 @@ class _Ending(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         out, err = (b"".join(parts).decode() for parts in self._printed.values())
         ended: Any = reason.value
-        self.ended.callback((out, err, ended.signal or ended.exitCode))
+        self.ended.callback((out, err, -ended.signal if ended.signal else ended.exitCode))
 
 
 # -- forking -----------------------------------------------------------------------
