@@ -33,6 +33,8 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
     "--window-size=1280,800", "--lang=en",
+    # Else each window opens four pages of the browser's own, at the cost of a page of ours.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup",
 )  # fmt: skip
 _SAID = """
 return [...document.querySelectorAll('#rows .said')].map((row) => {
