@@ -166,7 +166,7 @@ class Voice:
         """Read nothing for a while."""
         if self.link is not None:
             self._deaf_until = reactor.seconds() + seconds
-            self._widen(4096)
+            self._widen(128 * 1024)  # with less than a segment the kernel dawdles
             self.link.transport.pauseProducing()  # type: ignore[union-attr]
 
     def hears_again(self) -> None:
