@@ -145,6 +145,7 @@ class CountingStore(FailingStore):
 
 class CostTests(SynchronousTestCase):
     def setUp(self) -> None:
+        gc.collect()  # or what others left counts, if it is collected amid this
         self.renderings = 0
         render = LiveStyle.render
 
@@ -276,6 +277,7 @@ class ArrivalTests(SynchronousTestCase):
     """Twisted's part is not in it: the transport, the system calls, and waiting for them."""
 
     def setUp(self) -> None:
+        gc.collect()  # as above
         # The clock of these tests looks at all timers for each new one.
         self.patch(Clock, "_sortCalls", lambda clock: clock.calls.sort(key=attrgetter("time")))
         log = FilteringLogObserver(text_observer(StringIO()), [LogLevelFilterPredicate()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.stores.gathering import ENOUGH, HASTE_SECONDS, Gathering
+from chatnet.stores.gathering import ENOUGH, MOST_HASTE, Gathering
 from chatnet.test.rig import Rig
 
 SECONDS = 0.02
@@ -56,13 +56,40 @@ class GatheringTests(SynchronousTestCase):
         self.assertTrue(self.comes())
         self.clock.advance(0.008)
         self.assertEqual(len(self.begun), 2)
-        for _ in range(20):
+        for _ in range(9):
             self.clock.advance(0.004)
             self.assertFalse(self.comes())
-        self.clock.advance(HASTE_SECONDS)
-        self.assertFalse(self.comes())
-        self.clock.advance(0.004)
+        self.clock.advance(0.008)
         self.assertTrue(self.comes())
+
+    def test_the_more_of_them_follow_each_other_the_longer_that_is(self) -> None:
+        pauses = []
+        for _ in range(7):
+            self.clock.advance(2)
+            self.comes()
+            self.clock.advance(0.001)
+            self.assertTrue(self.comes())
+            self.clock.pump([0.01, 0.01])
+            pauses.append(round(self.gathering._hasty_until - self.clock.seconds(), 2))
+        self.assertEqual(pauses, [0.04, 0.08, 0.16, 0.32, 0.64, MOST_HASTE, MOST_HASTE])
+
+    def test_one_that_brings_something_ends_that(self) -> None:
+        self.comes()
+        for late in (False, False, True, False):
+            self.clock.advance(1.5)
+            self.comes()
+            self.clock.advance(0.001)
+            self.assertTrue(self.comes())
+            self.clock.advance(0.01)
+            if late:
+                self.comes()
+            self.clock.advance(0.01)
+        self.assertEqual(self.gathering._haste, 2 * SECONDS)
+
+    def test_a_commit_that_takes_long_has_gathered_enough(self) -> None:
+        self.comes()
+        self.clock.advance(0.012)
+        self.assertFalse(self.comes())
 
     def test_enough_is_not_kept_waiting(self) -> None:
         self.comes()
