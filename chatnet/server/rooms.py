@@ -151,6 +151,13 @@ class Rooms:
 
     def _opened(self, room: Room | Failure, key: str) -> None:
         waiting = self._opening.pop(key)
+        if isinstance(room, Room):
+            try:
+                self._take_in(room)
+            except Exception:  # a bug; those who wait for the room are told as well
+                if self._journal.close(key):
+                    self.audiences.pop(key, None)
+                room = Failure()
         if isinstance(room, Failure):
             if room.check(OSError, Unavailable):  # foreseen: a lost database
                 self._log.error("cannot open {room}: {error}", room=key, error=str(room.value))
@@ -159,15 +166,18 @@ class Rooms:
             for done in waiting:
                 done.errback(Unavailable("That cannot be read now. Please try again later."))
             return
-        audience = self.audiences[key] = Audience(room, self._journal.read, self._budget)
+        for done in waiting:
+            done.callback(self.audiences[key])
+
+    def _take_in(self, room: Room) -> None:
+        """Let ``room``, which is in memory now, be one of those that are open."""
+        audience = self.audiences[room.key] = Audience(room, self._journal.read, self._budget)
         audience.used_at = self._clock.seconds()
         if room.state.name:
-            self.likeness.note(key, room.state)
-        self._reap(key)  # they were here when the server ended
+            self.likeness.note(room.key, room.state)
+        self._reap(room.key)  # they were here when the server ended
         self._mend(room)
         self.rekeying.tell(room)
-        for done in waiting:
-            done.callback(audience)
 
     def _mend(self, room: Room) -> None:
         """See that the staff's log agrees with that of ``room`` about what it is called."""

@@ -88,6 +88,24 @@ class CommitTests(SynchronousTestCase):
         self.assertEqual(self.bob.hears(), ["ann: two"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 
+    def test_a_bug_amid_the_opening_of_a_room_is_told_to_those_who_wait_for_it(self) -> None:
+        def breaks(room: object) -> None:
+            raise ZeroDivisionError
+
+        rooms = self.rig.network.rooms
+        for name in ("_reap", "_mend"):
+            patch = self.patch(rooms, name, breaks)
+            self.ann.asks("/join milk")
+            self.bob.asks("/join milk")
+            self.rig.settle()
+            for client in (self.ann, self.bob):
+                self.assertIn("cannot be read now", client.hears()[0])
+            self.assertNotIn("milk", self.rig.network.audiences)
+            patch.restore()
+        self.ann.types("/join milk")
+        self.assertIn("Welcome to room milk!", self.ann.hears())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
     def test_a_commit_whose_outcome_is_lost_is_looked_up(self) -> None:
         self.store.fail_after = True
         self.ann.types("hello")
