@@ -1,6 +1,8 @@
 /* The loop of a flock: the same bytes to many sockets, without Python between them.
  *
- * Optional: where this was not built, chatnet/server/flock.py does all of it, and the same.
+ * Optional: where this was not built, chatnet/server/flock.py does all of it, and the same. It is
+ * a module of its own, because twistd looks for chatnet in the current folder first: what runs in
+ * a checkout finds this where chatnet was installed.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -68,10 +70,10 @@ static PyMethodDef functions[] = {
 };
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "chatnet.server._sends", NULL, -1, functions, NULL, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "_chatnet_sends", NULL, -1, functions, NULL, NULL, NULL, NULL,
 };
 
-PyMODINIT_FUNC PyInit__sends(void)
+PyMODINIT_FUNC PyInit__chatnet_sends(void)
 {
     PyObject *module = PyImport_ImportModule("socket"), *send = NULL;
     if (!module) return NULL;

@@ -16,7 +16,7 @@ def send_none(sends: list[Send], data: bytes) -> tuple[int, int]:
 
 
 try:
-    from chatnet.server._sends import send_all
+    from _chatnet_sends import send_all  # chatnet/server/_sends.c
 except ImportError:  # there was no compiler where this was installed
     send_all = send_none
 

@@ -1,3 +1,0 @@
-from collections.abc import Callable
-
-def send_all(sends: list[Callable[[bytes], int]], data: bytes) -> tuple[int, int]: ...
