@@ -165,8 +165,8 @@ class IJournal(Interface):
     def rooms(limit: int) -> Deferred[Mapping[str, RoomState]]:
         """Return the kept states of up to ``limit`` rooms, the newest first, by key."""
 
-    def logs() -> AsyncIterator[str]:
-        """Yield the keys of all logs that are kept: those of rooms, and others."""
+    def logs() -> Deferred[Sequence[str]]:
+        """Return the keys of all logs that are kept: those of rooms, and others."""
 
     def aged(seconds: float, now: float) -> AsyncIterator[str]:
         """Yield the keys of the logs that hold what is to be let go.

@@ -248,6 +248,6 @@ async def _files(host: Host, key: str, wanted: Search) -> list[e.Entry]:
 
 async def rooms(host: Host) -> list[str]:
     """Return the keys of all rooms, those in memory first."""
-    kept = [key async for key in host.network.journal.logs() if key[0] not in "@*"]
-    here = [key for key in host.network.audiences if key[0] not in "@*"]
-    return list(dict.fromkeys([*here, *kept]))
+    kept = await host.network.journal.logs()
+    keys = dict.fromkeys([*host.network.audiences, *kept])
+    return [key for key in keys if key[0] not in "@*"]

@@ -27,7 +27,7 @@ from chatnet.stores.gathering import Gathering
 from chatnet.stores.pieces import PAGE, commit, forget, page, with_body
 
 PIECE = 512 * 1024  # characters of a large message that are written at once
-MANY = 50  # logs that are looked at together
+MANY = 50  # logs whose age is looked at together
 IDLE_SECONDS = 1.0  # after a commit, before what can wait is done in moments without one
 INDEXED = 256  # entries that this is done for at a time
 MOST_WAITING = 10_000  # entries, behind which it is done beside the commits as well
@@ -169,11 +169,8 @@ class Journal:
     def search(self, rooms: Sequence[str], search: Search, limit: int) -> Deferred[Sequence[Entry]]:
         return self._reader.run(self._reads.search, rooms, search, limit)
 
-    async def logs(self) -> AsyncIterator[str]:
-        states = iter(self._reads.states())
-        while some := await self._reader.run(lambda: [key for key, _, _ in islice(states, MANY)]):
-            for key in some:
-                yield key
+    def logs(self) -> Deferred[Sequence[str]]:
+        return self._reader.run(self._reads.logs)
 
     async def aged(self, seconds: float, now: float) -> AsyncIterator[str]:
         states = iter(self._reads.states())

@@ -18,7 +18,6 @@ from chatnet.core.names import STAFF
 from chatnet.core.refusals import NotAllowed
 from chatnet.core.roles import Rank
 from chatnet.server import persons
-from chatnet.stores import journal
 from chatnet.test.rig import Client
 from chatnet.test.test_admin_port import PortCase, texts
 
@@ -271,7 +270,6 @@ class KeptTests(AccountCase):
         self.assertIsInstance(self.no("undo 2"), NotAllowed)
 
     def test_also_in_rooms_that_nobody_uses_however_many_were_opened_since(self) -> None:
-        self.patch(journal, "MANY", 2)
         self.ann.types("/join cake", "of long ago", "/leave")
         self.gone()
         for number in range(7):
