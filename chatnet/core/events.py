@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from chatnet.core.values import value
 
@@ -452,6 +454,9 @@ Event = (
     | Letter | Kept
 )  # fmt: skip
 
+_WEIGHT = 200  # of an entry without a body
+_SAID, _TEXT = {Said}, {str}
+_event, _body = attrgetter("event"), attrgetter("body")
 _Spoken = Said | Sealed | Rolled | Shared | Whispered | SealedWhisper | Announced | Erased
 _Opaque = Sealed | SealedWhisper | Letter | Kept
 WRITTEN = (Said, Sealed, Shared)  # what somebody brought into a room, and may delete
@@ -504,5 +509,27 @@ def body_of(event: Event) -> str:
 def weight(event: Event) -> int:
     """Return about how many bytes ``event`` takes in memory."""
     if isinstance(event, _Opaque):
-        return 200 + len(event.body)
-    return 200 + len(body_of(event))
+        return _WEIGHT + len(event.body)
+    return _WEIGHT + len(body_of(event))
+
+
+# -- many at once, without a turn of the interpreter's for each -------------------------
+
+
+def kinds(entries: Iterable[Entry]) -> set[type[Event]]:
+    """Return of which kinds the events of ``entries`` are."""
+    return set(map(type, map(_event, entries)))
+
+
+def are_said(entries: Sequence[Entry]) -> bool:
+    """Return whether ``entries`` are nothing but words that are held in memory alone."""
+    events = list(map(_event, entries))
+    return set(map(type, events)) == _SAID and set(map(type, map(_body, events))) == _TEXT
+
+
+def weigh(entries: Sequence[Entry]) -> int:
+    """Return about how many bytes ``entries`` take in memory."""
+    events = list(map(_event, entries))
+    if set(map(type, events)) == _SAID:  # nearly always
+        return _WEIGHT * len(events) + sum(map(len, map(_body, events)))
+    return sum(map(weight, events))

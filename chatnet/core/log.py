@@ -6,10 +6,11 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chatnet.core.events import MESSAGES, Entry, erased, weight
+from chatnet.core.events import MESSAGES, Entry, erased, kinds, weigh, weight
 
 KEEP_ENTRIES = 1024
 KEEP_BYTES = 1024 * 1024
+_MESSAGES = set(MESSAGES)
 
 
 class Log:
@@ -40,8 +41,11 @@ class Log:
         """Add ``entries``, whose ``seq`` go on from ``head`` without a gap; return their weight."""
         assert entries[0].seq == self.head + 1, (entries[0].seq, self.head)
         self._entries += entries
-        self._said += [entry.seq for entry in entries if type(entry.event) in MESSAGES]
-        heavy = sum([weight(entry.event) for entry in entries])
+        if kinds(entries) <= _MESSAGES:
+            self._said += range(entries[0].seq, entries[-1].seq + 1)
+        else:
+            self._said += [entry.seq for entry in entries if type(entry.event) in _MESSAGES]
+        heavy = weigh(entries)
         self._bytes += heavy
         self.head = entries[-1].seq
         return heavy
@@ -67,7 +71,7 @@ class Log:
         self.floor = max(self.floor, min(upto, self.head))
         gone = self._entries[: max(0, self.floor - self.tail)]
         del self._entries[: len(gone)]
-        self._bytes -= sum([weight(entry.event) for entry in gone])
+        self._bytes -= weigh(gone)
         self.tail += len(gone)
         del self._said[: bisect_right(self._said, self.tail)]
 

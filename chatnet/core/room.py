@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -314,11 +314,12 @@ class Room:
         """What the room is called; its key until it was opened."""
         return self.state.name or self.decided.name or self.key
 
-    def expect(self, events: Iterable[e.Event]) -> None:
+    def expect(self, events: Sequence[e.Event]) -> None:
         """Let later decisions see ``events``, which are on their way to the log."""
+        if set(map(type, events)) == {e.Said}:  # which changes nothing, and is nearly all there is
+            return
         for event in events:
-            if type(event) is not e.Said:  # which changes nothing, and is nearly all there is
-                self.decided.evolve(event)
+            self.decided.evolve(event)
 
     def apply(self, entries: Sequence[e.Entry]) -> None:
         """Append ``entries`` and bring the state up to date with them."""

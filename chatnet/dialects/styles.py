@@ -26,6 +26,11 @@ class LiveStyle:
     """What happens, a line each."""
 
     def render(self, entry: e.Entry) -> bytes:
+        event = entry.event
+        if type(event) is e.Said and not event.action:
+            line = f"{event.by}: {event.body}"
+            if line.isprintable():  # nearly always
+                return (line + _END).encode()
         return _units(_lines(entry))
 
     def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:
@@ -98,8 +103,6 @@ def _lines(entry: e.Entry) -> list[str]:
     event = entry.event
     match event:
         case e.Said(by, body, False):
-            if body.isprintable():
-                return [f"{by}: {body}"]
             return [f"{by}: {line}" for line in plain_lines(body)]
         case e.Said(by, body):
             return [f"* {by} {line}" for line in plain_lines(body)]

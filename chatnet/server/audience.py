@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, pairwise, repeat
 
@@ -139,17 +139,15 @@ class Audience:
             cursor = cursor.then
         return cursor.after
 
-    def skip(self, reader: Reader, places: Iterable[int]) -> None:
-        """Do not show ``reader`` what is at ``places``, in their order."""
+    def skip(self, reader: Reader, places: range) -> None:
+        """Do not show ``reader`` what is at ``places``, which have no gaps."""
         self.stray(reader)
         cursor = self._cursors.get(reader)
-        if cursor is not None and cursor.upto is None:
-            for place in places:
-                if place != cursor.after + 1:
-                    break  # something is to be shown before it
-                cursor.after = place
+        if cursor is not None and cursor.upto is None and cursor.after + 1 in places:
+            cursor.after = places[-1]  # nothing is to be shown before them
         while cursor is not None:
-            mine = {s for s in places if cursor.after < s and (not cursor.upto or s <= cursor.upto)}
+            last = places.stop if cursor.upto is None else min(places.stop, cursor.upto + 1)
+            mine = set(range(max(places.start, cursor.after + 1), last))
             if mine:
                 cursor.skip = cursor.skip | mine if cursor.skip else mine
             cursor = cursor.then
@@ -292,7 +290,8 @@ class Audience:
             }
         if skip:
             data = run.without(skip)
-            cursor.skip = {place for place in skip if place > run.upto} or None
+            later = skip and max(skip) > run.upto
+            cursor.skip = {place for place in skip if place > run.upto} if later else None
         cursor.after = run.upto
         if data:
             reader.write(data)

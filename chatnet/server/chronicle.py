@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -14,6 +15,9 @@ from chatnet.core.plain import plain
 from chatnet.core.room import Room
 
 SPOKE_SECONDS = 5.0  # in which what one says in a room is logged once at first, and then once more
+
+_SPOKEN = {e.Said, e.Sealed, e.Rolled}
+_speaker: Callable[[e.Entry], str] = attrgetter("event.by")
 
 Transcript = Callable[[Room, e.Entry], None]
 
@@ -33,10 +37,13 @@ class Chronicle:
     def note(self, room: Room, entries: Sequence[e.Entry]) -> None:
         """Log ``entries``, which are some consecutive ones of ``room``."""
         spoke: Counter[str] = Counter()
-        for entry in entries:
+        words = e.kinds(entries) <= _SPOKEN  # nearly always
+        if words:
+            spoke.update(map(_speaker, entries))
+        for entry in entries if not words else ():
             event = entry.event
-            if type(event) is e.Said or type(event) is e.Sealed or type(event) is e.Rolled:
-                spoke[event.by] += 1
+            if type(event) in _SPOKEN:
+                spoke[_speaker(entry)] += 1
                 continue
             self._catch_up(room)
             match event:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chatnet.core import commands as c, rules
-from chatnet.core.events import Entry, Said, speaker, weight
+from chatnet.core.events import Entry, Said, speaker, weigh
 from chatnet.core.names import fold
 from chatnet.core.refusals import Malformed, NotAllowed, NotAMember, Refused
 from chatnet.core.replies import Found, Hit
@@ -36,7 +36,7 @@ async def find(host: Host, session: Session, query: c.Find) -> Found:
     wanted = query.limit * (_IGNORED_TOO if session.ignored else 1) + 1
     found = await host.network.journal.search(list(rooms), search, wanted)
     shown = [e for e in found if fold(speaker(e.event)) not in session.ignored]
-    size = sum([weight(entry.event) for entry in found])
+    size = weigh(found)
     more = len(found) == wanted or len(shown) > query.limit or size >= ENOUGH
     hits = [
         _hit(entry, entry.event, rooms[entry.room], search.words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -11,6 +12,7 @@ from chatnet.core import events as e
 from chatnet.core.tally import Tally
 
 PULSE_SECONDS = 1.0  # between two looks at how late the reactor is
+_event = attrgetter("event")
 
 
 class Meter:
@@ -35,7 +37,7 @@ class Meter:
         """Count ``entries``, which are to follow the one at ``head`` without a gap."""
         if entries[0].seq != head + 1 or entries[-1].seq != head + len(entries):
             self.disorders += 1
-        self.entries.update([type(entry.event) for entry in entries])
+        self.entries.update(map(type, map(_event, entries)))
 
 
 class Pulse:

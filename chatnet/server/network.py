@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -39,6 +40,7 @@ SNAPSHOT, SNAPSHOT_BYTES = 1000, 4 * 1024 * 1024  # entries, or their weight, be
 RENAME_SECONDS = 60.0  # between two names of a room, for those without a rank
 _NAMING = (c.RenameRoom, c.DeleteRoom, c.RestoreRoom)  # which is noted, whoever does it
 _NOBODY = Office()  # is in charge: one for all who ask, who only read it
+_OWN = set(e.OWN)
 MOST_SIGNALLED = 50  # connections in a room, up to which it is told who is writing
 
 
@@ -129,7 +131,7 @@ class Network:
         Fires as ``submit`` does.
         """
         name = session.actor.name
-        said = [e.Said(name, body) for body in bodies]
+        said = list(map(e.Said, repeat(name), bodies))
         return self._append(session, self.audiences[key], said)
 
     def _decide(
@@ -479,9 +481,8 @@ class Network:
         audience.used_at = entries[0].at
         listed = False  # whether something happened that is asked for while nobody is there
         named = False  # or that changes what rooms are called
-        for entry in entries:
-            if type(entry.event) is e.Said:  # nearly always, and it changes nothing
-                continue
+        plain = e.kinds(entries) == {e.Said}  # nearly always, and it changes nothing
+        for entry in entries if not plain else ():
             match entry.event:
                 case e.Joined(who):
                     self.seating.arrived(audience, fold(who), entry.seq)
@@ -570,7 +571,10 @@ def _answers(session: Participant) -> Answers:
 def _skip_own(
     entries: Sequence[e.Entry], session: Participant, audience: Audience
 ) -> Sequence[e.Entry]:
-    mine = [entry.seq for entry in entries if type(entry.event) in e.OWN]
-    if mine:
-        audience.skip(session, mine)
+    if entries and e.kinds(entries) <= _OWN:  # nearly always
+        audience.skip(session, range(entries[0].seq, entries[-1].seq + 1))
+    else:
+        for entry in entries:
+            if type(entry.event) in _OWN:
+                audience.skip(session, range(entry.seq, entry.seq + 1))
     return entries

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, takewhile
 
-from chatnet.core.events import Entry, weight
+from chatnet.core.events import Entry, weigh, weight
 from chatnet.core.large import LARGE
 from chatnet.interfaces import IStyle
 
@@ -38,13 +38,20 @@ class Run:
     def without(self, places: Iterable[int]) -> bytes:
         """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
         ends, first, begin, left = self._cut(), self.upto - len(self.pieces) + 1, 0, []
-        for place in sorted(places):
-            number = place - first
-            if 0 <= number < len(self.pieces):
-                left.append(self.whole[begin : ends[number]])
-                begin = ends[number + 1]
+        for stretch in _stretches(sorted(places)):
+            start, stop = stretch.start - first, min(stretch.stop - first, len(self.pieces))
+            if 0 <= start < stop:
+                left.append(self.whole[begin : ends[start]])
+                begin = ends[stop]
         left.append(self.whole[begin:])
         return b"".join(left)
+
+
+def _stretches(places: Sequence[int]) -> Iterable[range]:
+    """Return ``places``, which are in order, as stretches without gaps: often it is one."""
+    if places and places[-1] - places[0] == len(places) - 1:
+        return [range(places[0], places[-1] + 1)]
+    return [range(place, place + 1) for place in places]
 
 
 def is_large(entries: Sequence[Entry]) -> bool:
@@ -56,11 +63,10 @@ def render(style: IStyle, entries: Sequence[Entry]) -> Run:
     """Return as many of ``entries`` as make one write, at least one; a large one goes alone."""
     if is_large(entries):
         return Run(entries[0].seq, entries[:1], [], b"")
-    pieces, size = [], 0
-    for entry in entries:
-        if weight(entry.event) >= LARGE:
-            break
-        piece = style.render(entry)
+    pieces, size, small = [], 0, entries
+    if weigh(entries) >= LARGE:
+        small = list(takewhile(lambda entry: weight(entry.event) < LARGE, entries))
+    for piece in map(style.render, small):
         pieces.append(piece)
         size += len(piece)
         if size >= MAX_BYTES:

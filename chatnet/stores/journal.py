@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain, islice
+from itertools import chain, count, islice, repeat
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatnet.core.events import Entry, Event, Said, body_of
+from chatnet.core.events import Entry, Event, Said, are_said, body_of
 from chatnet.core.large import Parked
 from chatnet.core.log import Log
 from chatnet.core.names import PIECES
@@ -314,10 +314,8 @@ class Journal:
                 if run is None:
                     run = runs[name] = []
                 seq = self._heads[name] + len(run)
-                append.entries = [
-                    Entry(name, place, now, event)
-                    for place, event in enumerate(append.events, seq + 1)
-                ]
+                places = count(seq + 1)
+                append.entries = list(map(Entry, repeat(name), places, repeat(now), append.events))
                 run += append.entries
         return runs
 
@@ -327,7 +325,6 @@ class Journal:
         runs: Iterable[Sequence[Entry]],
         pieces: Sequence[_Append],
     ) -> None:
-        entries = [entry for run in runs for entry in run]
         answers = [
             (a.origin, Done(a.cid, a.room, a.entries[-1].seq if a.entries else self._heads[a.room]))
             for a in batch
@@ -337,11 +334,14 @@ class Journal:
         states = dict(kept)
         discards, self._discards = sorted(self._discards), set()
         stored = [entry for piece in pieces for entry in piece.entries]
-        for entry in entries:
+        unusual: list[Entry] = []
+        for run in runs:
+            if run[0].seq > 1 and are_said(run):  # nearly always
+                stored += run
+            else:
+                unusual += run
+        for entry in unusual:
             event = entry.event
-            if type(event) is Said and type(event.body) is str and entry.seq > 1:  # nearly always
-                stored.append(entry)
-                continue
             if entry.seq == 1 and entry.room not in states:
                 states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
                 states[entry.room][1].evolve(event)

@@ -6,62 +6,77 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 
 from zope.interface import implementer
 
-from chatnet.core.chain import START, Anchor, Record, bind, erased
+from chatnet.core.chain import Anchor, Record, bind, erased
 from chatnet.core.codec import decode_state, encode_event, encode_state
-from chatnet.core.events import MESSAGES, Deleted, Entry
+from chatnet.core.events import MESSAGES, Deleted, Entry, kinds
 from chatnet.core.names import Name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
 from chatnet.core.search import Search, finds
 from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
 
+_room, _seq = attrgetter("room"), attrgetter("seq")
+
+
+def _out_of_place(room: str, seq: int) -> str:
+    return f"place {seq} of {room} is not the next"
+
 
 class _Log:
-    """What is kept of one room: its records, in order, behind its anchor."""
+    """What is kept of one room: its entries, in order, behind its anchor.
+
+    They are bound to each other when somebody asks for their records, or before one is changed.
+    """
 
     def __init__(self, anchor: Anchor) -> None:
         self.anchor = anchor
         self.entries: list[Entry] = []
-        self.records: list[Record] = []
+        self._records: list[Record] = []  # of the first of them
 
     @property
     def head(self) -> int:
-        return self.anchor.seq + len(self.records)
+        return self.anchor.seq + len(self.entries)
 
     @property
-    def link(self) -> bytes:
-        return self.records[-1].link if self.records else self.anchor.link
+    def records(self) -> list[Record]:
+        bound = self._records
+        if new := self.entries[len(bound) :]:
+            bound += bind(new, {new[0].room: bound[-1].link if bound else self.anchor.link})
+        return bound
 
     def between(self, after: int, upto: int) -> slice:
         """Return where the entries with ``after < seq <= upto`` stand."""
         first = self.anchor.seq
         return slice(max(0, after - first), max(0, upto - first))
 
-    def add(self, record: Record, entry: Entry) -> None:
+    def adopt(self, record: Record) -> None:
+        assert len(self.records) == len(self.entries), "nothing comes between"
         if record.seq != self.head + 1:
-            raise ValueError(f"place {record.seq} of {record.room} is not the next")
-        self.records.append(record)
-        self.entries.append(entry)
+            raise ValueError(_out_of_place(record.room, record.seq))
+        self._records.append(record)
+        self.entries.append(record.entry)
 
     def erase(self, seq: int) -> None:
         """Drop the body of the message at ``seq``."""
         place = seq - self.anchor.seq - 1
         if 0 <= place < len(self.entries):
-            entry = self.entries[place]
+            entry, records = self.entries[place], self.records
             self.entries[place] = replace(entry, event=erased(entry.event))
             text = encode_event(self.entries[place].event)
-            self.records[place] = replace(self.records[place], text=text)
+            records[place] = replace(records[place], text=text)
 
     def drop(self, count: int) -> None:
         """Let the first ``count`` entries go."""
         if count > 0:
-            last = self.records[:count][-1]
+            records = self.records
+            last = records[:count][-1]
             self.anchor = Anchor(last.seq, last.link)
-            del self.records[:count], self.entries[:count]
+            del records[:count], self.entries[:count]
 
 
 @implementer(IStore, IAccountStore)
@@ -76,22 +91,21 @@ class MemoryStore:
         self._made: dict[str, float] = {}  # when, by the account's key
 
     def write(self, batch: Batch) -> None:
-        links = {
-            entry.room: log.link if (log := self._logs.get(entry.room)) else START
-            for entry in batch.entries
-        }
+        runs = [(room, list(run)) for room, run in groupby(batch.entries, _room)]
         heads: dict[str, int] = {}
-        for entry in batch.entries:
-            log = self._logs.get(entry.room)
-            head = heads.get(entry.room, log.head if log else 0)
-            if entry.seq != head + 1:
-                raise ValueError(f"place {entry.seq} of {entry.room} is not the next")
-            heads[entry.room] = entry.seq
-        for entry, record in zip(batch.entries, bind(batch.entries, links), strict=True):
-            log = self._logs.setdefault(entry.room, _Log(Anchor()))
-            log.add(record, entry)
-            if isinstance(entry.event, Deleted):
-                log.erase(entry.event.message)
+        for room, run in runs:
+            log = self._logs.get(room)
+            head = heads.get(room, log.head if log else 0)
+            heads[room] = head + len(run)
+            for place, seq in enumerate(map(_seq, run), head + 1):
+                if seq != place:
+                    raise ValueError(_out_of_place(room, seq))
+        for room, run in runs:
+            log = self._logs.setdefault(room, _Log(Anchor()))
+            log.entries += run
+            for entry in run if Deleted in kinds(run) else ():
+                if isinstance(entry.event, Deleted):
+                    log.erase(entry.event.message)
         for origin, done in batch.answers:
             self._answers.setdefault(origin, deque(maxlen=REMEMBERED)).append(done)
         for room, (seq, state) in batch.states.items():
@@ -168,7 +182,7 @@ class MemoryStore:
     def adopt(self, room: str, anchor: Anchor, records: Sequence[Record]) -> None:
         log = self._logs.setdefault(room, _Log(anchor))
         for record in records:
-            log.add(record, record.entry)
+            log.adopt(record)
 
     def states(self) -> Iterable[tuple[str, int, RoomState]]:
         for room, (seq, text) in list(self._states.items()):

@@ -17,6 +17,7 @@ from chatnet.core.events import (
     Whispered,
     body_of,
     erased,
+    kinds,
     weight,
 )
 from chatnet.core.large import Parked
@@ -36,7 +37,7 @@ def commit(store: IStore, batch: Batch) -> None:
     """Write ``batch``, and with a message that is deleted in it let its pieces go."""
     gone = [
         body.key
-        for entry in batch.entries
+        for entry in (batch.entries if Deleted in kinds(batch.entries) else ())
         if isinstance(entry.event, Deleted)
         for body in _parked(store, entry.room, entry.event.message - 1, entry.event.message)
     ]
