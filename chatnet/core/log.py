@@ -55,11 +55,10 @@ class Log:
         many, heavy = 2 * self._keep, 2 * self._keep_bytes
         if len(self._entries) < many and self._bytes < heavy:  # amortised: half at a time
             return
-        drop, left = 0, self._bytes
-        for entry in self._entries:
-            if len(self._entries) - drop <= self._keep and left <= self._keep_bytes:
-                break
-            left -= weight(entry.event)
+        drop = max(0, len(self._entries) - self._keep)
+        left = self._bytes - weigh(self._entries[:drop])
+        while left > self._keep_bytes:
+            left -= weight(self._entries[drop].event)
             drop += 1
         del self._entries[:drop]
         self._bytes = left
