@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, Table, insert
@@ -98,7 +99,7 @@ class Connected:
         while start < len(rows):
             while size > len(rows) - start:
                 size //= 2
-            values = tuple([value for row in rows[start : start + size] for value in row])
+            values = tuple(chain.from_iterable(rows[start : start + size]))
             _run(db, f"{verb}{into}{','.join([place] * size)}{tail}", values)
             start += size
 

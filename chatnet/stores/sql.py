@@ -244,7 +244,8 @@ class SqlStore:
         for portion in portions(records):
             if len(portion) == 1:
                 self._db.database.check(portion[0].text)
-            self._db.insert(db, entries, [entry_row(record) for record in portion])
+            octets = self._db.database.octets
+            self._db.insert(db, entries, [entry_row(record, octets) for record in portion])
         self._indexing.mark(db, kept)
         for entry in kept:
             if type(entry.event) is Deleted:
