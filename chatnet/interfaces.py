@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -13,7 +14,7 @@ from zope.interface import Attribute, Interface
 
 from chatnet.core.chain import Anchor, Record
 from chatnet.core.commands import Request
-from chatnet.core.events import Entry, Event
+from chatnet.core.events import Deleted, Entry, Event, kinds
 from chatnet.core.large import Work
 from chatnet.core.names import Name
 from chatnet.core.replies import Done, Reply
@@ -186,7 +187,7 @@ class IJournal(Interface):
         """Return what became of the latest named commands of ``origin``, oldest first."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Batch:
     """What is committed in one transaction."""
 
@@ -194,6 +195,13 @@ class Batch:
     answers: Sequence[tuple[str, Done]] = ()  # with the origin of each
     states: Mapping[str, tuple[int, RoomState]] = field(default_factory=dict)  # with their seq
     discards: Sequence[str] = ()  # rooms of which nothing is kept
+
+    @cached_property
+    def deletions(self) -> Sequence[tuple[Entry, Deleted]]:
+        """What of it deletes a message: the entry, and its event."""
+        if Deleted not in kinds(self.entries):
+            return ()
+        return [(entry, event) for entry in self.entries if type(event := entry.event) is Deleted]
 
 
 class IStore(Interface):

@@ -6,14 +6,18 @@ digest, which stays when the body of a message is erased.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import groupby
+from operator import attrgetter
+from typing import TypeVar
 
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.events import Deleted, Entry, Erased, erased as erased
 from chatnet.core.values import value
 
+_room, _seq = attrgetter("room"), attrgetter("seq")
 START = bytes(32)  # what the first entry of a log is bound to
 
 
@@ -76,6 +80,26 @@ def bind(entries: Iterable[Entry], links: dict[str, bytes]) -> list[Record]:
         links[room] = link
         records.append(Record(room, seq, at, text, digest, link))
     return records
+
+
+Placed = TypeVar("Placed", Entry, Record)
+
+
+def by_room(entries: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:
+    """Return ``entries`` as runs of one room each, with its key."""
+    return [(room, list(run)) for room, run in groupby(entries, _room)]
+
+
+def follow(before: int, run: Sequence[Placed]) -> None:
+    """See that ``run`` of one room goes on behind the entry at ``before``, without a gap.
+
+    Raises:
+        ValueError: it does not.
+    """
+    places, right = list(map(_seq, run)), list(range(before + 1, before + 1 + len(run)))
+    if places != right:
+        wrong = next(one for one, other in zip(places, right, strict=True) if one != other)
+        raise ValueError(f"place {wrong} of {run[0].room} is not the next")
 
 
 def _tail(room: str, at: float) -> bytes:

@@ -34,10 +34,10 @@ class Chronicle:
         self._spoke: dict[Room, dict[str, int]] = {}
         self._timer: IDelayedCall | None = None
 
-    def note(self, room: Room, entries: Sequence[e.Entry]) -> None:
-        """Log ``entries``, which are some consecutive ones of ``room``."""
+    def note(self, room: Room, entries: Sequence[e.Entry], kinds: set[type[e.Event]]) -> None:
+        """Log ``entries`` of ``kinds``, which are some consecutive ones of ``room``."""
         spoke: Counter[str] = Counter()
-        words = e.kinds(entries) <= _SPOKEN  # nearly always
+        words = kinds <= _SPOKEN  # nearly always
         if words:
             spoke.update(map(_speaker, entries))
         for entry in entries if not words else ():

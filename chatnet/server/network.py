@@ -476,12 +476,13 @@ class Network:
     def _deliver(self, entries: Sequence[e.Entry]) -> None:
         audience = self.audiences[entries[0].room]
         room = audience.room
-        self.meter.deliver(entries, room.log.head)
+        kinds = e.kinds(entries)
+        plain = kinds == {e.Said}  # nearly always, and it changes nothing
+        self.meter.deliver(entries, kinds, room.log.head)
         audience.unkept += room.log.extend(entries)
         audience.used_at = entries[0].at
         listed = False  # whether something happened that is asked for while nobody is there
         named = False  # or that changes what rooms are called
-        plain = e.kinds(entries) == {e.Said}  # nearly always, and it changes nothing
         for entry in entries if not plain else ():
             match entry.event:
                 case e.Joined(who):
@@ -510,7 +511,7 @@ class Network:
                     named = True
                     listed |= entry.seq > 1  # again, after it was discarded
             room.evolve(entry)
-        self.chronicle.note(room, entries)
+        self.chronicle.note(room, entries, kinds)
         if named:
             self.rooms.likeness.note(room.key, room.state)
         head = room.log.head

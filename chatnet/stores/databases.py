@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
@@ -47,7 +47,7 @@ class Database:
     begin: ClassVar[str] = "BEGIN"
     # How an answer is given another time: what stands before the values, and behind them.
     replace: ClassVar[tuple[str, str]] = ("REPLACE", "")
-    octets: ClassVar[Callable[[bytes], bytes | bytearray]] = bytes  # how the driver takes bytes
+    octets: ClassVar[type[bytes] | type[bytearray]] = bytes  # how the driver takes bytes
     remote: ClassVar[bool] = True  # its connections may be lost, and then be made anew
     together: ClassVar[bool] = False  # words are sought in all rooms at once
     options: ClassVar[dict[str, Any]]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, delete, update
 
+from chatnet.core.chain import by_room
 from chatnet.core.events import MESSAGES, Entry
 from chatnet.stores import queries
 from chatnet.stores.connected import Connected
@@ -45,11 +46,12 @@ class Indexing:
         if self._marked is None:
             self._marked = {room for room, _ in self._marks(_HIGHEST)}
         new: dict[str, int] = {}
-        for entry in kept:
-            room = entry.room
-            if room not in self._marked and isinstance(entry.event, MESSAGES):
-                new[room] = entry.seq - 1
-                self._marked.add(room)
+        for room, run in by_room(kept):
+            for entry in run if room not in self._marked else ():
+                if isinstance(entry.event, MESSAGES):
+                    new[room] = entry.seq - 1
+                    self._marked.add(room)
+                    break
         self._db.insert(db, unindexed, list(new.items()))
 
     def ready(self, limit: int) -> tuple[list[Entry], dict[str, int]]:

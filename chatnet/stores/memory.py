@@ -6,25 +6,18 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby, islice
-from operator import attrgetter
+from itertools import islice
 
 from zope.interface import implementer
 
-from chatnet.core.chain import Anchor, Record, bind, erased
+from chatnet.core.chain import Anchor, Record, bind, by_room, erased, follow
 from chatnet.core.codec import decode_state, encode_event, encode_state
-from chatnet.core.events import MESSAGES, Deleted, Entry, kinds
+from chatnet.core.events import MESSAGES, Entry
 from chatnet.core.names import Name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
 from chatnet.core.search import Search, finds
 from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
-
-_room, _seq = attrgetter("room"), attrgetter("seq")
-
-
-def _out_of_place(room: str, seq: int) -> str:
-    return f"place {seq} of {room} is not the next"
 
 
 class _Log:
@@ -56,8 +49,7 @@ class _Log:
 
     def adopt(self, record: Record) -> None:
         assert len(self.records) == len(self.entries), "nothing comes between"
-        if record.seq != self.head + 1:
-            raise ValueError(_out_of_place(record.room, record.seq))
+        follow(self.head, [record])
         self._records.append(record)
         self.entries.append(record.entry)
 
@@ -91,21 +83,16 @@ class MemoryStore:
         self._made: dict[str, float] = {}  # when, by the account's key
 
     def write(self, batch: Batch) -> None:
-        runs = [(room, list(run)) for room, run in groupby(batch.entries, _room)]
+        runs = by_room(batch.entries)
         heads: dict[str, int] = {}
         for room, run in runs:
             log = self._logs.get(room)
-            head = heads.get(room, log.head if log else 0)
-            heads[room] = head + len(run)
-            for place, seq in enumerate(map(_seq, run), head + 1):
-                if seq != place:
-                    raise ValueError(_out_of_place(room, seq))
+            follow(heads.get(room, log.head if log else 0), run)
+            heads[room] = run[-1].seq
         for room, run in runs:
-            log = self._logs.setdefault(room, _Log(Anchor()))
-            log.entries += run
-            for entry in run if Deleted in kinds(run) else ():
-                if isinstance(entry.event, Deleted):
-                    log.erase(entry.event.message)
+            self._logs.setdefault(room, _Log(Anchor())).entries += run
+        for entry, deletion in batch.deletions:
+            self._logs[entry.room].erase(deletion.message)
         for origin, done in batch.answers:
             self._answers.setdefault(origin, deque(maxlen=REMEMBERED)).append(done)
         for room, (seq, state) in batch.states.items():

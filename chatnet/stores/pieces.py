@@ -11,13 +11,11 @@ from dataclasses import replace
 
 from chatnet.core.events import (
     Announced,
-    Deleted,
     Entry,
     Said,
     Whispered,
     body_of,
     erased,
-    kinds,
     weight,
 )
 from chatnet.core.large import Parked
@@ -37,9 +35,8 @@ def commit(store: IStore, batch: Batch) -> None:
     """Write ``batch``, and with a message that is deleted in it let its pieces go."""
     gone = [
         body.key
-        for entry in (batch.entries if Deleted in kinds(batch.entries) else ())
-        if isinstance(entry.event, Deleted)
-        for body in _parked(store, entry.room, entry.event.message - 1, entry.event.message)
+        for entry, deletion in batch.deletions
+        for body in _parked(store, entry.room, deletion.message - 1, deletion.message)
     ]
     if gone:
         batch.discards = [*batch.discards, *gone]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chatnet.core.chain import Record
@@ -12,9 +12,7 @@ from chatnet.stores.words import indexed
 _MOST_CHARACTERS = 256 * 1024  # that one statement writes, unless it is a single row
 
 
-def entry_row(
-    record: Record, octets: Callable[[bytes], bytes | bytearray] = bytes
-) -> tuple[Any, ...]:
+def entry_row(record: Record, octets: type[bytes] | type[bytearray] = bytes) -> tuple[Any, ...]:
     """Return the row of ``entries`` for ``record``, with its bytes as ``octets`` has them."""
     digest, link, text = octets(record.digest), octets(record.link), record.text
     return record.room, record.seq, record.at, digest, link, len(text), text

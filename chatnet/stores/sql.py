@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Executable, Row, delete, insert, update
 from zope.interface import implementer
 
-from chatnet.core.chain import START, Anchor, Record, bind, erased
+from chatnet.core.chain import START, Anchor, Record, bind, by_room, erased, follow
 from chatnet.core.codec import decode_event, decode_state, encode_event, encode_state
-from chatnet.core.events import Deleted, Entry, weight
+from chatnet.core.events import Entry, weight
 from chatnet.core.names import Name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
@@ -66,7 +66,7 @@ class SqlStore:
             for origin, done in batch.answers
         }
         with self._changes() as db:
-            self._insert(db, records, batch.entries)
+            self._insert(db, records, batch)
             self._db.insert(db, answers, list(given.values()), self._db.database.replace)
             for room, (seq, state) in batch.states.items():
                 _keep(db, room, seq, encode_state(state))
@@ -76,8 +76,8 @@ class SqlStore:
             self._prune(db, [origin for origin, _ in batch.answers])
         if len(self._heads) > _MANY:
             self._heads.clear()
-        for record in records:
-            self._heads[record.room] = (record.seq, record.link)
+        for room, run in by_room(records):
+            self._heads[room] = (run[-1].seq, run[-1].link)
         self._indexing.forget(batch.discards)
         for room in batch.discards:
             self._heads.pop(room, None)
@@ -103,15 +103,11 @@ class SqlStore:
 
     def adopt(self, room: str, anchor: Anchor, records: Sequence[Record]) -> None:
         head, _ = self._link(room)
-        before = head or anchor.seq
-        for record in records:
-            if record.seq != before + 1:
-                raise ValueError(f"place {record.seq} of {room} is not the next")
-            before = record.seq
+        follow(head or anchor.seq, records)
         with self._changes() as db:
             if not head and anchor.seq:
                 _raise(db, room, anchor)
-            self._insert(db, records, [record.entry for record in records])
+            self._insert(db, records, Batch([record.entry for record in records]))
         self._heads.pop(room, None)
 
     # -- reading -------------------------------------------------------------------
@@ -239,17 +235,16 @@ class SqlStore:
             self._indexing.doubt()
             raise
 
-    def _insert(self, db: Connection, records: Sequence[Record], kept: Sequence[Entry]) -> None:
-        """Insert ``records``, which ``kept`` are, and erase what they delete."""
+    def _insert(self, db: Connection, records: Sequence[Record], batch: Batch) -> None:
+        """Insert ``records``, which the entries of ``batch`` are, and erase what they delete."""
         for portion in portions(records):
             if len(portion) == 1:
                 self._db.database.check(portion[0].text)
             octets = self._db.database.octets
             self._db.insert(db, entries, [entry_row(record, octets) for record in portion])
-        self._indexing.mark(db, kept)
-        for entry in kept:
-            if type(entry.event) is Deleted:
-                _erase(db, entry.room, entry.event.message)
+        self._indexing.mark(db, batch.entries)
+        for entry, deletion in batch.deletions:
+            _erase(db, entry.room, deletion.message)
 
     def _prune(self, db: Connection, origins: Iterable[str]) -> None:
         """Forget the oldest answers of ``origins``, at the latest when there are twice as many."""
@@ -272,16 +267,14 @@ class SqlStore:
         """
         links: dict[str, bytes] = {}
         heads: dict[str, int] = {}
-        for entry in batch:
-            room, before = entry.room, entry.seq - 1
+        for room, run in by_room(batch):
             if room not in heads:
                 head = self._heads.get(room)
-                if head is None or head[0] != before:
+                if head is None or head[0] != run[0].seq - 1:
                     head = self._link(room)
                 heads[room], links[room] = head
-            if heads[room] != before:
-                raise ValueError(f"place {entry.seq} of {room} is not the next")
-            heads[room] = entry.seq
+            follow(heads[room], run)
+            heads[room] = run[-1].seq
         return links
 
     def _link(self, room: str, upto: int = _HIGHEST) -> tuple[int, bytes]:
