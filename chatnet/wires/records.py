@@ -18,7 +18,10 @@ except ImportError:  # pragma: no cover
 
 LONGEST = 2**14  # bytes in one record, RFC 8446 section 5.1
 _ROOM = 2**15  # bytes that one record takes at most, and some more
-_record: Any = _ffi.new("char[]", _ROOM) if _lib else None  # the reactor makes one at a time
+if _lib is not None:
+    _record: Any = _ffi.new("char[]", _ROOM)  # the reactor makes one at a time
+    _made = memoryview(_ffi.buffer(_record))
+    _encrypt, _take = _lib.SSL_write, _lib.BIO_read
 
 
 class Tls(TLSMemoryBIOProtocol):
@@ -48,11 +51,11 @@ class Records:
     them, in the same order: the cipher is the same.
     """
 
-    __slots__ = ("_bio", "_plain", "_ssl", "_tls")
+    __slots__ = ("_bio", "_plain", "_send", "_ssl", "_tls")
 
     def __init__(self, tls: TLSMemoryBIOProtocol, plain: Connection) -> None:
         cipher: Cipher = tls.getHandle()
-        self._tls, self._plain = tls, plain
+        self._tls, self._plain, self._send = tls, plain, plain.socket.send
         self._ssl, self._bio = cipher._ssl, cipher._from_ssl
 
     def send(self, data: bytes) -> int:
@@ -63,18 +66,18 @@ class Records:
             or tls._appSendBuffer
             or tls.disconnecting
             or tls._lostTLSConnection
-            or _lib.SSL_write(self._ssl, data, length) <= 0
+            or _encrypt(self._ssl, data, length) <= 0
         ):
             tls.write(data)
             return length
-        size = _lib.BIO_read(self._bio, _record, _ROOM)
-        record = _ffi.buffer(_record, size)[:]
+        size = _take(self._bio, _record, _ROOM)
+        record = _made[:size]
         plain, sent = self._plain, 0
         if not (plain.dataBuffer or plain._tempDataBuffer):  # which goes first
             try:
-                sent = plain.socket.send(record)
+                sent = self._send(record)
             except OSError:  # full, or broken: the reactor finds out which
                 sent = 0
         if sent < size:
-            plain.write(record[sent:])
+            plain.write(bytes(record[sent:]))
         return length
