@@ -69,16 +69,16 @@ def bind(entries: Iterable[Entry], links: dict[str, bytes]) -> list[Record]:
     ``links`` has the link of the last entry of each of their rooms, and is brought up to date.
     """
     records = []
-    place, when, tail = "", 0.0, b""
-    for entry in entries:
-        room, seq, at = entry.room, entry.seq, entry.at
-        if room != place or at != when:  # most of what is committed together is neither
-            place, when, tail = room, at, _tail(room, at)
-        text = encode_event(entry.event)
-        digest = sha256(text.encode()).digest()
-        link = sha256(b"%b%b%d%b" % (links[room], digest, seq, tail)).digest()
+    for room, run in by_room(entries):
+        link, at, tail = links[room], -1.0, b""
+        for entry in run:
+            if entry.at != at:  # what is committed together has one time
+                at, tail = entry.at, _tail(room, entry.at)
+            text, seq = encode_event(entry.event), entry.seq
+            digest = sha256(text.encode()).digest()
+            link = sha256(b"%b%b%d%b" % (link, digest, seq, tail)).digest()
+            records.append(Record(room, seq, at, text, digest, link))
         links[room] = link
-        records.append(Record(room, seq, at, text, digest, link))
     return records
 
 

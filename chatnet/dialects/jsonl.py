@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, fields, replace
 from functools import cache
 from typing import Any, assert_never, get_args, get_type_hints
@@ -39,6 +39,8 @@ def _shallow(value: Any) -> dict[str, Any]:
 
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_shallow).encode
+_loads = json.JSONDecoder().decode
+_MARK = "\ufeff"  # which some programs write before all else
 
 VERBS: dict[str, type[c.Command]] = {
     "hello": c.Hello, "password": c.Password, "nick": c.Nick, "register": c.Register,
@@ -73,19 +75,6 @@ _OPENS, _COMMA = re.compile(_SPACE + r"\{" + _SPACE + '"'), re.compile(_SPACE + 
 _COLON, _ENDS = re.compile(_SPACE + ":" + _SPACE), re.compile(_SPACE + r"\}" + _SPACE + r"\Z")
 _PLAIN = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,3})?|true|false|null")
 _MOST_SECONDS, _MOST_COUNT = 1e9, 2**53
-
-
-def _fields(kind: type[c.Command]) -> dict[str, tuple[Any, bool]]:
-    """Return the type of each field of ``kind`` that a client fills in, and whether it must."""
-    hints = get_type_hints(kind)
-    return {
-        field.name: (hints[field.name], field.default is MISSING)
-        for field in fields(kind)
-        if field.name not in _SERVERS_OWN
-    }
-
-
-_SHAPES = {verb: _fields(kind) for verb, kind in VERBS.items()}
 
 
 @implementer(IStyle)
@@ -135,7 +124,7 @@ class JsonDialect:
         if not unit.strip():
             return None
         try:
-            asked = json.loads(unit)
+            asked = _loads(unit.decode().removeprefix(_MARK))
         except (ValueError, RecursionError) as error:
             raise Malformed(_NO_OBJECT) from error
         return _request(asked)
@@ -156,10 +145,10 @@ class JsonDialect:
 
     def reply(self, reply: r.Reply, cid: str | None) -> bytes:
         match reply:
-            case r.Done(_, room, seq):
-                said: dict[str, Any] = {"ok": reply.cid, "room": room, "seq": seq}
+            case r.Done(done, room, seq):
+                return f'{{"ok":{quoted(done)},"room":{quoted(room)},"seq":{seq}}}\n'.encode()
             case r.Sorry(refusal):
-                said = {"error": refusal.code, "text": str(refusal)}
+                said: dict[str, Any] = {"error": refusal.code, "text": str(refusal)}
             case r.Typing():
                 said = {"signal": "typing", **_shallow(reply)}
             case (
@@ -171,7 +160,7 @@ class JsonDialect:
                 said = {"reply": type(reply).__name__.lower(), **_shallow(reply)}
             case _:
                 assert_never(reply)
-        if cid is not None and not isinstance(reply, r.Done):
+        if cid is not None:
             said["cid"] = cid
         return _dumps(said).encode(errors="replace") + b"\n"
 
@@ -227,11 +216,14 @@ def _command(asked: dict[str, Any]) -> c.Command:
     if not isinstance(verb, str) or verb not in VERBS:
         raise Malformed(f'"do" is one of: {", ".join(VERBS)}.')
     values: dict[str, Any] = {}
-    for name, (hint, required) in _SHAPES[verb].items():
-        if name in asked:
-            values[name] = _checked(name, asked[name], hint)
-        elif required:
-            raise Malformed(f'"{verb}" takes "{name}".')
+    for name, check, what, optional, required in _SHAPES[verb]:
+        if name not in asked:
+            if required:
+                raise Malformed(f'"{verb}" takes "{name}".')
+            continue
+        value = values[name] = asked[name]
+        if not (check(value) or (value is None and optional)):
+            raise Malformed(f'"{name}" is {what}.')
     return VERBS[verb](**values)
 
 
@@ -252,11 +244,17 @@ _CHECKS: dict[Any, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def _checked(name: str, value: Any, hint: Any) -> Any:
-    if value is None and type(None) in get_args(hint):
-        return None
-    plain = next((one for one in get_args(hint) if one is not type(None)), hint)
-    check, what = _CHECKS[plain]
-    if not check(value):
-        raise Malformed(f'"{name}" is {what}.')
-    return value
+def _shape(kind: type[c.Command]) -> Iterator[tuple[str, Callable[[Any], bool], str, bool, bool]]:
+    """Yield each field of ``kind`` that a client fills in.
+
+    What is right there, in code and in words; whether it may be null, and whether it must be said.
+    """
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        if field.name not in _SERVERS_OWN:
+            some = get_args(hints[field.name]) or (hints[field.name],)
+            check, what = next(_CHECKS[one] for one in some if one is not type(None))
+            yield field.name, check, what, type(None) in some, field.default is MISSING
+
+
+_SHAPES = {verb: list(_shape(kind)) for verb, kind in VERBS.items()}

@@ -27,10 +27,13 @@ class LiveStyle:
 
     def render(self, entry: e.Entry) -> bytes:
         event = entry.event
-        if type(event) is e.Said and not event.action:
-            line = f"{event.by}: {event.body}"
-            if line.isprintable():  # nearly always
-                return (line + _END).encode()
+        if (
+            type(event) is e.Said
+            and not event.action
+            and event.body.isprintable()
+            and event.by.isprintable()
+        ):  # nearly always
+            return f"{event.by}: {event.body}\r\n".encode()
         return _units(_lines(entry))
 
     def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:

@@ -12,10 +12,14 @@ from chatnet.stores.words import indexed
 _MOST_CHARACTERS = 256 * 1024  # that one statement writes, unless it is a single row
 
 
-def entry_row(record: Record, octets: type[bytes] | type[bytearray] = bytes) -> tuple[Any, ...]:
-    """Return the row of ``entries`` for ``record``, with its bytes as ``octets`` has them."""
-    digest, link, text = octets(record.digest), octets(record.link), record.text
-    return record.room, record.seq, record.at, digest, link, len(text), text
+def entry_rows(
+    records: Iterable[Record], octets: type[bytes] | type[bytearray] = bytes
+) -> list[tuple[Any, ...]]:
+    """Return the rows of ``entries`` for ``records``, with their bytes as ``octets`` has them."""
+    return [
+        (r.room, r.seq, r.at, octets(r.digest), octets(r.link), len(text := r.text), text)
+        for r in records
+    ]
 
 
 def message_rows(kept: Iterable[Entry]) -> list[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from chatnet.stores import queries
 from chatnet.stores.connected import Connected
 from chatnet.stores.databases import Database, Taken
 from chatnet.stores.indexing import Indexing
-from chatnet.stores.rows import entry_row, portions
+from chatnet.stores.rows import entry_rows, portions
 from chatnet.stores.tables import (
     accounts,
     answers,
@@ -241,7 +241,7 @@ class SqlStore:
             if len(portion) == 1:
                 self._db.database.check(portion[0].text)
             octets = self._db.database.octets
-            self._db.insert(db, entries, [entry_row(record, octets) for record in portion])
+            self._db.insert(db, entries, entry_rows(portion, octets))
         self._indexing.mark(db, batch.entries)
         for entry, deletion in batch.deletions:
             _erase(db, entry.room, deletion.message)

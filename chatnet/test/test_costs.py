@@ -69,13 +69,14 @@ class Counts:
 # 16 messages that come at once make one send to each reader: what differs is who reads.
 DELIVERY = Counts(sends=1, calls=2, instructions=28, blocks=0.2)
 DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=2 / BURST, instructions=28 / BURST, blocks=0.02)
-MESSAGE = Counts(renderings=1, rows=1, calls=53, instructions=760, blocks=10)
-ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=435, instructions=5650, blocks=40)
-NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=240, instructions=3150, blocks=25)
+MESSAGE = Counts(renderings=1, rows=1, calls=11, instructions=112, blocks=4)
+ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=412, instructions=5530, blocks=30)
+NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=162, instructions=2210, blocks=22)
 # Log lines and the clock of the tests are counted as well.
 ARRIVAL = Counts(calls=645, instructions=8300, blocks=80)  # of one who takes a name
-ENTRY = Counts(calls=1460, instructions=22000, blocks=200)  # and opens a room
+ENTRY = Counts(calls=1100, instructions=15500, blocks=160)  # and opens a room
 STATEMENTS, STATEMENTS_OF_MANY = 9, 16  # of batches of 50 and 500 messages with answers
+ROW = Counts(rows=1, calls=15, instructions=185)  # in SQLite, besides its statement
 
 
 def traced(work: Callable[[], None]) -> tuple[int, int]:
@@ -318,15 +319,30 @@ class ArrivalTests(SynchronousTestCase):
 
 
 class StatementTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.store = SqlStore(Sqlite(self.mktemp()))
+        self.addCleanup(self.store.close)
+        self.seq = 0
+
+    def entries(self, count: int) -> list[Entry]:
+        first, self.seq = self.seq + 1, self.seq + count
+        return [Entry("tea", n, 1.8e9, Said("ann", BODY)) for n in range(first, self.seq + 1)]
+
+    def test_a_row_costs_little(self) -> None:
+        few, many = 128, 256  # one statement each
+        costs = []
+        for count in (few, few, many):
+            batch = Batch(self.entries(count))
+            costs.append(Counts(0, 0, 0, count, *traced(partial(self.store.write, batch))))
+        cost = costs[2].per(costs[1], many - few)
+        self.assertEqual(cost.above(ROW), [], cost)
+
     def test_a_batch_takes_few_statements_however_large_it_is(self) -> None:
-        store = SqlStore(Sqlite(self.mktemp()))
-        self.addCleanup(store.close)
-        seq, counts = 0, []
+        counts = []
         for count in (1, 50, 500):
-            entries = [Entry("tea", seq + n, 1.8e9, Said("ann", BODY)) for n in range(1, count + 1)]
+            entries = self.entries(count)
             batch = Batch(entries, [("ann", Done(str(e.seq), "tea", e.seq)) for e in entries])
-            seq += count
-            counts.append(self.statements(partial(store.write, batch)))
+            counts.append(self.statements(partial(self.store.write, batch)))
         self.assertLessEqual(counts[1], STATEMENTS, counts)
         self.assertLessEqual(counts[2], STATEMENTS_OF_MANY, counts)
 

@@ -225,6 +225,18 @@ class JsonTests(SynchronousTestCase):
             with self.assertRaises(Malformed, msg=str(asked)):
                 self.receive(**asked)
 
+    def test_a_byte_order_mark_is_nothing_and_other_encodings_are_refused(self) -> None:
+        line = '{"do":"ping"}'
+        self.assertEqual(self.heard(b"\xef\xbb\xbf" + line.encode()), c.Ping())
+        for encoding in ("utf-16-le", "utf-32-be"):
+            with self.assertRaises(Malformed):
+                self.heard(line.encode(encoding))
+
+    def heard(self, unit: bytes) -> c.Command:
+        asked = JsonDialect().receive(unit, False)
+        assert isinstance(asked, c.Request)
+        return asked.command
+
     def test_what_the_server_fills_in_cannot_be_filled_in_by_a_client(self) -> None:
         got = self.receive(do="join", room="tea", proof="$argon2id$", since=7)
         self.assertEqual(got.command, c.Join("tea", since=7))

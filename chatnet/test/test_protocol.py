@@ -48,9 +48,10 @@ class SchemaTests(SchemaTestCase):
         self.assertEqual(set(schema.names("client")), {f"do-{verb}" for verb in jsonl.VERBS})
         for verb, shape in jsonl._SHAPES.items():
             found = self.definition(f"do-{verb}")
-            self.assertEqual(set(found["properties"]), {"do", "cid", *shape}, verb)
+            taken = {name for name, *_ in shape}
+            self.assertEqual(set(found["properties"]), {"do", "cid", *taken}, verb)
             self.assertEqual(found["properties"]["do"], {"const": verb})
-            wanted = {"do"} | {name for name, (_, required) in shape.items() if required}
+            wanted = {"do"} | {name for name, *_, required in shape if required}
             self.assertEqual(set(found["required"]), wanted, verb)
 
     def test_every_event_is_in_it_with_its_fields(self) -> None:

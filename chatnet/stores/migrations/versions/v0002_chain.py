@@ -11,7 +11,7 @@ from typing import Any
 from alembic import op
 
 from chatnet.core.chain import START, Record, digest_of, link_of
-from chatnet.stores.rows import entry_row, message_rows, portions
+from chatnet.stores.rows import entry_rows, message_rows, portions
 
 revision = "0002"
 down_revision = "0001"
@@ -41,8 +41,7 @@ def upgrade() -> None:
     for statement in _TABLES:
         driver.execute(statement)
     for portion in portions(_bound(driver)):
-        entries = [entry_row(record) for record in portion]
-        driver.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", entries)
+        driver.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", entry_rows(portion))
         messages = message_rows([record.entry for record in portion])
         driver.executemany(
             "INSERT INTO messages (room, seq, at, words) VALUES (?, ?, ?, ?)", messages
