@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import Attribute, Interface
 
-from chatnet.core.chain import Anchor, Record
+from chatnet.core.chain import Anchor, Record, by_room
 from chatnet.core.commands import Request
 from chatnet.core.events import Deleted, Entry, Event, kinds
 from chatnet.core.large import Work
@@ -195,6 +195,11 @@ class Batch:
     answers: Sequence[tuple[str, Done]] = ()  # with the origin of each
     states: Mapping[str, tuple[int, RoomState]] = field(default_factory=dict)  # with their seq
     discards: Sequence[str] = ()  # rooms of which nothing is kept
+
+    @cached_property
+    def runs(self) -> Sequence[tuple[str, Sequence[Entry]]]:
+        """Its entries by room, as long as one follows another."""
+        return by_room(self.entries)
 
     @cached_property
     def deletions(self) -> Sequence[tuple[Entry, Deleted]]:

@@ -29,7 +29,8 @@ def mended(log: Log, records: Iterable[Record]) -> Iterator[Record]:
         if record.seq - seq > _MOST:
             raise Unable(f"{log.label}: all between entry {seq} and {record.seq} is lost")
         gap = range(seq + 1, record.seq)
-        yield from bind((Entry(log.room, place, record.at, LOST) for place in gap), links)
+        lost = [Entry(log.room, place, record.at, LOST) for place in gap]
+        yield from bind([(log.room, lost)], links)
         if record.seq > seq:
             yield _readable(record)
             seq, links[log.room] = record.seq, record.link

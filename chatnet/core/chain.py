@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import groupby
-from operator import attrgetter
 from typing import TypeVar
 
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.events import Deleted, Entry, Erased, erased as erased
 from chatnet.core.values import value
 
-_room, _seq = attrgetter("room"), attrgetter("seq")
 START = bytes(32)  # what the first entry of a log is bound to
 
 
@@ -63,13 +60,13 @@ def link_of(before: bytes, room: str, seq: int, at: float, digest: bytes) -> byt
     return sha256(b"%b%b%d%b" % (before, digest, seq, _tail(room, at))).digest()
 
 
-def bind(entries: Iterable[Entry], links: dict[str, bytes]) -> list[Record]:
-    """Return ``entries`` as they are to be kept.
+def bind(runs: Iterable[tuple[str, Iterable[Entry]]], links: dict[str, bytes]) -> list[Record]:
+    """Return the entries of ``runs``, see ``by_room``, as they are to be kept.
 
     ``links`` has the link of the last entry of each of their rooms, and is brought up to date.
     """
     records = []
-    for room, run in by_room(entries):
+    for room, run in runs:
         link, at, tail = links[room], -1.0, b""
         for entry in run:
             if entry.at != at:  # what is committed together has one time
@@ -87,7 +84,14 @@ Placed = TypeVar("Placed", Entry, Record)
 
 def by_room(entries: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:
     """Return ``entries`` as runs of one room each, with its key."""
-    return [(room, list(run)) for room, run in groupby(entries, _room)]
+    runs: list[tuple[str, list[Placed]]] = []
+    before, run = None, list[Placed]()
+    for entry in entries:
+        if entry.room != before:
+            before, run = entry.room, []
+            runs.append((before, run))
+        run.append(entry)
+    return runs
 
 
 def follow(before: int, run: Sequence[Placed]) -> None:
@@ -96,7 +100,7 @@ def follow(before: int, run: Sequence[Placed]) -> None:
     Raises:
         ValueError: it does not.
     """
-    places, right = list(map(_seq, run)), list(range(before + 1, before + 1 + len(run)))
+    places, right = [one.seq for one in run], list(range(before + 1, before + 1 + len(run)))
     if places != right:
         wrong = next(one for one, other in zip(places, right, strict=True) if one != other)
         raise ValueError(f"place {wrong} of {run[0].room} is not the next")

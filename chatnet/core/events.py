@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from chatnet.core.values import value
 
@@ -455,8 +454,6 @@ Event = (
 )  # fmt: skip
 
 _WEIGHT = 200  # of an entry without a body
-_SAID, _TEXT = {Said}, {str}
-_event, _body = attrgetter("event"), attrgetter("body")
 _Spoken = Said | Sealed | Rolled | Shared | Whispered | SealedWhisper | Announced | Erased
 _Opaque = Sealed | SealedWhisper | Letter | Kept
 WRITTEN = (Said, Sealed, Shared)  # what somebody brought into a room, and may delete
@@ -513,23 +510,27 @@ def weight(event: Event) -> int:
     return _WEIGHT + len(body_of(event))
 
 
-# -- many at once, without a turn of the interpreter's for each -------------------------
+# -- many at once: nearly always they are words, and nothing is to be asked of each -------
 
 
 def kinds(entries: Iterable[Entry]) -> set[type[Event]]:
     """Return of which kinds the events of ``entries`` are."""
-    return set(map(type, map(_event, entries)))
+    return {type(entry.event) for entry in entries}
 
 
 def are_said(entries: Sequence[Entry]) -> bool:
     """Return whether ``entries`` are nothing but words that are held in memory alone."""
-    events = list(map(_event, entries))
-    return set(map(type, events)) == _SAID and set(map(type, map(_body, events))) == _TEXT
+    for entry in entries:
+        event = entry.event
+        if type(event) is not Said or type(event.body) is not str:
+            return False
+    return True
 
 
 def weigh(entries: Sequence[Entry]) -> int:
     """Return about how many bytes ``entries`` take in memory."""
-    events = list(map(_event, entries))
-    if set(map(type, events)) == _SAID:  # nearly always
-        return _WEIGHT * len(events) + sum(map(len, map(_body, events)))
-    return sum(map(weight, events))
+    total = _WEIGHT * len(entries)
+    for entry in entries:
+        event = entry.event
+        total += len(event.body) if type(event) is Said else weight(event) - _WEIGHT
+    return total

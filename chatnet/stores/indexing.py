@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from sqlalchemy import Connection, delete, update
 
-from chatnet.core.chain import by_room
 from chatnet.core.events import MESSAGES, Entry
 from chatnet.stores import queries
 from chatnet.stores.connected import Connected
@@ -41,12 +40,12 @@ class Indexing:
         if self._marked is not None:
             self._marked.difference_update(rooms)
 
-    def mark(self, db: Connection, kept: Iterable[Entry]) -> None:
-        """Mark the rooms of ``kept``, which is being written, where that is to be done."""
+    def mark(self, db: Connection, runs: Iterable[tuple[str, Iterable[Entry]]]) -> None:
+        """Mark the rooms of ``runs``, which are being written, where that is to be done."""
         if self._marked is None:
             self._marked = {room for room, _ in self._marks(_HIGHEST)}
         new: dict[str, int] = {}
-        for room, run in by_room(kept):
+        for room, run in runs:
             for entry in run if room not in self._marked else ():
                 if isinstance(entry.event, MESSAGES):
                     new[room] = entry.seq - 1

@@ -10,7 +10,7 @@ from itertools import islice
 
 from zope.interface import implementer
 
-from chatnet.core.chain import Anchor, Record, bind, by_room, erased, follow
+from chatnet.core.chain import Anchor, Record, bind, erased, follow
 from chatnet.core.codec import decode_state, encode_event, encode_state
 from chatnet.core.events import MESSAGES, Entry
 from chatnet.core.names import Name
@@ -39,7 +39,8 @@ class _Log:
     def records(self) -> list[Record]:
         bound = self._records
         if new := self.entries[len(bound) :]:
-            bound += bind(new, {new[0].room: bound[-1].link if bound else self.anchor.link})
+            room, link = new[0].room, bound[-1].link if bound else self.anchor.link
+            bound += bind([(room, new)], {room: link})
         return bound
 
     def between(self, after: int, upto: int) -> slice:
@@ -83,13 +84,12 @@ class MemoryStore:
         self._made: dict[str, float] = {}  # when, by the account's key
 
     def write(self, batch: Batch) -> None:
-        runs = by_room(batch.entries)
         heads: dict[str, int] = {}
-        for room, run in runs:
+        for room, run in batch.runs:
             log = self._logs.get(room)
             follow(heads.get(room, log.head if log else 0), run)
             heads[room] = run[-1].seq
-        for room, run in runs:
+        for room, run in batch.runs:
             self._logs.setdefault(room, _Log(Anchor())).entries += run
         for entry, deletion in batch.deletions:
             self._logs[entry.room].erase(deletion.message)

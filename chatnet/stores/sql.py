@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Executable, Row, delete, insert, update
 from zope.interface import implementer
 
-from chatnet.core.chain import START, Anchor, Record, bind, by_room, erased, follow
+from chatnet.core.chain import START, Anchor, Record, bind, erased, follow
 from chatnet.core.codec import decode_event, decode_state, encode_event, encode_state
 from chatnet.core.events import Entry, weight
 from chatnet.core.names import Name
@@ -60,7 +60,8 @@ class SqlStore:
     # -- writing -------------------------------------------------------------------
 
     def write(self, batch: Batch) -> None:
-        records = bind(batch.entries, self._links_before(batch.entries))
+        links = self._links_before(batch)
+        records = bind(batch.runs, links)
         given = {
             (origin, done.cid): (origin, done.cid, done.room, done.seq)
             for origin, done in batch.answers
@@ -76,8 +77,8 @@ class SqlStore:
             self._prune(db, [origin for origin, _ in batch.answers])
         if len(self._heads) > _MANY:
             self._heads.clear()
-        for room, run in by_room(records):
-            self._heads[room] = (run[-1].seq, run[-1].link)
+        for room, run in batch.runs:
+            self._heads[room] = (run[-1].seq, links[room])
         self._indexing.forget(batch.discards)
         for room in batch.discards:
             self._heads.pop(room, None)
@@ -242,7 +243,7 @@ class SqlStore:
                 self._db.database.check(portion[0].text)
             octets = self._db.database.octets
             self._db.insert(db, entries, entry_rows(portion, octets))
-        self._indexing.mark(db, batch.entries)
+        self._indexing.mark(db, batch.runs)
         for entry, deletion in batch.deletions:
             _erase(db, entry.room, deletion.message)
 
@@ -259,7 +260,7 @@ class SqlStore:
         if len(self._named) > 100_000:  # mostly guests who came once
             self._named.clear()
 
-    def _links_before(self, batch: Iterable[Entry]) -> dict[str, bytes]:
+    def _links_before(self, batch: Batch) -> dict[str, bytes]:
         """Return the link of what stands before the first entry of each room in ``batch``.
 
         Raises:
@@ -267,7 +268,7 @@ class SqlStore:
         """
         links: dict[str, bytes] = {}
         heads: dict[str, int] = {}
-        for room, run in by_room(batch):
+        for room, run in batch.runs:
             if room not in heads:
                 head = self._heads.get(room)
                 if head is None or head[0] != run[0].seq - 1:

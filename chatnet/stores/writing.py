@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from chatnet.core.chain import START, Anchor, Record, bind, erased
+from chatnet.core.chain import START, Anchor, Record, bind, by_room, erased
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.events import MESSAGES, Deleted, Entry, Erased, Event
 from chatnet.stores.changes import Changes
@@ -67,7 +67,7 @@ class Logs:
             run = runs.setdefault(entry.room, [])
             self._check(entry.room, entry.seq, len(run))
             run.append(number)
-        records = bind(entries, {room: self._tail(room).link for room in runs})
+        records = bind(by_room(entries), {room: self._tail(room).link for room in runs})
         gone = set(discards)
         for entry in entries:
             if isinstance(entry.event, Deleted) and entry.room not in gone:

@@ -16,7 +16,7 @@ from chatnet.admin.survey import Survey
 from chatnet.admin.telling import Progress
 from chatnet.admin.verify import verify_store
 from chatnet.core import events as e, large
-from chatnet.core.chain import START, Anchor, Record, bind
+from chatnet.core.chain import START, Anchor, Record, bind, by_room
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.large import LARGE, SLICE, decoding, finish, scanning
 from chatnet.core.names import PIECES
@@ -579,7 +579,7 @@ def log_of_a_changed(records: Sequence[Record]) -> list[Record]:
     """Return another log like ``records``, in which something else was said."""
     entries = [record.entry for record in records]
     entries[1] = replace(entries[1], event=e.Said("", "y" * PIECE))
-    return bind(entries, {entries[0].room: START})
+    return bind(by_room(entries), {entries[0].room: START})
 
 
 def _late(first: list[e.Entry], read: Any) -> Any:

@@ -17,7 +17,7 @@ EVENTS: list[Event] = [Joined("ann"), *[Said("ann", str(n)) for n in range(2, 7)
 
 def log(events: list[Event] = EVENTS, room: str = "tea") -> list[Record]:
     entries = [Entry(room, n, n / 3, event) for n, event in enumerate(events, 1)]
-    return bind(entries, {room: START})
+    return bind([(room, entries)], {room: START})
 
 
 class ChainTests(SynchronousTestCase):

@@ -69,14 +69,14 @@ class Counts:
 # 16 messages that come at once make one send to each reader: what differs is who reads.
 DELIVERY = Counts(sends=1, calls=2, instructions=28, blocks=0.2)
 DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=2 / BURST, instructions=28 / BURST, blocks=0.02)
-MESSAGE = Counts(renderings=1, rows=1, calls=11, instructions=112, blocks=4)
-ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=412, instructions=5530, blocks=30)
-NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=162, instructions=2210, blocks=22)
+MESSAGE = Counts(renderings=1, rows=1, calls=14, instructions=235, blocks=4)
+ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=425, instructions=5620, blocks=30)
+NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=168, instructions=2350, blocks=22)
 # Log lines and the clock of the tests are counted as well.
 ARRIVAL = Counts(calls=645, instructions=8300, blocks=80)  # of one who takes a name
 ENTRY = Counts(calls=1100, instructions=15500, blocks=160)  # and opens a room
 STATEMENTS, STATEMENTS_OF_MANY = 9, 16  # of batches of 50 and 500 messages with answers
-ROW = Counts(rows=1, calls=15, instructions=185)  # in SQLite, besides its statement
+ROW = Counts(rows=1, calls=16, instructions=210)  # in SQLite, besides its statement
 
 
 def traced(work: Callable[[], None]) -> tuple[int, int]:
