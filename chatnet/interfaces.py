@@ -40,6 +40,12 @@ class IStyle(Interface):
     def render(entry: Entry) -> bytes:
         """Return ``entry`` as complete wire units, or ``b""`` to pass over it."""
 
+    def run(entries: Sequence[Entry]) -> tuple[bytes, Sequence[int]]:
+        """Return what ``render`` does of each of ``entries``, joined, and how long each of it is.
+
+        For what is printed all the time: none of them is large.
+        """
+
     def part(entry: Entry, place: int) -> tuple[bytes, int]:
         """Return what stands at ``place`` in ``entry``, a large message, and where to go on.
 

@@ -527,10 +527,15 @@ def are_said(entries: Sequence[Entry]) -> bool:
     return True
 
 
-def weigh(entries: Sequence[Entry]) -> int:
-    """Return about how many bytes ``entries`` take in memory."""
-    total = _WEIGHT * len(entries)
+def characters(entries: Iterable[Entry]) -> int:
+    """Return of how many characters the bodies of ``entries`` are."""
+    total = 0
     for entry in entries:
         event = entry.event
         total += len(event.body) if type(event) is Said else weight(event) - _WEIGHT
     return total
+
+
+def weigh(entries: Sequence[Entry]) -> int:
+    """Return about how many bytes ``entries`` take in memory."""
+    return _WEIGHT * len(entries) + characters(entries)

@@ -11,6 +11,7 @@ from chatnet.core.commands import Request
 from chatnet.core.events import Entry
 from chatnet.core.large import Work
 from chatnet.core.replies import Reply
+from chatnet.dialects.styles import OneByOne
 from chatnet.interfaces import IDialect, IStyle
 
 _TEXT, _FINAL = 1, 0x80  # a message of text; the last frame of a message
@@ -29,7 +30,7 @@ def frame(payload: bytes, kind: int = _TEXT | _FINAL) -> bytes:
 
 
 @implementer(IStyle)
-class FramedStyle:
+class FramedStyle(OneByOne):
     """Each entry is one message."""
 
     def __init__(self, style: IStyle) -> None:

@@ -25,6 +25,7 @@ from chatnet.core.events import Announced, Entry, Said, Whispered
 from chatnet.core.large import SLICE, Work, decoding, finish, scanning
 from chatnet.core.plain import is_text
 from chatnet.core.refusals import Malformed
+from chatnet.dialects.styles import OneByOne
 from chatnet.interfaces import IDialect, IStyle
 
 
@@ -78,7 +79,7 @@ _MOST_SECONDS, _MOST_COUNT = 1e9, 2**53
 
 
 @implementer(IStyle)
-class JsonStyle:
+class JsonStyle(OneByOne):
     """One object per entry."""
 
     def render(self, entry: Entry) -> bytes:

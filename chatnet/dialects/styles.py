@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
@@ -13,7 +14,7 @@ from chatnet.core.durations import spell_duration, spell_span
 from chatnet.core.files import spell_size
 from chatnet.core.large import SLICE
 from chatnet.core.names import fold
-from chatnet.core.plain import plain, plain_lines
+from chatnet.core.plain import is_printable, plain, plain_lines
 from chatnet.interfaces import IStyle
 
 _END = "\r\n"
@@ -21,27 +22,45 @@ _SEALED = "(encrypted: a client with keys can read it, python -m chatnet.client)
 _TOLD = (e.Whispered, e.SealedWhisper)
 
 
+class OneByOne:
+    """How any style prints many."""
+
+    def render(self, entry: e.Entry) -> bytes:
+        raise NotImplementedError
+
+    def run(self, entries: Sequence[e.Entry]) -> tuple[bytes, Sequence[int]]:
+        pieces = list(map(self.render, entries))
+        return b"".join(pieces), list(map(len, pieces))
+
+
 @implementer(IStyle)
-class LiveStyle:
+class LiveStyle(OneByOne):
     """What happens, a line each."""
 
     def render(self, entry: e.Entry) -> bytes:
-        event = entry.event
-        if (
-            type(event) is e.Said
-            and not event.action
-            and event.body.isprintable()
-            and event.by.isprintable()
-        ):  # nearly always
-            return f"{event.by}: {event.body}\r\n".encode()
         return _units(_lines(entry))
+
+    def run(self, entries: Sequence[e.Entry]) -> tuple[bytes, Sequence[int]]:
+        lines = [
+            f"{event.by}: {event.body}"
+            for entry in entries
+            if type(event := entry.event) is e.Said and not event.action
+        ]
+        if len(lines) == len(entries) and is_printable("".join(lines)):  # nearly always
+            pieces = [line + _END for line in lines]
+            text = "".join(pieces)
+            whole = text.encode()
+            if len(whole) == len(text):
+                return whole, list(map(len, pieces))
+            return whole, [len(piece.encode()) for piece in pieces]
+        return super().run(entries)
 
     def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:
         return _part(entry, place)
 
 
 @implementer(IStyle)
-class PastStyle:
+class PastStyle(OneByOne):
     """What was said, a line each, and nothing else."""
 
     def render(self, entry: e.Entry) -> bytes:
@@ -52,7 +71,7 @@ class PastStyle:
 
 
 @implementer(IStyle)
-class DatedStyle:
+class DatedStyle(OneByOne):
     """What was said, when (UTC), and where in the log."""
 
     def render(self, entry: e.Entry) -> bytes:

@@ -360,7 +360,7 @@ class Audience:
         run = self._printed.get(key)
         if run is None:
             for (other, begin, _), longer in self._printed.items():
-                if other is style and begin < after < longer.upto <= upto and longer.pieces:
+                if other is style and begin < after < longer.upto <= upto and longer.sizes:
                     return longer.behind(after)  # who came a little later reads a little less
             run = render(style, self.room.log.between(after, min(upto, after + MAX_RUN)))
             if len(self._printed) >= _RUNS:

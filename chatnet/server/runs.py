@@ -4,43 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, takewhile
+from itertools import accumulate
 
-from chatnet.core.events import Entry, weigh, weight
+from chatnet.core.events import Entry, characters, weight
 from chatnet.core.large import LARGE
 from chatnet.interfaces import IStyle
 
 MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader can make us buffer
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 64 * 1024  # and what is printed at once
 
 
 @dataclass(slots=True)
 class Run:
-    """Consecutive entries in one style; or one that is large, and is printed as it is read."""
+    """Consecutive entries in one style; or one that is large, and is printed as it is read.
+
+    ``sizes`` says of how many bytes of the ``whole`` each of them is.
+    """
 
     upto: int
     entries: Sequence[Entry]
-    pieces: list[bytes]
     whole: bytes
-    ends: list[int] | None = None  # where the pieces end in the whole, once somebody asks
+    sizes: Sequence[int]
+    ends: list[int] | None = None  # where they end in the whole, once somebody asks
 
     def behind(self, after: int) -> Run:
         """Return the rest of it, behind ``after``."""
-        first = len(self.pieces) - (self.upto - after)
+        first = len(self.sizes) - (self.upto - after)
         begin = self._cut()[first]
-        return Run(self.upto, self.entries[first:], self.pieces[first:], self.whole[begin:])
+        return Run(self.upto, self.entries[first:], self.whole[begin:], self.sizes[first:])
 
     def _cut(self) -> list[int]:
         if self.ends is None:
-            self.ends = [0, *accumulate(map(len, self.pieces))]
+            self.ends = [0, *accumulate(self.sizes)]
         return self.ends
 
     def without(self, places: Iterable[int]) -> bytes:
         """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
-        ends, first, begin, left = self._cut(), self.upto - len(self.pieces) + 1, 0, []
+        ends, first, begin, left = self._cut(), self.upto - len(self.sizes) + 1, 0, []
         for stretch in _stretches(sorted(places)):
-            start, stop = stretch.start - first, min(stretch.stop - first, len(self.pieces))
-            if 0 <= start < stop:
+            start, stop = max(0, stretch.start - first), min(stretch.stop - first, len(self.sizes))
+            if start < stop:
                 left.append(self.whole[begin : ends[start]])
                 begin = ends[stop]
         left.append(self.whole[begin:])
@@ -62,14 +65,22 @@ def is_large(entries: Sequence[Entry]) -> bool:
 def render(style: IStyle, entries: Sequence[Entry]) -> Run:
     """Return as many of ``entries`` as make one write, at least one; a large one goes alone."""
     if is_large(entries):
-        return Run(entries[0].seq, entries[:1], [], b"")
-    pieces, size, small = [], 0, entries
-    if weigh(entries) >= LARGE:
-        small = list(takewhile(lambda entry: weight(entry.event) < LARGE, entries))
-    for piece in map(style.render, small):
-        pieces.append(piece)
-        size += len(piece)
-        if size >= MAX_BYTES:
+        return Run(entries[0].seq, entries[:1], b"", [])
+    some = entries if characters(entries) < MAX_BYTES else _first(entries)
+    whole, sizes = style.run(some)
+    if len(whole) > MAX_BYTES:
+        count = next(n for n, end in enumerate(accumulate(sizes), 1) if end >= MAX_BYTES)
+        some, sizes = some[:count], sizes[:count]
+        whole = whole[: sum(sizes)]
+    return Run(some[-1].seq, some, whole, sizes)
+
+
+def _first(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the first of ``entries``, until they are long together, or one is large."""
+    count = size = 0
+    for entry in entries:
+        if size >= MAX_BYTES or weight(entry.event) >= LARGE:
             break
-    done = entries[: len(pieces)]
-    return Run(done[-1].seq, done, pieces, b"".join(pieces))
+        size += characters([entry])
+        count += 1
+    return entries[:count]

@@ -69,9 +69,9 @@ class Counts:
 # 16 messages that come at once make one send to each reader: what differs is who reads.
 DELIVERY = Counts(sends=1, calls=2, instructions=28, blocks=0.2)
 DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=2 / BURST, instructions=28 / BURST, blocks=0.02)
-MESSAGE = Counts(renderings=1, rows=1, calls=14, instructions=235, blocks=4)
-ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=425, instructions=5620, blocks=30)
-NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=168, instructions=2350, blocks=22)
+MESSAGE = Counts(renderings=1, rows=1, calls=7, instructions=195, blocks=4)
+ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=430, instructions=5680, blocks=25)
+NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=160, instructions=2300, blocks=22)
 # Log lines and the clock of the tests are counted as well.
 ARRIVAL = Counts(calls=645, instructions=8300, blocks=80)  # of one who takes a name
 ENTRY = Counts(calls=1100, instructions=15500, blocks=160)  # and opens a room
@@ -148,13 +148,13 @@ class CostTests(SynchronousTestCase):
     def setUp(self) -> None:
         gc.collect()  # or what others left counts, if it is collected amid this
         self.renderings = 0
-        render = LiveStyle.render
+        run = LiveStyle.run
 
-        def counted(style: LiveStyle, entry: Entry) -> bytes:
-            self.renderings += 1
-            return render(style, entry)
+        def counted(style: LiveStyle, entries: Sequence[Entry]) -> tuple[bytes, Sequence[int]]:
+            self.renderings += len(entries)
+            return run(style, entries)
 
-        self.patch(LiveStyle, "render", counted)
+        self.patch(LiveStyle, "run", counted)
 
     def room(self, readers: int) -> tuple[Rig, Client]:
         """Return a server with one who speaks and ``readers``, who have heard something already."""

@@ -11,9 +11,10 @@ from zope.interface.verify import verifyObject
 
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.codec import KINDS, decode_event, encode_event
-from chatnet.core.plain import plain, plain_lines
+from chatnet.core.plain import is_printable, plain, plain_lines
 from chatnet.core.refusals import Malformed
 from chatnet.core.room import RoomState, Sanction
+from chatnet.dialects.framed import framed
 from chatnet.dialects.jsonl import VERBS as JSON_VERBS, JsonDialect
 from chatnet.dialects.styles import DATED, LIVE, PAST
 from chatnet.dialects.text import TextDialect
@@ -41,6 +42,13 @@ def any_event() -> st.SearchStrategy[e.Event]:
         hints = kind.__dataclass_fields__.values()
         kinds.append(st.builds(kind, **{f.name: SAMPLES[f.type] for f in hints}))
     return st.one_of(kinds)
+
+
+def said() -> st.SearchStrategy[e.Event]:
+    """Return what is said nearly always: words, of ASCII or not, now and then with an escape."""
+    words = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=40)
+    body = st.one_of(words, words, text, st.sampled_from(["\x1b[2J", "a\r\nb", "tab\t", "\x7f"]))
+    return st.builds(e.Said, st.one_of(words, text), body, st.sampled_from([False, False, True]))
 
 
 class ContractTests(SynchronousTestCase):
@@ -71,6 +79,21 @@ class ContractTests(SynchronousTestCase):
             for style in (make().style, make().past, make().recall):
                 shown = style.render(e.Entry("tea", 1, 1.5, event))
                 self.assertTrue(shown == b"" or shown.endswith(b"\n"))
+
+    @props
+    @given(st.lists(st.one_of(said(), said(), any_event()), min_size=1, max_size=6))
+    def test_many_entries_look_as_each_of_them_does(self, events: list[e.Event]) -> None:
+        entries = [e.Entry("tea", seq, 1.5, event) for seq, event in enumerate(events, 1)]
+        for make in self.dialects:
+            for style in (make().style, make().past, make().recall, framed(make().style)):
+                pieces = [style.render(entry) for entry in entries]
+                whole, sizes = style.run(entries)
+                self.assertEqual((whole, list(sizes)), (b"".join(pieces), list(map(len, pieces))))
+
+    @props
+    @given(st.one_of(st.text(), st.text(st.characters(codec="ascii"))))
+    def test_what_is_printable_is_what_python_says(self, words: str) -> None:
+        self.assertEqual(is_printable(words), words.isprintable())
 
     def test_every_reply_is_said_or_passed_over_by_everyone(self) -> None:
         replies: list[r.Reply] = [
