@@ -247,8 +247,8 @@ class Journal:
                 if late:
                     self._fall(batch, pieces, found)  # it was decided before that was known
                     return True
-            runs = self._number(batch)
-            await self._write(batch, runs.values(), pieces)
+            runs, unusual = self._number(batch)
+            await self._write(batch, runs, unusual, pieces)
             self._index_later()
         except Exception as error:
             self.failures += 1
@@ -303,26 +303,33 @@ class Journal:
         else:
             self._log.failure(what, count=count, error=str(error))
 
-    def _number(self, batch: Iterable[_Append]) -> dict[str, list[Entry]]:
-        """Give every event of ``batch`` its place; return the new entries by room."""
+    def _number(self, batch: Iterable[_Append]) -> tuple[dict[str, list[Entry]], list[str]]:
+        """Give every event of ``batch`` its place.
+
+        Returns the new entries by room, and of which rooms they are not nothing but words.
+        """
         now = self._clock.seconds()
-        runs: dict[str, list[Entry]] = {}
+        appends: dict[str, list[_Append]] = {}
         for append in batch:
-            name = append.room
             if append.events:
-                run = runs.get(name)
-                if run is None:
-                    run = runs[name] = []
-                seq = self._heads[name] + len(run)
-                places = count(seq + 1)
-                append.entries = list(map(Entry, repeat(name), places, repeat(now), append.events))
+                appends.setdefault(append.room, []).append(append)
+        runs: dict[str, list[Entry]] = {}
+        unusual = []
+        for room, those in appends.items():  # a room at a time: of many, memory's caches hold one
+            run = runs[room] = []
+            for append in those:
+                places = count(self._heads[room] + len(run) + 1)
+                append.entries = list(map(Entry, repeat(room), places, repeat(now), append.events))
                 run += append.entries
-        return runs
+            if run[0].seq == 1 or not are_said(run):
+                unusual.append(room)
+        return runs, unusual
 
     async def _write(
         self,
         batch: Sequence[_Append],
-        runs: Iterable[Sequence[Entry]],
+        runs: Mapping[str, list[Entry]],
+        unusual: Iterable[str],
         pieces: Sequence[_Append],
     ) -> None:
         answers = [
@@ -333,26 +340,17 @@ class Journal:
         kept, self._states = self._states, {}
         states = dict(kept)
         discards, self._discards = sorted(self._discards), set()
-        stored = [entry for piece in pieces for entry in piece.entries]
-        unusual: list[Entry] = []
-        for run in runs:
-            if run[0].seq > 1 and are_said(run):  # nearly always
-                stored += run
-            else:
-                unusual += run
-        for entry in unusual:
-            event = entry.event
-            if entry.seq == 1 and entry.room not in states:
-                states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
-                states[entry.room][1].evolve(event)
-            if isinstance(body := body_of(event), Parked):
-                states[body.key] = (body.pieces, RoomState(entry.room, seen=entry.seq))
-                entry = with_body(entry, body.emptied())
-            stored.append(entry)
-        self._unindexed += len(stored)
-        if stored or answers or states or discards:
+        stored = dict(runs)
+        for room in unusual:
+            stored[room] = [self._prepared(entry, states) for entry in runs[room]]
+        for piece in pieces:
+            stored.setdefault(piece.room, []).extend(piece.entries)
+        entries = list(chain.from_iterable(stored.values()))
+        self._unindexed += len(entries)
+        if entries or answers or states or discards:
             try:
-                whole = Batch(stored, answers, states, discards)
+                whole = Batch(entries, answers, states, discards)
+                whole.runs = list(stored.items())
                 began = self._gathering.begun = self._clock.seconds()
                 await self._writer.run(commit, self._store, whole)
                 self.commits.note(self._clock.seconds() - began)
@@ -360,6 +358,16 @@ class Journal:
                 self._states = kept | self._states
                 self._discards |= set(discards)
                 raise
+
+    def _prepared(self, entry: Entry, states: dict[str, tuple[int, RoomState]]) -> Entry:
+        """Return what is stored of ``entry``; add to ``states`` which come with it."""
+        if entry.seq == 1 and entry.room not in states:
+            states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
+            states[entry.room][1].evolve(entry.event)
+        if isinstance(body := body_of(entry.event), Parked):
+            states[body.key] = (body.pieces, RoomState(entry.room, seen=entry.seq))
+            return with_body(entry, body.emptied())
+        return entry
 
     def _show(self, room: str, run: Sequence[Entry]) -> None:
         self._heads[room] = run[-1].seq
