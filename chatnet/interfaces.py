@@ -34,6 +34,9 @@ class Runs(Protocol):
         """Return what ``call`` will return."""
 
 
+MAX_BYTES = 64 * 1024  # in about which portions entries are printed
+
+
 class IStyle(Interface):
     """How entries look. One object for all sessions that read alike: they receive equal bytes."""
 
@@ -41,9 +44,9 @@ class IStyle(Interface):
         """Return ``entry`` as complete wire units, or ``b""`` to pass over it."""
 
     def run(entries: Sequence[Entry]) -> tuple[bytes, Sequence[int]]:
-        """Return what ``render`` does of each of ``entries``, joined, and how long each of it is.
+        """Return what ``render`` does of the first of ``entries``, joined, and the length of each.
 
-        For what is printed all the time: none of them is large.
+        It may end with one that makes it ``MAX_BYTES`` or more. None of them is large.
         """
 
     def part(entry: Entry, place: int) -> tuple[bytes, int]:

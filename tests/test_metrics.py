@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.harness import TWISTD, LiveTestCase, Server, poll, reactor
+from tests.harness import SOON, TWISTD, LiveTestCase, Server, poll, reactor
 
 PROXY = b"PROXY TCP4 203.0.113.9 127.0.0.1 4000 8888\r\n"
 
@@ -102,6 +103,11 @@ class LogTests(LiveTestCase):
             await poll(lambda: pidfile.exists() and bool(pidfile.read_text()), "its pidfile")
             pid = int(pidfile.read_text())
             await poll(lambda: b"connect with:" in log.read_bytes(), "that it listens")
+            port = re.search(r"listens on 127.0.0.1, port (\d+)", log.read_text())
+            assert port is not None
+            with socket.create_connection(("127.0.0.1", int(port[1])), SOON) as there:
+                there.settimeout(SOON)
+                there.recv(1)  # its reactor turns, so it can be asked to stop
         finally:
             os.kill(int(pidfile.read_text()), signal.SIGTERM)
         await poll(lambda: not Path(f"/proc/{pid}").exists(), "its end")

@@ -67,7 +67,8 @@ def bind(runs: Iterable[tuple[str, Iterable[Entry]]], links: dict[str, bytes]) -
     """
     records = []
     for room, run in runs:
-        link, at, tail = links[room], -1.0, b""
+        link, tail = links[room], b""
+        at: float | None = None
         for entry in run:
             if entry.at != at:  # what is committed together has one time
                 at, tail = entry.at, _tail(room, entry.at)

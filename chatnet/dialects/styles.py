@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import assert_never
 
 from zope.interface import implementer
@@ -15,7 +17,7 @@ from chatnet.core.files import spell_size
 from chatnet.core.large import SLICE
 from chatnet.core.names import fold
 from chatnet.core.plain import is_printable, plain, plain_lines
-from chatnet.interfaces import IStyle
+from chatnet.interfaces import MAX_BYTES, IStyle
 
 _END = "\r\n"
 _SEALED = "(encrypted: a client with keys can read it, python -m chatnet.client)"
@@ -29,7 +31,12 @@ class OneByOne:
         raise NotImplementedError
 
     def run(self, entries: Sequence[e.Entry]) -> tuple[bytes, Sequence[int]]:
-        pieces = list(map(self.render, entries))
+        pieces, size = [], 0
+        for piece in map(self.render, entries):
+            pieces.append(piece)
+            size += len(piece)
+            if size >= MAX_BYTES:  # an entry may take many times as much as it has characters
+                break
         return b"".join(pieces), list(map(len, pieces))
 
 
@@ -51,8 +58,13 @@ class LiveStyle(OneByOne):
             text = "".join(pieces)
             whole = text.encode()
             if len(whole) == len(text):
-                return whole, list(map(len, pieces))
-            return whole, [len(piece.encode()) for piece in pieces]
+                sizes = list(map(len, pieces))
+            else:
+                sizes = [len(piece.encode()) for piece in pieces]
+            if len(whole) > MAX_BYTES:
+                del sizes[bisect_left(list(accumulate(sizes)), MAX_BYTES) + 1 :]
+                whole = whole[: sum(sizes)]
+            return whole, sizes
         return super().run(entries)
 
     def part(self, entry: e.Entry, place: int) -> tuple[bytes, int]:

@@ -8,10 +8,9 @@ from itertools import accumulate
 
 from chatnet.core.events import Entry, characters, weight
 from chatnet.core.large import LARGE
-from chatnet.interfaces import IStyle
+from chatnet.interfaces import MAX_BYTES, IStyle
 
 MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader can make us buffer
-MAX_BYTES = 64 * 1024  # and what is printed at once
 
 
 @dataclass(slots=True)
@@ -68,11 +67,8 @@ def render(style: IStyle, entries: Sequence[Entry]) -> Run:
         return Run(entries[0].seq, entries[:1], b"", [])
     some = entries if characters(entries) < MAX_BYTES else _first(entries)
     whole, sizes = style.run(some)
-    if len(whole) > MAX_BYTES:
-        count = next(n for n, end in enumerate(accumulate(sizes), 1) if end >= MAX_BYTES)
-        some, sizes = some[:count], sizes[:count]
-        whole = whole[: sum(sizes)]
-    return Run(some[-1].seq, some, whole, sizes)
+    done = some[: len(sizes)]
+    return Run(done[-1].seq, done, whole, sizes)
 
 
 def _first(entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -306,7 +306,8 @@ class Journal:
     def _number(self, batch: Iterable[_Append]) -> tuple[dict[str, list[Entry]], list[str]]:
         """Give every event of ``batch`` its place.
 
-        Returns the new entries by room, and of which rooms they are not nothing but words.
+        Returns the new entries by room, and the rooms that begin with them, or where they are not
+        all words.
         """
         now = self._clock.seconds()
         appends: dict[str, list[_Append]] = {}

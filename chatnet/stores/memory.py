@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
 
 from zope.interface import implementer
 
-from chatnet.core.chain import Anchor, Record, bind, erased, follow
+from chatnet.core.chain import Anchor, Record, bind, digest_of, erased, follow, link_of
 from chatnet.core.codec import decode_state, encode_event, encode_state
 from chatnet.core.events import MESSAGES, Entry
 from chatnet.core.names import Name
@@ -23,13 +23,14 @@ from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
 class _Log:
     """What is kept of one room: its entries, in order, behind its anchor.
 
-    They are bound to each other when somebody asks for their records, or before one is changed.
+    They are bound to each other when somebody asks for their records, or some are let go.
     """
 
     def __init__(self, anchor: Anchor) -> None:
         self.anchor = anchor
         self.entries: list[Entry] = []
         self._records: list[Record] = []  # of the first of them
+        self._digests: dict[int, bytes] = {}  # of what was erased before it was bound, by seq
 
     @property
     def head(self) -> int:
@@ -37,11 +38,25 @@ class _Log:
 
     @property
     def records(self) -> list[Record]:
-        bound = self._records
-        if new := self.entries[len(bound) :]:
-            room, link = new[0].room, bound[-1].link if bound else self.anchor.link
-            bound += bind([(room, new)], {room: link})
-        return bound
+        self._bind(len(self.entries))
+        return self._records
+
+    def _bind(self, count: int) -> None:
+        """Bind the first ``count`` entries."""
+        link = self._records[-1].link if self._records else self.anchor.link
+        new = self.entries[len(self._records) : count]
+        for emptied, some in groupby(new, lambda entry: entry.seq in self._digests):
+            if not emptied:
+                run = list(some)
+                links = {run[0].room: link}
+                self._records += bind([(run[0].room, run)], links)
+                link = links[run[0].room]
+                continue
+            for entry in some:
+                digest = self._digests.pop(entry.seq)
+                link = link_of(link, entry.room, entry.seq, entry.at, digest)
+                text = encode_event(entry.event)
+                self._records.append(Record(entry.room, entry.seq, entry.at, text, digest, link))
 
     def between(self, after: int, upto: int) -> slice:
         """Return where the entries with ``after < seq <= upto`` stand."""
@@ -49,27 +64,31 @@ class _Log:
         return slice(max(0, after - first), max(0, upto - first))
 
     def adopt(self, record: Record) -> None:
-        assert len(self.records) == len(self.entries), "nothing comes between"
+        records = self.records
         follow(self.head, [record])
-        self._records.append(record)
+        records.append(record)
         self.entries.append(record.entry)
 
     def erase(self, seq: int) -> None:
         """Drop the body of the message at ``seq``."""
         place = seq - self.anchor.seq - 1
-        if 0 <= place < len(self.entries):
-            entry, records = self.entries[place], self.records
-            self.entries[place] = replace(entry, event=erased(entry.event))
-            text = encode_event(self.entries[place].event)
-            records[place] = replace(records[place], text=text)
+        if not 0 <= place < len(self.entries):
+            return
+        entry = self.entries[place]
+        self.entries[place] = left = replace(entry, event=erased(entry.event))
+        if place < len(self._records):
+            text = encode_event(left.event)
+            self._records[place] = replace(self._records[place], text=text)
+        elif left.event != entry.event:
+            self._digests[seq] = digest_of(encode_event(entry.event))
 
     def drop(self, count: int) -> None:
         """Let the first ``count`` entries go."""
         if count > 0:
-            records = self.records
-            last = records[:count][-1]
+            self._bind(count)
+            last = self._records[:count][-1]
             self.anchor = Anchor(last.seq, last.link)
-            del records[:count], self.entries[:count]
+            del self._records[:count], self.entries[:count]
 
 
 @implementer(IStore, IAccountStore)

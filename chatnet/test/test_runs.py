@@ -8,7 +8,8 @@ from chatnet.core.events import Entry, Said
 from chatnet.core.large import LARGE
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.styles import LIVE
-from chatnet.server.runs import MAX_BYTES, render
+from chatnet.interfaces import MAX_BYTES, IStyle
+from chatnet.server.runs import render
 from chatnet.test.properties import given, settings, st
 
 props = settings(deadline=None, derandomize=True)
@@ -47,6 +48,20 @@ class RunTests(SynchronousTestCase):
                 self.assertLess(len(run.whole), MAX_BYTES + 2 * each)
                 self.assertGreater(len(run.whole), MAX_BYTES - 2 * each)
                 self.assertEqual(len(run.sizes), run.upto)
+
+    def test_no_more_is_printed_than_is_written(self) -> None:
+        for style in (LIVE, JsonDialect.style):
+            for body in ("\n" * 250, "\x1b" * 250):  # which are many times as long when printed
+                printed: list[int] = []
+
+                def each(entry: Entry, style: IStyle = style) -> bytes:
+                    printed.append(entry.seq)  # noqa: B023 -- called at once
+                    return type(style).render(style, entry)
+
+                self.patch(style, "render", each)
+                run = render(style, entries(*[body] * 256))
+                self.assertEqual(printed, list(range(1, run.upto + 1)))
+                self.assertLess(run.upto, 256)
 
     def test_what_is_large_goes_alone_and_is_not_printed(self) -> None:
         some = entries("a", "b" * LARGE, "c")

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from chatnet.core.chain import Anchor, faults
+from chatnet.core.chain import START, Anchor, bind, faults
 from chatnet.core.events import (
     Acted,
     Deleted,
@@ -435,6 +435,21 @@ class StoreContract(Contract):
 class MemoryStoreTests(StoreContract, SynchronousTestCase):
     def make(self) -> MemoryStore:
         return MemoryStore()
+
+    def test_what_was_erased_before_it_was_bound_keeps_its_digest(self) -> None:
+        said = [Entry("tea", seq, 1.5, Said("ann", f"secret {seq}")) for seq in range(1, 7)]
+        gone = [Entry("tea", 7 + n, 2.5, Deleted("ann", m)) for n, m in enumerate((2, 3, 2, 6))]
+        self.store.write(Batch(said, states={"tea": (4, RoomState("tea"))}))
+        self.store.write(Batch(gone[:1]))
+        self.assertEqual(self.store.forget("tea", 2, 99), 2)
+        for entry in gone[1:]:
+            self.store.write(Batch([entry]))
+        right = bind([("tea", [*said, *gone])], {"tea": START})
+        records = self.store.records("tea", 2, 99)
+        for mine, its in zip(records, right[2:], strict=True):
+            self.assertEqual((mine.seq, mine.digest, mine.link), (its.seq, its.digest, its.link))
+        kept = [record.seq for record in records if "secret" in record.text]
+        self.assertEqual((kept, self.faults("tea")), ([4, 5], []))
 
 
 class SqliteStoreTests(StoreContract, SynchronousTestCase):
