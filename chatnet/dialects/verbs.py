@@ -150,6 +150,11 @@ def _search(rest: str) -> c.Command:
 
 def _delete(rest: str) -> c.Command:
     word, _, reason = rest.partition(" ")
+    if word.isdecimal():  # which would be a reason, and the last message would go
+        raise Malformed(
+            f"Nothing was deleted. /delete #{word} deletes the message of that number, /delete by"
+            " itself your last one."
+        )
     if not word.startswith("#"):
         return c.Delete("", 0, rest)
     if not _number(word[1:]):

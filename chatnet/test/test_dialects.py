@@ -221,6 +221,16 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(len(names), len(set(names)))
         self.assertLessEqual(set(names), set(VERBS))
 
+    def test_a_number_alone_deletes_nothing_else(self) -> None:
+        dialect = TextDialect()
+        for line in (b"/delete 4", b"/delete 4 a typo"):
+            with self.assertRaises(Malformed) as caught:
+                dialect.receive(line, True)
+            self.assertIn("/delete #4", str(caught.exception))
+        asked = dialect.receive(b"/delete #4 a typo", True)
+        assert isinstance(asked, c.Request)
+        self.assertEqual(asked.command, c.Delete("", 4, "a typo"))
+
 
 class JsonTests(SynchronousTestCase):
     def receive(self, **asked: Any) -> Any:
