@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TypeVar
 
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.events import Deleted, Entry, Erased, erased as erased
@@ -80,13 +79,10 @@ def bind(runs: Iterable[tuple[str, Iterable[Entry]]], links: dict[str, bytes]) -
     return records
 
 
-Placed = TypeVar("Placed", Entry, Record)
-
-
-def by_room(entries: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:
+def by_room(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
     """Return ``entries`` as runs of one room each, with its key."""
-    runs: list[tuple[str, list[Placed]]] = []
-    before, run = None, list[Placed]()
+    runs: list[tuple[str, list[Entry]]] = []
+    before, run = None, list[Entry]()
     for entry in entries:
         if entry.room != before:
             before, run = entry.room, []
@@ -95,7 +91,7 @@ def by_room(entries: Iterable[Placed]) -> list[tuple[str, list[Placed]]]:
     return runs
 
 
-def follow(before: int, run: Sequence[Placed]) -> None:
+def follow(before: int, run: Sequence[Entry | Record]) -> None:
     """See that ``run`` of one room goes on behind the entry at ``before``, without a gap.
 
     Raises:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chatnet.core.events import MESSAGES, Entry, erased, kinds, weigh, weight
+from chatnet.core.events import MESSAGES, Entry, erased, weigh, weight
 
 KEEP_ENTRIES = 1024
 KEEP_BYTES = 1024 * 1024
@@ -41,10 +41,7 @@ class Log:
         """Add ``entries``, whose ``seq`` go on from ``head`` without a gap; return their weight."""
         assert entries[0].seq == self.head + 1, (entries[0].seq, self.head)
         self._entries += entries
-        if kinds(entries) <= _MESSAGES:
-            self._said += range(entries[0].seq, entries[-1].seq + 1)
-        else:
-            self._said += [entry.seq for entry in entries if type(entry.event) in _MESSAGES]
+        self._said += [entry.seq for entry in entries if type(entry.event) in _MESSAGES]
         heavy = weigh(entries)
         self._bytes += heavy
         self.head = entries[-1].seq

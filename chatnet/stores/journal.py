@@ -247,8 +247,8 @@ class Journal:
                 if late:
                     self._fall(batch, pieces, found)  # it was decided before that was known
                     return True
-            runs, unusual = self._number(batch)
-            await self._write(batch, runs, unusual, pieces)
+            runs = self._number(batch)
+            await self._write(batch, runs, pieces)
             self._index_later()
         except Exception as error:
             self.failures += 1
@@ -303,34 +303,22 @@ class Journal:
         else:
             self._log.failure(what, count=count, error=str(error))
 
-    def _number(self, batch: Iterable[_Append]) -> tuple[dict[str, list[Entry]], list[str]]:
-        """Give every event of ``batch`` its place.
-
-        Returns the new entries by room, and the rooms that begin with them, or where they are not
-        all words.
-        """
+    def _number(self, batch: Iterable[_Append]) -> dict[str, list[Entry]]:
+        """Give every event of ``batch`` its place; return the new entries by room."""
         now = self._clock.seconds()
-        appends: dict[str, list[_Append]] = {}
+        runs: dict[str, list[Entry]] = {}
         for append in batch:
             if append.events:
-                appends.setdefault(append.room, []).append(append)
-        runs: dict[str, list[Entry]] = {}
-        unusual = []
-        for room, those in appends.items():  # a room at a time: of many, memory's caches hold one
-            run = runs[room] = []
-            for append in those:
+                room, run = append.room, runs.setdefault(append.room, [])
                 places = count(self._heads[room] + len(run) + 1)
                 append.entries = list(map(Entry, repeat(room), places, repeat(now), append.events))
                 run += append.entries
-            if run[0].seq == 1 or not are_said(run):
-                unusual.append(room)
-        return runs, unusual
+        return runs
 
     async def _write(
         self,
         batch: Sequence[_Append],
         runs: Mapping[str, list[Entry]],
-        unusual: Iterable[str],
         pieces: Sequence[_Append],
     ) -> None:
         answers = [
@@ -342,8 +330,9 @@ class Journal:
         states = dict(kept)
         discards, self._discards = sorted(self._discards), set()
         stored = dict(runs)
-        for room in unusual:
-            stored[room] = [self._prepared(entry, states) for entry in runs[room]]
+        for room, run in runs.items():
+            if run[0].seq == 1 or not are_said(run):  # seldom
+                stored[room] = [self._prepared(entry, states) for entry in run]
         for piece in pieces:
             stored.setdefault(piece.room, []).extend(piece.entries)
         entries = list(chain.from_iterable(stored.values()))

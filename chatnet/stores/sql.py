@@ -241,8 +241,7 @@ class SqlStore:
         for portion in portions(records):
             if len(portion) == 1:
                 self._db.database.check(portion[0].text)
-            octets = self._db.database.octets
-            self._db.insert(db, entries, entry_rows(portion, octets))
+            self._db.insert(db, entries, entry_rows(portion, self._db.database.octets))
         self._indexing.mark(db, batch.runs)
         for entry, deletion in batch.deletions:
             _erase(db, entry.room, deletion.message)

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from chatnet.core.chain import START, Anchor, Record, bind, by_room, erased
+from chatnet.core.chain import START, Anchor, Record, bind, by_room, erased, follow
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.events import MESSAGES, Deleted, Entry, Erased, Event
 from chatnet.stores.changes import Changes
@@ -64,9 +64,9 @@ class Logs:
         """
         runs: dict[str, list[int]] = {}
         for number, entry in enumerate(entries):
-            run = runs.setdefault(entry.room, [])
-            self._check(entry.room, entry.seq, len(run))
-            run.append(number)
+            runs.setdefault(entry.room, []).append(number)
+        for room, run in runs.items():
+            follow(self._tail(room).seq, [entries[n] for n in run])
         records = bind(by_room(entries), {room: self._tail(room).link for room in runs})
         gone = set(discards)
         for entry in entries:
@@ -87,8 +87,7 @@ class Logs:
         tail = self._tail(room)
         if tail.base < 0:
             tail = self._tails[room] = _Tail(-1, 0, anchor.seq, anchor.link)
-        for number, record in enumerate(records):
-            self._check(room, record.seq, number)
+        follow(tail.seq, records)
         if records or (tail.base < 0 and anchor.seq):
             packed = [pack(record, _is_message(record)) for record in records]
             seq, link = (records[-1].seq, records[-1].link) if records else (tail.seq, tail.link)
@@ -114,10 +113,6 @@ class Logs:
         if any(self._commits.holds(path) for path in gone):
             changes.wipe = True
         return target
-
-    def _check(self, room: str, seq: int, ahead: int) -> None:
-        if seq != self._tail(room).seq + ahead + 1:
-            raise ValueError(f"place {seq} of {room} is not the next")
 
     def _append(
         self,
