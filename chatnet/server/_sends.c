@@ -6,6 +6,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -14,20 +15,74 @@
 #endif
 #define AT_ONCE 256 /* sockets that are sent to before others may have the interpreter */
 
+#define AHEAD 8 /* of those whose memory is asked for before it is needed: it is in no cache */
+#ifdef __GNUC__
+#define FETCH(address) __builtin_prefetch(address)
+#else
+#define FETCH(address) ((void)(address))
+#endif
+
 static PyObject *socket_type; /* socket.socket */
 static PyCFunction socket_send; /* what its send is, in C */
+static Py_ssize_t kept_at; /* where a socket keeps its descriptor; 0: it has to be asked for it */
+
+/* Return the socket whose send method that is; NULL if it is none. */
+static PyObject *socket_of(PyObject *send)
+{
+    PyObject *socket;
+    if (!PyCFunction_Check(send) || PyCFunction_GET_FUNCTION(send) != socket_send) return NULL;
+    socket = PyCFunction_GET_SELF(send);
+    return socket && PyObject_TypeCheck(socket, (PyTypeObject *)socket_type) ? socket : NULL;
+}
+
+static int kept(PyObject *socket) { return *(int *)((char *)socket + kept_at); }
 
 /* Return the descriptor of the socket whose send method that is; -1 if it is none, or is closed. */
 static int descriptor(PyObject *send)
 {
-    PyObject *socket;
+    PyObject *socket = socket_of(send);
     int fd;
-    if (!PyCFunction_Check(send) || PyCFunction_GetFunction(send) != socket_send) return -1;
-    socket = PyCFunction_GetSelf(send);
-    if (!socket || !PyObject_TypeCheck(socket, (PyTypeObject *)socket_type)) return -1;
+    if (!socket) return -1;
+    if (kept_at) return kept(socket);
     fd = PyObject_AsFileDescriptor(socket);
     if (fd < 0) PyErr_Clear();
     return fd;
+}
+
+/* Have the memory fetched that descriptor() reads for sends[at], and for those behind it. */
+static void fetch(PyObject *sends, Py_ssize_t at)
+{
+    Py_ssize_t count = PyList_GET_SIZE(sends);
+    if (at + 2 * AHEAD < count) FETCH(PyList_GET_ITEM(sends, at + 2 * AHEAD));
+    if (at + AHEAD < count && PyCFunction_Check(PyList_GET_ITEM(sends, at + AHEAD)))
+        FETCH(PyCFunction_GET_SELF(PyList_GET_ITEM(sends, at + AHEAD)));
+}
+
+/* Return the descriptor that socket tells; -2 if it tells none. */
+static int told(PyObject *socket)
+{
+    PyObject *number = PyObject_CallMethod(socket, "fileno", NULL);
+    long fd = number ? PyLong_AsLong(number) : -2;
+    Py_XDECREF(number);
+    return (int)fd;
+}
+
+/* See on two sockets where they keep their descriptors: before their family, as far as is known. */
+static void find_kept(PyObject *family)
+{
+    PyObject *one = PyObject_CallNoArgs(socket_type), *other = PyObject_CallNoArgs(socket_type);
+    PyObject *closed = NULL;
+    if (one && other && Py_IS_TYPE(family, &PyMemberDescr_Type)) {
+        kept_at = ((PyMemberDescrObject *)family)->d_member->offset - (Py_ssize_t)sizeof(int);
+        if (kept_at < (Py_ssize_t)sizeof(PyObject) || kept(one) != told(one)
+            || kept(other) != told(other)
+            || !(closed = PyObject_CallMethod(one, "close", NULL)) || kept(one) != -1)
+            kept_at = 0;
+    }
+    PyErr_Clear();
+    Py_XDECREF(closed);
+    Py_XDECREF(one);
+    Py_XDECREF(other);
 }
 
 static PyObject *send_all(PyObject *module, PyObject *args)
@@ -41,6 +96,7 @@ static PyObject *send_all(PyObject *module, PyObject *args)
     count = PyList_GET_SIZE(sends);
     while (whole && at < count) {
         for (some = 0; some < AT_ONCE && at + some < count; some++) {
+            fetch(sends, at + some);
             fds[some] = descriptor(PyList_GET_ITEM(sends, at + some));
             if (fds[some] < 0) break;
         }
@@ -75,7 +131,7 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__chatnet_sends(void)
 {
-    PyObject *module = PyImport_ImportModule("socket"), *send = NULL;
+    PyObject *module = PyImport_ImportModule("socket"), *send = NULL, *family = NULL;
     if (!module) return NULL;
     socket_type = PyObject_GetAttrString(module, "socket");
     Py_DECREF(module);
@@ -89,5 +145,9 @@ PyMODINIT_FUNC PyInit__chatnet_sends(void)
     }
     socket_send = ((PyMethodDescrObject *)send)->d_method->ml_meth;
     Py_DECREF(send);
+    family = PyObject_GetAttrString((PyObject *)((PyTypeObject *)socket_type)->tp_base, "family");
+    if (family) find_kept(family);
+    PyErr_Clear();
+    Py_XDECREF(family);
     return PyModule_Create(&definition);
 }

@@ -32,44 +32,47 @@ class Flock:
     what it is sent: the loop over them waits for memory, and this is the least that it can touch.
     """
 
-    __slots__ = ("_before", "_left", "_order", "_round", "_sends", "_through", "after", "style")
+    __slots__ = ("_before", "_gone", "_places", "_readers", "_round", "_sends", "after", "style")
 
     def __init__(self, style: IStyle, after: int) -> None:
         self.style = style
         self.after = after  # all up to here has been written to each of them
-        self._sends: dict[Reader, Send] = {}
-        self._through: list[Send] = []  # what is sent through in a round
-        self._round: Any = None  # what of it is left: an iterator of that list
+        self._places: dict[Reader, int] = {}  # who is where in the following two
+        self._readers: list[Reader] = []
+        self._sends: list[Send] = []
+        self._round: Any = None  # what is left of a round: an iterator of these
         self._before = after  # where those are to whom that is still to be sent
-        self._order: list[Reader] = []  # of the round, once somebody asks
-        self._left: list[Reader] = []  # in the midst of it
+        self._gone: list[int] = []  # the places of who left in the midst of it
 
     def __len__(self) -> int:
-        return len(self._sends) - len(self._left)
+        return len(self._places)
 
     def __contains__(self, reader: Reader) -> bool:
-        return self._sends.get(reader, _GONE) is not _GONE
+        return reader in self._places
 
     def __iter__(self) -> Iterator[Reader]:
-        return iter([reader for reader, send in self._sends.items() if send is not _GONE])
+        return iter(list(self._places))
 
     def join(self, reader: Reader, send: Send) -> bool:
         """Let ``reader``, who is here, go on with the others, if this is not the midst of a round.
 
         Returns whether it does.
         """
-        if self._round is None:
-            self._sends[reader] = send
-        return self._round is None
+        if self._round is not None:
+            return False
+        self._places[reader] = len(self._readers)
+        self._readers.append(reader)
+        self._sends.append(send)
+        return True
 
     def leave(self, reader: Reader) -> int:
         """Let ``reader`` go its own way; return up to where all has been written to it."""
+        place = self._places.pop(reader)
         if self._round is None:
-            del self._sends[reader]
+            self._close_up(place)
             return self.after
-        place = self._readers().index(reader)
-        self._sends[reader] = self._through[place] = _GONE
-        self._left.append(reader)
+        self._sends[place] = _GONE
+        self._gone.append(place)
         return self.after if place <= self._at() else self._before
 
     def send(
@@ -86,34 +89,36 @@ class Flock:
         """
         # A turn of this loop is what a delivery costs, with the send: see docs/performance.md.
         self._before, self.after, size = self.after, upto, len(data)
-        self._through = sends = list(self._sends.values())
+        sends, readers = self._sends, self._readers
         round_: Any = iter(sends)
         self._round = round_
         taken, part = send_all(sends, data)
         round_.__setstate__(taken)  # from where on somebody has to look
         if part:
             next(round_)
-            wait(self._readers()[taken], data[part:])
+            wait(readers[taken], data[part:])
         for send in round_:
             try:
                 sent = send(data)
             except OSError:  # full, or broken: the reactor finds out which
                 sent = 0
             except Exception:
-                broke(self._readers()[self._at()])
+                broke(readers[self._at()])
                 continue
             if sent != size:
-                wait(self._readers()[self._at()], data[sent:])
+                wait(readers[self._at()], data[sent:])
         self._round = None
-        for reader in self._left:
-            del self._sends[reader]
-        self._through, self._order, self._left = [], [], []
+        for place in sorted(self._gone, reverse=True):
+            self._close_up(place)
+        self._gone.clear()
 
     def _at(self) -> int:
         """Return the number of the one that is being sent to."""
-        return len(self._through) - length_hint(self._round) - 1
+        return len(self._sends) - length_hint(self._round) - 1
 
-    def _readers(self) -> list[Reader]:
-        if not self._order:
-            self._order = list(self._sends)
-        return self._order
+    def _close_up(self, place: int) -> None:
+        """Put the last one where nobody is any more."""
+        reader, send = self._readers.pop(), self._sends.pop()
+        if place < len(self._readers):
+            self._readers[place], self._sends[place] = reader, send
+            self._places[reader] = place

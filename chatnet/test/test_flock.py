@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -12,6 +12,7 @@ from chatnet.server.audience import Audience
 from chatnet.server.flock import Flock
 from chatnet.server.session import Session
 from chatnet.test.plug import Plug
+from chatnet.test.properties import given, st
 from chatnet.test.rig import Client, Rig
 from chatnet.wires.oneport import GREET_SECONDS, OnePort
 
@@ -139,7 +140,9 @@ class FlockTests(SynchronousTestCase):
         def broken(_: bytes) -> int:
             raise ValueError("broken")
 
-        self.audience._flocks[self.cat.session.style]._sends[self.cat.session] = broken
+        flock = self.audience._flocks[self.cat.session.style]
+        flock.leave(self.cat.session)
+        flock.join(self.cat.session, broken)
         self.ann.types("one")
         self.heard("ann: one", by=(self.bob, self.dan))
         self.assertIn("Something broke here", self.cat.hears()[0])
@@ -216,6 +219,39 @@ class LeavingTests(SynchronousTestCase):
         self.flock.join(reader("bob"), send)
         self.send()
         self.assertEqual(self.flock.after, 5)
+
+    @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sets(st.sampled_from("abcdef")))))
+    def test_everybody_hears_what_is_said_while_it_is_there(
+        self, turns: list[tuple[str, set[str]]]
+    ) -> None:
+        """In each turn one comes or goes, and all hear something, during which some others go."""
+        self.flock = Flock(Session, 0)  # type: ignore[arg-type]
+        heard = dict.fromkeys("abcdef", 0)
+        going: set[str] = set()
+
+        def sends(name: str) -> Callable[[bytes], int]:
+            def send(data: bytes) -> int:
+                heard[name] += 1
+                for one in sorted(one for one in going if reader(one) in self.flock):
+                    told[one] = self.flock.leave(reader(one))
+                going.clear()
+                return len(data)
+
+            return send
+
+        for upto, (name, leaving) in enumerate(turns, 1):
+            if reader(name) in self.flock:
+                self.assertEqual(self.flock.leave(reader(name)), self.flock.after)
+            else:
+                self.flock.join(reader(name), sends(name))
+            before, told = dict(heard), dict[str, int]()
+            were: set[Any] = set(self.flock)
+            going.update(leaving)
+            self.flock.send(b"data", upto, lambda *_: self.fail(), lambda _: self.fail())
+            going.clear()
+            after = {one: before[one] + (told.get(one, upto) == upto) for one in were}
+            self.assertEqual(heard, before | after)
+            self.assertEqual(set(self.flock), were - set(told))
 
 
 def reader(name: str) -> Any:
