@@ -1,8 +1,8 @@
-/* The loop of a flock: the same bytes to many sockets, without Python between them.
+/* The loop of a flock: the same bytes to many sockets, without Python between them, TLS or not.
  *
- * Optional: where this was not built, chatnet/server/flock.py does all of it, and the same. It is
- * a module of its own, because twistd looks for chatnet in the current folder first: what runs in
- * a checkout finds this where chatnet was installed.
+ * Optional: where this was not built, chatnet/server/flock.py and chatnet/wires/records.py do all
+ * of it, and the same. It is a module of its own, because twistd looks for chatnet in the current
+ * folder first: what runs in a checkout finds this where chatnet was installed.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -85,32 +85,216 @@ static void find_kept(PyObject *family)
     Py_XDECREF(other);
 }
 
+/* Send data, and again if a signal came; return how many bytes were taken, -1 for none. */
+static Py_ssize_t pass(int fd, const void *data, Py_ssize_t length)
+{
+    Py_ssize_t sent;
+    do
+        sent = send(fd, data, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+/* -- TLS: what chatnet/wires/records.py does in Python ------------------------------------- */
+
+#define LONGEST 16384 /* bytes in one record, RFC 8446 section 5.1 */
+#define ROOM 32768 /* bytes that one record takes at most, and some more */
+
+/* OpenSSL's SSL_write and BIO_read: of the library that pyOpenSSL uses, which is its own. */
+static int (*ssl_write)(void *ssl, const void *data, int length);
+static int (*bio_read)(void *bio, void *room, int length);
+static PyObject *named[5]; /* attributes of the connections, as below */
+enum { APP_SEND_BUFFER, DISCONNECTING, LOST_TLS_CONNECTION, DATA_BUFFER, TEMP_DATA_BUFFER };
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *tls, *plain, *send, *cipher; /* Twisted's two, the socket's send; pyOpenSSL's */
+    void *ssl, *bio; /* of the cipher */
+} Records;
+
+static int is_set(PyObject *object, int name)
+{
+    PyObject *value = PyObject_GetAttr(object, named[name]);
+    int set = value ? PyObject_IsTrue(value) : -1;
+    Py_XDECREF(value);
+    return set;
+}
+
+/* Have the reactor send what a record still has. It is a record already: nobody may say it again. */
+static void leave(Records *self, const char *rest, Py_ssize_t length)
+{
+    PyObject *done = PyObject_CallMethod(self->plain, "write", "y#", rest, length);
+    if (!done) PyErr_WriteUnraisable(self->plain);
+    Py_XDECREF(done);
+}
+
+/* Send a record with data, or have the reactor send it. Return 1; 0 if it is for Twisted to say, and
+ * nothing was done; -1 with an exception, and nothing was done. */
+static int transmit(Records *self, const void *data, Py_ssize_t length)
+{
+    char record[ROOM];
+    int set = 0, waits = 0, fd, written, size = 0;
+    Py_ssize_t sent = 0;
+    if (!self->tls) {
+        PyErr_SetString(PyExc_OSError, "it is gone"); /* the garbage collector was here */
+        return -1;
+    }
+    if (length > LONGEST) return 0;
+    for (int name = APP_SEND_BUFFER; name <= LOST_TLS_CONNECTION; name++)
+        if ((set = is_set(self->tls, name))) return set < 0 ? -1 : 0;
+    for (int name = DATA_BUFFER; name <= TEMP_DATA_BUFFER && !waits; name++)
+        if ((waits = is_set(self->plain, name)) < 0) return -1;
+    fd = waits ? -1 : descriptor(self->send);
+    Py_BEGIN_ALLOW_THREADS
+    written = ssl_write(self->ssl, data, (int)length);
+    if (written > 0) size = bio_read(self->bio, record, ROOM);
+    if (size > 0 && fd >= 0) sent = pass(fd, record, size);
+    Py_END_ALLOW_THREADS
+    if (written <= 0) return 0;
+    if (sent < 0) sent = 0; /* full, or broken: the reactor finds out which */
+    if (sent < size) leave(self, record + sent, size - sent);
+    return 1;
+}
+
+static PyObject *records_send(PyObject *self_, PyObject *data)
+{
+    Records *self = (Records *)self_;
+    PyObject *done;
+    Py_buffer view;
+    Py_ssize_t length;
+    int sent;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return NULL;
+    length = view.len;
+    sent = transmit(self, view.buf, length);
+    PyBuffer_Release(&view);
+    if (sent < 0) return NULL;
+    if (!sent) {
+        done = PyObject_CallMethod(self->tls, "write", "O", data);
+        if (!done) return NULL;
+        Py_DECREF(done);
+    }
+    return PyLong_FromSsize_t(length);
+}
+
+static int records_traverse(PyObject *self_, visitproc visit, void *arg)
+{
+    Records *self = (Records *)self_;
+    Py_VISIT(self->tls);
+    Py_VISIT(self->plain);
+    Py_VISIT(self->send);
+    Py_VISIT(self->cipher);
+    return 0;
+}
+
+static int records_clear(PyObject *self_)
+{
+    Records *self = (Records *)self_;
+    self->ssl = self->bio = NULL;
+    Py_CLEAR(self->tls);
+    Py_CLEAR(self->plain);
+    Py_CLEAR(self->send);
+    Py_CLEAR(self->cipher);
+    return 0;
+}
+
+static void records_free(PyObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    records_clear(self);
+    Py_TYPE(self)->tp_free(self);
+}
+
+static PyObject *records_new(PyTypeObject *type, PyObject *args, PyObject *named_args)
+{
+    PyObject *tls, *plain, *send, *cipher;
+    unsigned long long to_write, to_read, ssl, bio;
+    Records *self;
+    if (named_args && PyDict_GET_SIZE(named_args)) {
+        PyErr_SetString(PyExc_TypeError, "Records() takes no named arguments");
+        return NULL;
+    }
+    if (!PyArg_ParseTuple(args, "OOOO(KKKK):Records", &tls, &plain, &send, &cipher, &to_write,
+                          &to_read, &ssl, &bio))
+        return NULL;
+    if (!(to_write && to_read && ssl && bio)) {
+        PyErr_SetString(PyExc_ValueError, "there is nothing at address 0");
+        return NULL;
+    }
+    self = (Records *)type->tp_alloc(type, 0);
+    if (!self) return NULL;
+    ssl_write = (int (*)(void *, const void *, int))(uintptr_t)to_write;
+    bio_read = (int (*)(void *, void *, int))(uintptr_t)to_read;
+    self->ssl = (void *)(uintptr_t)ssl;
+    self->bio = (void *)(uintptr_t)bio;
+    Py_INCREF(self->tls = tls);
+    Py_INCREF(self->plain = plain);
+    Py_INCREF(self->send = send);
+    Py_INCREF(self->cipher = cipher);
+    return (PyObject *)self;
+}
+
+static PyMethodDef records_methods[] = {
+    { "send", records_send, METH_O, "Send data, or leave it to Twisted; return its length." },
+    { NULL, NULL, 0, NULL },
+};
+
+static PyTypeObject RecordsType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "_chatnet_sends.Records",
+    .tp_doc = "Records(tls, plain, send, cipher, (SSL_write, BIO_read, ssl, bio))\n--\n\n"
+              "Sends through tls, as chatnet.wires.records.Records; the last are addresses.",
+    .tp_basicsize = sizeof(Records),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = records_new,
+    .tp_dealloc = records_free,
+    .tp_traverse = records_traverse,
+    .tp_clear = records_clear,
+    .tp_methods = records_methods,
+};
+
+/* Return the records whose send method that is; NULL if it is none of theirs. */
+static Records *records_of(PyObject *send)
+{
+    if (!PyCFunction_Check(send) || PyCFunction_GET_FUNCTION(send) != records_send) return NULL;
+    return (Records *)PyCFunction_GET_SELF(send);
+}
+
+/* -- the loop ------------------------------------------------------------------------------ */
+
 static PyObject *send_all(PyObject *module, PyObject *args)
 {
     PyObject *sends;
     Py_buffer data;
+    Records *records;
     Py_ssize_t at = 0, count, sent = 0;
     int fds[AT_ONCE], some, done, whole = 1;
     (void)module;
     if (!PyArg_ParseTuple(args, "O!y*:send_all", &PyList_Type, &sends, &data)) return NULL;
     count = PyList_GET_SIZE(sends);
     while (whole && at < count) {
-        for (some = 0; some < AT_ONCE && at + some < count; some++) {
-            fetch(sends, at + some);
-            fds[some] = descriptor(PyList_GET_ITEM(sends, at + some));
-            if (fds[some] < 0) break;
+        records = records_of(PyList_GET_ITEM(sends, at));
+        if (records) {
+            fetch(sends, at);
+            Py_INCREF(records);
+            whole = transmit(records, data.buf, data.len) > 0;
+            Py_DECREF(records);
+            PyErr_Clear(); /* who asks it again hears it again */
+            sent = 0;
+            at += whole;
+        } else {
+            for (some = 0; some < AT_ONCE && at + some < count; some++) {
+                fetch(sends, at + some);
+                fds[some] = descriptor(PyList_GET_ITEM(sends, at + some));
+                if (fds[some] < 0) break;
+            }
+            if (!some) break;
+            Py_BEGIN_ALLOW_THREADS
+            for (done = 0; done < some; done++)
+                if ((sent = pass(fds[done], data.buf, data.len)) != data.len) break;
+            Py_END_ALLOW_THREADS
+            whole = done == some;
+            at += done;
         }
-        if (!some) break;
-        Py_BEGIN_ALLOW_THREADS
-        for (done = 0; done < some; done++) {
-            do
-                sent = send(fds[done], data.buf, (size_t)data.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-            while (sent < 0 && errno == EINTR);
-            if (sent != data.len) break;
-        }
-        Py_END_ALLOW_THREADS
-        whole = done == some;
-        at += done;
         if (PyList_GET_SIZE(sends) != count) break; /* somebody changed it, who may not */
     }
     PyBuffer_Release(&data);
@@ -120,7 +304,7 @@ static PyObject *send_all(PyObject *module, PyObject *args)
 static PyMethodDef functions[] = {
     { "send_all", send_all, METH_VARARGS,
       "send_all(sends, data)\n--\n\n"
-      "Send data through each of sends, while those are sockets' and take all of it.\n\n"
+      "Send data through each of sends, while those are sockets' or Records' and take all.\n\n"
       "Return how many did, and how many bytes of it the next one took." },
     { NULL, NULL, 0, NULL },
 };
@@ -131,6 +315,8 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__chatnet_sends(void)
 {
+    static const char *names[] = { "_appSendBuffer", "disconnecting", "_lostTLSConnection",
+                                   "dataBuffer", "_tempDataBuffer" };
     PyObject *module = PyImport_ImportModule("socket"), *send = NULL, *family = NULL;
     if (!module) return NULL;
     socket_type = PyObject_GetAttrString(module, "socket");
@@ -149,5 +335,9 @@ PyMODINIT_FUNC PyInit__chatnet_sends(void)
     if (family) find_kept(family);
     PyErr_Clear();
     Py_XDECREF(family);
-    return PyModule_Create(&definition);
+    for (int name = APP_SEND_BUFFER; name <= TEMP_DATA_BUFFER; name++)
+        if (!(named[name] = PyUnicode_InternFromString(names[name]))) return NULL;
+    if (PyType_Ready(&RecordsType) < 0 || !(module = PyModule_Create(&definition))) return NULL;
+    if (PyModule_AddObjectRef(module, "Records", (PyObject *)&RecordsType) < 0) Py_CLEAR(module);
+    return module;
 }

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import socket
 import ssl
+import sys
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from chatnet.server.cursors import Send
 from chatnet.test.test_lines import Listener
 from chatnet.wires.certificates import Certificates
 from chatnet.wires.outlet import Outlet
-from chatnet.wires.records import LONGEST, Records, Tls, below
+from chatnet.wires.records import LONGEST, Records, Tls, below, sending
 from chatnet.wires.straight import Straight
 
 
@@ -84,10 +90,55 @@ class Narrow(StringTransport):
         self.went += data
         self.later += len(data)
 
+    def leave(self, room: int) -> None:
+        """Let there be only ``room`` from now on."""
+        self.room = room
+
+    def take(self) -> bytes:
+        """Return what went out since this was asked last."""
+        went, self.went = self.went, b""
+        return went
+
+    def end(self) -> None:
+        """Let the socket be closed."""
+        self.room = 0
+
+
+class Real(Narrow):
+    """The same with a socket of the system's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.here, self.there = socket.socketpair()
+        self.here.setblocking(False)
+        self.there.setblocking(False)
+        self.socket = self.here  # type: ignore[assignment]
+        self._filled = 0
+
+    def leave(self, room: int) -> None:
+        if room:
+            self.here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+            return
+        for size in (1 << 16, 1024, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    self._filled += self.here.send(bytes(size))
+
+    def take(self) -> bytes:
+        went = b""
+        with contextlib.suppress(BlockingIOError):
+            while more := self.there.recv(1 << 20):
+                went += more
+        went, self._filled = went[self._filled :], 0
+        return went + super().take()
+
+    def end(self) -> None:
+        self.here.close()
+
 
 class RecordTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.plain, self.speaker = Narrow(), Speaker()
+        self.plain, self.speaker = self.connection(), Speaker()
         factory = served(Certificates.in_memory())
         self.tls: TLSMemoryBIOProtocol = factory.protocol(factory, Protocol())
         straight = Straight(self.plain)  # type: ignore[arg-type]
@@ -98,39 +149,51 @@ class RecordTests(SynchronousTestCase):
         self.speaker.hears(self.went())
         found: Any = below(self.tls)
         self.assertIs(found, self.plain)
-        self.records = Records(self.tls, found)
+        self.send = self.way(found)
+
+    def connection(self) -> Narrow:
+        return Narrow()
+
+    def way(self, plain: Any) -> Send:
+        return Records(self.tls, plain).send
 
     def went(self) -> bytes:
-        went, self.plain.went = self.plain.went, b""
-        return went
+        return self.plain.take()
 
     def test_what_is_sent_arrives(self) -> None:
         for words in (b"hello", b"", b"x" * LONGEST, b"and so on"):
-            self.assertEqual(self.records.send(words), len(words))
+            self.assertEqual(self.send(words), len(words))
             self.assertEqual(self.speaker.hears(self.went()), words)
         self.assertEqual(self.plain.later, 0)
 
     def test_what_the_socket_does_not_take_is_left_to_the_reactor(self) -> None:
-        for room in (0, 1, 17):
-            self.plain.room, self.plain.later = room, 0
-            self.assertEqual(self.records.send(b"hello"), 5)
+        words = bytes(range(256)) * (LONGEST // 256)
+        for room in (4096, 1, 0):
+            self.plain.later = 0
+            self.plain.leave(room)
+            self.assertEqual(self.send(words), LONGEST)
             self.assertGreater(self.plain.later, 0)
-            self.assertEqual(self.speaker.hears(self.went()), b"hello")
+            self.assertEqual(self.speaker.hears(self.went()), words)
+
+    def test_what_a_closed_socket_does_not_take_is_left_to_the_reactor(self) -> None:
+        self.plain.end()
+        self.assertEqual(self.send(b"hello"), 5)
+        self.assertGreater(self.plain.later, 0)
 
     def test_what_is_longer_than_a_record_arrives_as_well(self) -> None:
         words = bytes(range(256)) * 1000
-        self.assertEqual(self.records.send(words), len(words))
+        self.assertEqual(self.send(words), len(words))
         self.assertEqual(self.speaker.hears(self.went()), words)
 
     def test_what_twisted_says_in_between_keeps_its_place(self) -> None:
-        self.records.send(b"one ")
+        self.send(b"one ")
         self.tls.write(b"two ")
-        self.records.send(b"three")
+        self.send(b"three")
         self.assertEqual(self.speaker.hears(self.went()), b"one two three")
 
     def test_what_waits_already_goes_first(self) -> None:
         self.plain.dataBuffer = b"a record that the reactor is about to send"
-        self.records.send(b"hello")
+        self.send(b"hello")
         went = self.went()
         self.assertEqual((self.plain.later, self.speaker.hears(went)), (len(went), b"hello"))
 
@@ -147,8 +210,16 @@ class RecordTests(SynchronousTestCase):
     def test_after_the_end_nothing_is_sent(self) -> None:
         self.tls.loseConnection()
         self.went()
-        self.records.send(b"hello")
+        self.assertEqual(self.send(b"hello"), 5)
         self.assertEqual(self.went(), b"")
+
+    def test_what_the_cipher_refuses_is_for_twisted_to_say(self) -> None:
+        said: list[bytes] = []
+        self.patch(self.tls, "write", said.append)
+        self.tls.getHandle().shutdown()
+        self.went()
+        self.send(b"hello")
+        self.assertEqual((said, self.went()), ([b"hello"], b""))
 
     def test_below_anything_else_there_is_nothing(self) -> None:
         self.assertIsNone(below(StringTransport()))
@@ -156,3 +227,83 @@ class RecordTests(SynchronousTestCase):
         tls = factory.protocol(factory, Protocol())
         tls.makeConnection(StringTransport())
         self.assertIsNone(below(tls))
+
+
+class CompiledTests(RecordTests):
+    """The same in C."""
+
+    def setUp(self) -> None:
+        try:
+            from _chatnet_sends import send_all
+        except ImportError:
+            raise SkipTest("the loop in C was not built: that takes a C compiler") from None
+        self.send_all: Callable[[list[Send], bytes], tuple[int, int]] = send_all
+        super().setUp()
+
+    def connection(self) -> Narrow:
+        real = Real()
+        self.addCleanup(real.here.close)
+        self.addCleanup(real.there.close)
+        return real
+
+    def way(self, plain: Any) -> Send:
+        send = sending(self.tls, plain)
+        self.assertNotIsInstance(getattr(send, "__self__", None), Records)
+        return send
+
+    def test_among_others_it_is_sent_as_they_are(self) -> None:
+        others = [Real() for _ in range(3)]
+        one, two, full = (other.here.send for other in others)
+        for end in (end for other in others for end in (other.here, other.there)):
+            self.addCleanup(end.close)
+        self.assertEqual(self.send_all([one, self.send, two], b"hello"), (3, 0))
+        self.assertEqual([other.take() for other in others[:2]], [b"hello"] * 2)
+        self.assertEqual(self.speaker.hears(self.went()), b"hello")
+        others[2].leave(0)
+        self.assertEqual(self.send_all([self.send, full, self.send], b"again"), (1, 0))
+        self.assertEqual(self.speaker.hears(self.went()), b"again")
+
+    def test_what_is_for_twisted_to_say_is_left_to_who_asked(self) -> None:
+        self.assertEqual(self.send_all([self.send], bytes(LONGEST + 1)), (0, 0))
+        self.tls.loseConnection()
+        self.went()
+        self.assertEqual(self.send_all([self.send], b"hello"), (0, 0))
+        del self.tls._appSendBuffer  # which no Twisted is without
+        self.assertEqual(self.send_all([self.send], b"hello"), (0, 0))
+        self.assertRaises(AttributeError, self.send, b"hello")
+        self.assertEqual(self.went(), b"")
+
+    def test_what_breaks_behind_the_cipher_is_not_said_again(self) -> None:
+        def breaks(data: bytes) -> None:
+            raise ZeroDivisionError
+
+        told: list[Any] = []
+        self.patch(sys, "unraisablehook", lambda what: told.append(what.exc_type))
+        self.patch(self.plain, "write", breaks)
+        self.plain.leave(0)
+        self.assertEqual(self.send(b"hello"), 5)
+        self.assertEqual(self.send_all([self.send], b"hello"), (1, 0))
+        self.assertEqual(told, [ZeroDivisionError] * 2)
+
+    def test_it_takes_nothing_else(self) -> None:
+        self.assertRaises(TypeError, self.send, "text")
+        kind: Any = type(self.send.__self__)  # type: ignore[attr-defined]
+        for wrong in ((), (1, 2, 3, 4, (1, 2, 3)), (1, 2, 3, 4, (1, 2, 3, "4"))):
+            self.assertRaises(TypeError, kind, *wrong)
+        self.assertRaises(TypeError, kind, 1, 2, 3, 4, (1, 1, 1, 1), tls=1)
+        self.assertRaises(ValueError, kind, 1, 2, 3, 4, (1, 1, 0, 1))
+
+    def test_a_circle_of_it_is_found_by_the_garbage_collector(self) -> None:
+        class Plain(Real):
+            way: object
+
+        plain = Plain()
+        ends = (plain.here, plain.there)
+        plain.way = sending(self.tls, plain)  # type: ignore[arg-type]
+        gone = weakref.ref(plain)
+        del plain
+        self.assertIsNotNone(gone())
+        gc.collect()
+        self.assertIsNone(gone())
+        for end in ends:
+            end.close()

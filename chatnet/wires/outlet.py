@@ -20,7 +20,7 @@ from chatnet.interfaces import ISession
 from chatnet.wires.budget import PACE_BYTES, Budget
 from chatnet.wires.gate import Gate
 from chatnet.wires.gone import GONE
-from chatnet.wires.records import Records, below
+from chatnet.wires.records import below, sending
 from chatnet.wires.spool import Source, Spool
 
 SHORT = 4096  # bytes of a unit, until the session allows more
@@ -131,7 +131,7 @@ class Outlet:
     def _way(self, plain: Connection) -> Callable[[bytes], int]:
         transport: object = self.transport
         if isinstance(transport, TLSMemoryBIOProtocol):
-            return Records(transport, plain).send
+            return sending(transport, plain)
         send: Callable[[bytes], int] = plain.socket.send
         return send
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from OpenSSL.SSL import Connection as Cipher
@@ -11,6 +13,10 @@ from twisted.python.failure import Failure
 
 from chatnet.wires.straight import Straight
 
+try:
+    from _chatnet_sends import Records as _Compiled  # chatnet/server/_sends.c
+except ImportError:  # there was no compiler where this was installed
+    _Compiled = None
 try:  # what pyOpenSSL is made of: no promise of its
     from OpenSSL._util import ffi as _ffi, lib as _lib
 except ImportError:  # pragma: no cover
@@ -22,6 +28,13 @@ if _lib is not None:
     _record: Any = _ffi.new("char[]", _ROOM)  # the reactor makes one at a time
     _made = memoryview(_ffi.buffer(_record))
     _encrypt, _take = _lib.SSL_write, _lib.BIO_read
+_addresses: tuple[int, int] | None = None  # of these two
+with suppress(AttributeError, TypeError):
+    _raw = _lib._original_lib  # as cryptography keeps it
+    _addresses = (
+        int(_ffi.cast("uintptr_t", _ffi.addressof(_raw, "SSL_write"))),
+        int(_ffi.cast("uintptr_t", _ffi.addressof(_raw, "BIO_read"))),
+    )
 
 
 class Tls(TLSMemoryBIOProtocol):
@@ -42,6 +55,18 @@ def below(transport: object) -> Connection | None:
         return None
     straight: object = transport.transport
     return straight.plain if isinstance(straight, Straight) else None
+
+
+def sending(tls: TLSMemoryBIOProtocol, plain: Connection) -> Callable[[bytes], int]:
+    """Return the ``send`` of ``Records``: the compiled ones, where there are some."""
+    if _Compiled is None or _addresses is None:
+        return Records(tls, plain).send
+    cipher: Any = tls.getHandle()
+    handles = [int(_ffi.cast("uintptr_t", handle)) for handle in (cipher._ssl, cipher._from_ssl)]
+    send: Callable[[bytes], int] = _Compiled(
+        tls, plain, plain.socket.send, cipher._ssl, (*_addresses, *handles)
+    ).send
+    return send
 
 
 class Records:
