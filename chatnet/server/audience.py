@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, pairwise, repeat
+from operator import attrgetter
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -22,6 +23,7 @@ from chatnet.server.scroll import Scroll
 from chatnet.server.seats import Seats
 from chatnet.wires.budget import Budget
 
+_AFTER = attrgetter("after")
 _RUNS = 16  # printed runs remembered while a turn lasts
 
 Read = Callable[[str, int, int], Deferred[Sequence[Entry]]]
@@ -165,8 +167,10 @@ class Audience:
         """Bring every reader whose wire has room up to date."""
         for flock in list(self._flocks.values()):
             self._lead(flock)
-        for reader, cursor in list(self._cursors.items()):
-            if not reader.full or cursor.upto is not None:
+        for cursor in sorted(
+            self._cursors.values(), key=_AFTER
+        ):  # who is ahead reads of their runs
+            if not cursor.reader.full or cursor.upto is not None:
                 self._bring_on(cursor)
         self._printed.clear()
         self._close_idle()

@@ -132,7 +132,7 @@ class Network:
         """
         name = session.actor.name
         said = list(map(e.Said, repeat(name), bodies))
-        return self._append(session, self.audiences[key], said)
+        return self._append(session, self.audiences[key], said, own=_skip_all)
 
     def _decide(
         self, room: Room, actor: Actor, command: c.RoomCommand
@@ -339,12 +339,14 @@ class Network:
         audience: Audience,
         events: Sequence[e.Event],
         cid: str | None = None,
+        own: Callable[[Sequence[e.Entry], Participant, Audience], Sequence[e.Entry]] | None = None,
     ) -> Deferred[Any]:
+        """Append ``events``; ``own`` skips what need not be shown to ``session`` of them."""
         room, person = audience.room, session.person
         room.expect(events)
         done: Deferred[Any] = self.journal.append(room.key, events, person.origin, cid)
         if not session.echo:
-            done.addCallback(_skip_own, session, audience)
+            done.addCallback(own or _skip_own, session, audience)
         if cid is None:
             return done
         answers = _answers(session)
@@ -573,9 +575,15 @@ def _skip_own(
     entries: Sequence[e.Entry], session: Participant, audience: Audience
 ) -> Sequence[e.Entry]:
     if entries and e.kinds(entries) <= _OWN:  # nearly always
-        audience.skip(session, range(entries[0].seq, entries[-1].seq + 1))
-    else:
-        for entry in entries:
-            if type(entry.event) in _OWN:
-                audience.skip(session, range(entry.seq, entry.seq + 1))
+        return _skip_all(entries, session, audience)
+    for entry in entries:
+        if type(entry.event) in _OWN:
+            audience.skip(session, range(entry.seq, entry.seq + 1))
+    return entries
+
+
+def _skip_all(
+    entries: Sequence[e.Entry], session: Participant, audience: Audience
+) -> Sequence[e.Entry]:
+    audience.skip(session, range(entries[0].seq, entries[-1].seq + 1))
     return entries

@@ -242,6 +242,16 @@ class CostTests(SynchronousTestCase):
         self.assertEqual(cost.above(MESSAGE), [], cost)
         self.assertEqual((cost.renderings, cost.rows, cost.batches), (1, 1, 0))
 
+    def test_what_all_say_at_once_is_printed_once(self) -> None:
+        rig = Rig(CountingStore(), limits=GENEROUS)
+        people = [rig.member(f"reader{number}") for number in range(FEW)]
+        for count in (1, 2, FEW):
+            self.renderings = 0
+            for person in people[:count]:
+                person.door.dataReceived(f"{BODY}\r\n".encode() * BURST)
+            rig.settle()
+            self.assertEqual(self.renderings, BURST * count)
+
     def test_a_message_alone_bears_what_others_share(self) -> None:
         rig, speaker = self.room(FEW)
         self.says(rig, speaker, 1)
