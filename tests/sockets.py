@@ -35,9 +35,18 @@ class Peer:
     """A connection that may be made to say anything."""
 
     def __init__(
-        self, port: int, tls: ssl.SSLContext | bool = False, host: str = "127.0.0.1"
+        self,
+        port: int,
+        tls: ssl.SSLContext | bool = False,
+        host: str = "127.0.0.1",
+        window: int = 0,
     ) -> None:
-        self.socket = socket.create_connection((host, port), SECONDS)
+        """Connect; let the system take about ``window`` bytes that nobody reads, if it is set."""
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        if window:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.socket.settimeout(SECONDS)
+        self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             context = trusting_nobody_in_particular() if tls is True else tls

@@ -215,6 +215,27 @@ class TalkTests(LiveTestCase):
         self.assertLess(resident(server.pid) - before, 32 * MIB)
         sam.closes()
 
+    async def test_some_who_do_not_read_hear_all_of_it_once_and_in_order(self) -> None:
+        server = await self.serves()
+        ann = await self.joins(server, "ann")
+
+        def joins(name: str) -> Peer:
+            peer = Peer(server.port, tls=True, window=4096)
+            peer.says(f"/nick {name}\r\n/join tea\r\n".encode())
+            peer.until(b"Current users: ")
+            return peer
+
+        peers = [await deferToThread(joins, name) for name in ("sam", "pat", "kim")]
+        await ann.answered()
+        words = [f"{number} " + "x" * 1500 for number in range(2500)]  # more than sockets take
+        for start in range(0, len(words), 8):  # less than a record
+            ann.types(*words[start : start + 8])
+            await ann.answered()
+        for peer in peers:
+            peer.says(b"/quit\r\n")
+            heard = (await deferToThread(peer.ends)).decode().split("\r\n")
+            self.assertEqual(speech(heard), [f"ann: {word}" for word in words])
+
     async def test_what_was_said_before_the_end_is_kept(self) -> None:
         server = await self.serves()
         ann = await self.joins(server, "ann")

@@ -49,7 +49,7 @@ static int descriptor(PyObject *send)
     return fd;
 }
 
-/* Have the memory fetched that descriptor() reads for sends[at], and for those behind it. */
+/* Have the memory fetched that descriptor() will read for those behind sends[at]. */
 static void fetch(PyObject *sends, Py_ssize_t at)
 {
     Py_ssize_t count = PyList_GET_SIZE(sends);
@@ -64,23 +64,34 @@ static int told(PyObject *socket)
     PyObject *number = PyObject_CallMethod(socket, "fileno", NULL);
     long fd = number ? PyLong_AsLong(number) : -2;
     Py_XDECREF(number);
+    if (PyErr_Occurred()) PyErr_Clear();
     return (int)fd;
+}
+
+static int is_closed(PyObject *socket)
+{
+    PyObject *done = PyObject_CallMethod(socket, "close", NULL);
+    if (!done) PyErr_Clear();
+    Py_XDECREF(done);
+    return done != NULL;
 }
 
 /* See on two sockets where they keep their descriptors: before their family, as far as is known. */
 static void find_kept(PyObject *family)
 {
-    PyObject *one = PyObject_CallNoArgs(socket_type), *other = PyObject_CallNoArgs(socket_type);
-    PyObject *closed = NULL;
-    if (one && other && Py_IS_TYPE(family, &PyMemberDescr_Type)) {
+    PyObject *one, *other;
+    if (!Py_IS_TYPE(family, &PyMemberDescr_Type)) return;
+    one = PyObject_CallNoArgs(socket_type);
+    other = one ? PyObject_CallNoArgs(socket_type) : NULL;
+    if (!other) PyErr_Clear();
+    if (one && other) {
         kept_at = ((PyMemberDescrObject *)family)->d_member->offset - (Py_ssize_t)sizeof(int);
         if (kept_at < (Py_ssize_t)sizeof(PyObject) || kept(one) != told(one)
-            || kept(other) != told(other)
-            || !(closed = PyObject_CallMethod(one, "close", NULL)) || kept(one) != -1)
+            || kept(other) != told(other))
             kept_at = 0;
     }
-    PyErr_Clear();
-    Py_XDECREF(closed);
+    if (other && !is_closed(other)) kept_at = 0;
+    if (one && (!is_closed(one) || (kept_at && kept(one) != -1))) kept_at = 0;
     Py_XDECREF(one);
     Py_XDECREF(other);
 }
@@ -120,17 +131,27 @@ static int is_set(PyObject *object, int name)
     return set;
 }
 
-/* Have the reactor send what a record still has. It is a record already: nobody may say it again. */
-static void leave(Records *self, const char *rest, Py_ssize_t length)
+/* Let round, which iterates over a list, go on at number at; return -1 with an exception. */
+static int set_round(PyObject *round, Py_ssize_t at)
 {
-    PyObject *done = PyObject_CallMethod(self->plain, "write", "y#", rest, length);
-    if (!done) PyErr_WriteUnraisable(self->plain);
+    PyObject *done = PyObject_CallMethod(round, "__setstate__", "n", at);
     Py_XDECREF(done);
+    return done ? 0 : -1;
 }
 
-/* Send a record with data, or have the reactor send it. Return 1; 0 if it is for Twisted to say, and
- * nothing was done; -1 with an exception, and nothing was done. */
-static int transmit(Records *self, const void *data, Py_ssize_t length)
+/* Have the reactor send what a record still has; return -1 with an exception. */
+static int leave(Records *self, const char *rest, Py_ssize_t length)
+{
+    PyObject *done = PyObject_CallMethod(self->plain, "write", "y#", rest, length);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* Send a record with data, or have the reactor send it: for that, if this is part of a round, it is
+ * said that it has come to number at. Return 1; 0 if it is for Twisted to say, and nothing was done;
+ * -1 with an exception. */
+static int transmit(Records *self, const void *data, Py_ssize_t length, PyObject *round,
+                    Py_ssize_t at)
 {
     char record[ROOM];
     int set = 0, waits = 0, fd, written, size = 0;
@@ -152,7 +173,10 @@ static int transmit(Records *self, const void *data, Py_ssize_t length)
     Py_END_ALLOW_THREADS
     if (written <= 0) return 0;
     if (sent < 0) sent = 0; /* full, or broken: the reactor finds out which */
-    if (sent < size) leave(self, record + sent, size - sent);
+    if (sent < size) {
+        if (round && set_round(round, at + 1) < 0) return -1;
+        if (leave(self, record + sent, size - sent) < 0) return -1;
+    }
     return 1;
 }
 
@@ -165,7 +189,7 @@ static PyObject *records_send(PyObject *self_, PyObject *data)
     int sent;
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) return NULL;
     length = view.len;
-    sent = transmit(self, view.buf, length);
+    sent = transmit(self, view.buf, length, NULL, 0);
     PyBuffer_Release(&view);
     if (sent < 0) return NULL;
     if (!sent) {
@@ -263,24 +287,23 @@ static Records *records_of(PyObject *send)
 
 static PyObject *send_all(PyObject *module, PyObject *args)
 {
-    PyObject *sends;
+    PyObject *sends, *round;
     Py_buffer data;
     Records *records;
     Py_ssize_t at = 0, count, sent = 0;
     int fds[AT_ONCE], some, done, whole = 1;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O!y*:send_all", &PyList_Type, &sends, &data)) return NULL;
+    if (!PyArg_ParseTuple(args, "O!y*O:send_all", &PyList_Type, &sends, &data, &round)) return NULL;
     count = PyList_GET_SIZE(sends);
-    while (whole && at < count) {
+    while (whole > 0 && at < count) {
         records = records_of(PyList_GET_ITEM(sends, at));
         if (records) {
             fetch(sends, at);
             Py_INCREF(records);
-            whole = transmit(records, data.buf, data.len) > 0;
+            whole = transmit(records, data.buf, data.len, round, at);
             Py_DECREF(records);
-            PyErr_Clear(); /* who asks it again hears it again */
             sent = 0;
-            at += whole;
+            at += whole != 0;
         } else {
             for (some = 0; some < AT_ONCE && at + some < count; some++) {
                 fetch(sends, at + some);
@@ -298,14 +321,23 @@ static PyObject *send_all(PyObject *module, PyObject *args)
         if (PyList_GET_SIZE(sends) != count) break; /* somebody changed it, who may not */
     }
     PyBuffer_Release(&data);
-    return Py_BuildValue("nn", at, whole || sent < 0 ? (Py_ssize_t)0 : sent);
+    if (whole < 0) {
+        PyObject *type, *value, *trace;
+        PyErr_Fetch(&type, &value, &trace);
+        if (set_round(round, at) < 0) PyErr_Clear();
+        PyErr_Restore(type, value, trace);
+        return NULL;
+    }
+    if (set_round(round, at) < 0) return NULL;
+    return PyLong_FromSsize_t(whole || sent < 0 ? (Py_ssize_t)0 : sent);
 }
 
 static PyMethodDef functions[] = {
     { "send_all", send_all, METH_VARARGS,
-      "send_all(sends, data)\n--\n\n"
+      "send_all(sends, data, round)\n--\n\n"
       "Send data through each of sends, while those are sockets' or Records' and take all.\n\n"
-      "Return how many did, and how many bytes of it the next one took." },
+      "Let round, which iterates over sends, go on at the first one that did not, and return how\n"
+      "many bytes that one took. Whatever a connection raises is raised, behind whose it is." },
     { NULL, NULL, 0, NULL },
 };
 
@@ -338,6 +370,8 @@ PyMODINIT_FUNC PyInit__chatnet_sends(void)
     for (int name = APP_SEND_BUFFER; name <= TEMP_DATA_BUFFER; name++)
         if (!(named[name] = PyUnicode_InternFromString(names[name]))) return NULL;
     if (PyType_Ready(&RecordsType) < 0 || !(module = PyModule_Create(&definition))) return NULL;
-    if (PyModule_AddObjectRef(module, "Records", (PyObject *)&RecordsType) < 0) Py_CLEAR(module);
+    if (PyModule_AddObjectRef(module, "Records", (PyObject *)&RecordsType) < 0
+        || PyModule_AddObjectRef(module, "descriptors_are_read", kept_at ? Py_True : Py_False) < 0)
+        Py_CLEAR(module);
     return module;
 }

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import length_hint
-from typing import Any
 
 from chatnet.interfaces import IStyle
 from chatnet.server.cursors import Reader, Send
 
 
-def send_none(sends: list[Send], data: bytes) -> tuple[int, int]:
+def send_none(sends: list[Send], data: bytes, round_: Iterator[Send]) -> int:
     """Leave all of ``sends`` to the loop in Python, as ``send_all`` does with what is no socket."""
-    return 0, 0
+    return 0
 
 
 try:
@@ -40,7 +39,7 @@ class Flock:
         self._places: dict[Reader, int] = {}  # who is where in the following two
         self._readers: list[Reader] = []
         self._sends: list[Send] = []
-        self._round: Any = None  # what is left of a round: an iterator of these
+        self._round: Iterator[Send] | None = None  # what is left of a round
         self._before = after  # where those are to whom that is still to be sent
         self._gone: list[int] = []  # the places of who left in the midst of it
 
@@ -90,13 +89,15 @@ class Flock:
         # A turn of this loop is what a delivery costs, with the send: see docs/performance.md.
         self._before, self.after, size = self.after, upto, len(data)
         sends, readers = self._sends, self._readers
-        round_: Any = iter(sends)
-        self._round = round_
-        taken, part = send_all(sends, data)
-        round_.__setstate__(taken)  # from where on somebody has to look
+        round_ = self._round = iter(sends)
+        try:
+            part = send_all(sends, data, round_)  # up to where somebody has to look
+        except Exception:
+            part = 0
+            broke(readers[self._at()])
         if part:
             next(round_)
-            wait(readers[taken], data[part:])
+            wait(readers[self._at()], data[part:])
         for send in round_:
             try:
                 sent = send(data)
@@ -114,7 +115,7 @@ class Flock:
 
     def _at(self) -> int:
         """Return the number of the one that is being sent to."""
-        return len(self._sends) - length_hint(self._round) - 1
+        return len(self._sends) - length_hint(self._round or ()) - 1
 
     def _close_up(self, place: int) -> None:
         """Put the last one where nobody is any more."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import cast
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from operator import length_hint
+from typing import Any, cast
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -13,6 +16,7 @@ from chatnet.server.cursors import Send
 from chatnet.server.flock import Flock, send_none
 from chatnet.test.rig import Rig
 
+Sender = Callable[[list[Send], bytes, Iterator[Send]], int]
 MANY = 300  # more than are sent to in one go
 DATA = b"ann: hello\r\n"
 LARGE = bytes(range(256)) * 4096  # more than a socket takes
@@ -51,7 +55,7 @@ class PurePythonTests(SynchronousTestCase):
         self.flock = Flock(Rig().member("ann").session.style, 0)
         self.upto = 0
 
-    def sender(self) -> Callable[[list[Send], bytes], tuple[int, int]]:
+    def sender(self) -> Sender:
         return send_none
 
     def reader(self, send: Send | None = None) -> _Reader:
@@ -151,25 +155,44 @@ class PurePythonTests(SynchronousTestCase):
 
 
 class CompiledTests(PurePythonTests):
-    def sender(self) -> Callable[[list[Send], bytes], tuple[int, int]]:
+    def sender(self) -> Sender:
         try:
             from _chatnet_sends import send_all
         except ImportError:
             raise SkipTest("the loop in C was not built: that takes a C compiler") from None
-        return cast(Callable[[list[Send], bytes], tuple[int, int]], send_all)
+        return cast(Sender, send_all)
+
+    def far(self, sends: list[Send], data: bytes = DATA) -> tuple[int, int]:
+        """Return how many of ``sends`` took all of ``data``, and how much the next one did."""
+        round_ = iter(sends)
+        part = self.sender()(sends, data, round_)
+        return len(sends) - length_hint(round_), part
 
     def test_it_says_how_far_it_came(self) -> None:
-        send_all = self.sender()
         readers = [self.reader() for _ in range(MANY)]
         sends: list[Send] = [reader.here.send for reader in readers]
-        self.assertEqual(send_all(sends, DATA), (MANY, 0))
-        self.assertEqual(send_all([], DATA), (0, 0))
-        self.assertEqual(send_all([len, *sends], DATA), (0, 0))
-        self.assertEqual(send_all([sends[0], readers[1].here.recv], DATA), (1, 0))  # type: ignore[list-item]
-        taken, part = send_all(sends, LARGE)
+        self.assertEqual(self.far(sends), (MANY, 0))
+        self.assertEqual(self.far([]), (0, 0))
+        self.assertEqual(self.far([len, *sends]), (0, 0))
+        self.assertEqual(self.far([sends[0], readers[1].here.recv]), (1, 0))  # type: ignore[list-item]
+        taken, part = self.far(sends, LARGE)
         self.assertEqual(taken, 0)
         self.assertEqual(len(readers[0].heard()), 3 * len(DATA) - len(DATA) + part)
         readers[1].here.close()
-        self.assertEqual(send_all(sends, DATA)[0], 1)
-        for wrong in ((sends,), ((), DATA), (sends, "text")):
+        self.assertEqual(self.far(sends)[0], 1)
+        send_all: Any = self.sender()
+        for wrong in ((sends,), (sends, DATA), ((), DATA, iter(())), (sends, "text", iter(sends))):
             self.assertRaises(TypeError, send_all, *wrong)
+        self.assertRaises(AttributeError, send_all, sends, DATA, "no iterator of a list")
+
+    def test_it_knows_where_a_socket_keeps_its_number(self) -> None:
+        import _chatnet_sends
+
+        self.assertTrue(_chatnet_sends.descriptors_are_read)
+
+    def test_nothing_is_left_open_when_it_is_imported(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-W", "error", "-c", "import _chatnet_sends"],
+            capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+        self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -23,18 +23,17 @@ except ImportError:  # pragma: no cover
     _ffi = _lib = None
 
 LONGEST = 2**14  # bytes in one record, RFC 8446 section 5.1
+_TAKEN_FOR = ("int(*)(SSL *, void *, int)", "int(*)(BIO *, void *, int)")
 _ROOM = 2**15  # bytes that one record takes at most, and some more
 if _lib is not None:
     _record: Any = _ffi.new("char[]", _ROOM)  # the reactor makes one at a time
     _made = memoryview(_ffi.buffer(_record))
     _encrypt, _take = _lib.SSL_write, _lib.BIO_read
-_addresses: tuple[int, int] | None = None  # of these two
+_addresses: tuple[int, ...] = ()  # of these two, if they are what C takes them for
 with suppress(AttributeError, TypeError):
-    _raw = _lib._original_lib  # as cryptography keeps it
-    _addresses = (
-        int(_ffi.cast("uintptr_t", _ffi.addressof(_raw, "SSL_write"))),
-        int(_ffi.cast("uintptr_t", _ffi.addressof(_raw, "BIO_read"))),
-    )
+    _found = [_ffi.addressof(_lib._original_lib, name) for name in ("SSL_write", "BIO_read")]
+    if list(map(_ffi.typeof, _found)) == list(map(_ffi.typeof, _TAKEN_FOR)):
+        _addresses = tuple(int(_ffi.cast("uintptr_t", function)) for function in _found)
 
 
 class Tls(TLSMemoryBIOProtocol):
@@ -59,7 +58,7 @@ def below(transport: object) -> Connection | None:
 
 def sending(tls: TLSMemoryBIOProtocol, plain: Connection) -> Callable[[bytes], int]:
     """Return the ``send`` of ``Records``: the compiled ones, where there are some."""
-    if _Compiled is None or _addresses is None:
+    if _Compiled is None or not _addresses:
         return Records(tls, plain).send
     cipher: Any = tls.getHandle()
     handles = [int(_ffi.cast("uintptr_t", handle)) for handle in (cipher._ssl, cipher._from_ssl)]
