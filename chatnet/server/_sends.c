@@ -68,7 +68,7 @@ static int told(PyObject *socket)
     return (int)fd;
 }
 
-static int is_closed(PyObject *socket)
+static int closes(PyObject *socket)
 {
     PyObject *done = PyObject_CallMethod(socket, "close", NULL);
     if (!done) PyErr_Clear();
@@ -90,8 +90,8 @@ static void find_kept(PyObject *family)
             || kept(other) != told(other))
             kept_at = 0;
     }
-    if (other && !is_closed(other)) kept_at = 0;
-    if (one && (!is_closed(one) || (kept_at && kept(one) != -1))) kept_at = 0;
+    if (other && !closes(other)) kept_at = 0;
+    if (one && (!closes(one) || (kept_at && kept(one) != -1))) kept_at = 0;
     Py_XDECREF(one);
     Py_XDECREF(other);
 }
