@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chatnet.core.values import value
 
@@ -455,7 +456,6 @@ Event = (
 
 _WEIGHT = 200  # of an entry without a body
 _Spoken = Said | Sealed | Rolled | Shared | Whispered | SealedWhisper | Announced | Erased
-_Opaque = Sealed | SealedWhisper | Letter | Kept
 WRITTEN = (Said, Sealed, Shared)  # what somebody brought into a room, and may delete
 MESSAGES = (*WRITTEN, Rolled, Noticed, Erased)  # what a room's history is made of
 OWN = (
@@ -505,9 +505,7 @@ def body_of(event: Event) -> str:
 
 def weight(event: Event) -> int:
     """Return about how many bytes ``event`` takes in memory."""
-    if isinstance(event, _Opaque):
-        return _WEIGHT + len(event.body)
-    return _WEIGHT + len(body_of(event))
+    return _WEIGHT + len(getattr(event, "body", ""))
 
 
 # -- many at once: nearly always they are words, and nothing is to be asked of each -------
@@ -527,13 +525,13 @@ def are_said(entries: Sequence[Entry]) -> bool:
     return True
 
 
-def characters(entries: Iterable[Entry]) -> int:
+def characters(entries: Sequence[Entry]) -> int:
     """Return of how many characters the bodies of ``entries`` are."""
-    total = 0
-    for entry in entries:
-        event = entry.event
-        total += len(event.body) if type(event) is Said else weight(event) - _WEIGHT
-    return total
+    some: Sequence[Any] = entries
+    try:
+        return sum(map(len, [entry.event.body for entry in some]))
+    except AttributeError:  # not all of them have one
+        return sum([weight(entry.event) - _WEIGHT for entry in entries])
 
 
 def weigh(entries: Sequence[Entry]) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
-from chatnet.core.events import MESSAGES, Entry, erased, weigh, weight
+from chatnet.core.events import MESSAGES, Entry, Event, erased, weigh, weight
 
 KEEP_ENTRIES = 1024
 KEEP_BYTES = 1024 * 1024
-_MESSAGES = set(MESSAGES)
+_MESSAGES: Set[type[Event]] = set(MESSAGES)
 
 
 class Log:
@@ -37,14 +37,20 @@ class Log:
         self.tail = head  # every entry with seq > tail is here
         self.floor = floor  # every entry with seq <= floor was let go for good, here and elsewhere
 
-    def extend(self, entries: Sequence[Entry]) -> int:
-        """Add ``entries``, whose ``seq`` go on from ``head`` without a gap; return their weight."""
+    def extend(self, entries: Sequence[Entry], kinds: Set[type[Event]]) -> int:
+        """Add ``entries``, whose ``seq`` go on from ``head`` without a gap; return their weight.
+
+        Their events are of these ``kinds``.
+        """
         assert entries[0].seq == self.head + 1, (entries[0].seq, self.head)
         self._entries += entries
-        self._said += [entry.seq for entry in entries if type(entry.event) in _MESSAGES]
-        heavy = weigh(entries)
+        heavy, head = weigh(entries), entries[-1].seq
+        if kinds <= _MESSAGES:  # nearly always
+            self._said += range(self.head + 1, head + 1)
+        else:
+            self._said += [entry.seq for entry in entries if type(entry.event) in _MESSAGES]
         self._bytes += heavy
-        self.head = entries[-1].seq
+        self.head = head
         return heavy
 
     def forget(self) -> None:

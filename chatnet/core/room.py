@@ -323,7 +323,7 @@ class Room:
 
     def apply(self, entries: Sequence[e.Entry]) -> None:
         """Append ``entries`` and bring the state up to date with them."""
-        self.log.extend(entries)
+        self.log.extend(entries, e.kinds(entries))
         for entry in entries:
             self.evolve(entry)
 

@@ -49,18 +49,19 @@ class LiveStyle(OneByOne):
 
     def run(self, entries: Sequence[e.Entry]) -> tuple[bytes, Sequence[int]]:
         lines = [
-            f"{event.by}: {event.body}"
+            f"{event.by}: {event.body}\r\n"
             for entry in entries
             if type(event := entry.event) is e.Said and not event.action
         ]
-        if len(lines) == len(entries) and is_printable("".join(lines)):  # nearly always
-            pieces = [line + _END for line in lines]
-            text = "".join(pieces)
+        text = "".join(lines)
+        shown = text.replace(_END, "")
+        all_here = len(lines) == len(entries) and len(shown) == len(text) - len(_END) * len(lines)
+        if all_here and is_printable(shown):  # nearly always
             whole = text.encode()
             if len(whole) == len(text):
-                sizes = list(map(len, pieces))
+                sizes = list(map(len, lines))
             else:
-                sizes = [len(piece.encode()) for piece in pieces]
+                sizes = [len(line.encode()) for line in lines]
             if len(whole) > MAX_BYTES:
                 del sizes[bisect_left(list(accumulate(sizes)), MAX_BYTES) + 1 :]
                 whole = whole[: sum(sizes)]

@@ -481,7 +481,7 @@ class Network:
         kinds = e.kinds(entries)
         plain = kinds == {e.Said}  # nearly always, and it changes nothing
         self.meter.deliver(entries, kinds, room.log.head)
-        audience.unkept += room.log.extend(entries)
+        audience.unkept += room.log.extend(entries, kinds)
         audience.used_at = entries[0].at
         listed = False  # whether something happened that is asked for while nobody is there
         named = False  # or that changes what rooms are called

@@ -69,9 +69,9 @@ class Counts:
 # 16 messages that come at once make one send to each reader: what differs is who reads.
 DELIVERY = Counts(sends=1, calls=2, instructions=28, blocks=0.2)
 DELIVERY_IN_BURST = Counts(sends=1 / BURST, calls=2 / BURST, instructions=28 / BURST, blocks=0.02)
-MESSAGE = Counts(renderings=1, rows=1, calls=6, instructions=180, blocks=4)
-ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=427, instructions=5630, blocks=25)
-NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=160, instructions=2300, blocks=22)
+MESSAGE = Counts(renderings=1, rows=1, calls=4, instructions=125, blocks=4)
+ALONE = Counts(sends=FEW, renderings=1, batches=1, rows=1, calls=427, instructions=5550, blocks=25)
+NAMED_MESSAGE = Counts(renderings=1, rows=1, calls=155, instructions=2250, blocks=22)
 # Log lines and the clock of the tests are counted as well.
 ARRIVAL = Counts(calls=645, instructions=8300, blocks=80)  # of one who takes a name
 ENTRY = Counts(calls=1100, instructions=15500, blocks=160)  # and opens a room

@@ -193,7 +193,7 @@ class DeletionTests(SynchronousTestCase):
 
     def test_memory_holds_nothing_of_it(self) -> None:
         log = Log(keep=2)
-        log.extend([Entry("tea", n, 1.0, Said("ann", "x" * 1000)) for n in range(1, 5)])
+        log.extend([Entry("tea", n, 1.0, Said("ann", "x" * 1000)) for n in range(1, 5)], {Said})
         log.erase(2)
         log.erase(9)
         log.erase(0)

@@ -22,7 +22,7 @@ DAY = 86400.0
 class LogTests(SynchronousTestCase):
     def test_a_log_drops_what_is_old(self) -> None:
         log = Log()
-        log.extend([Entry("tea", n, float(n), Said("ann", "x")) for n in range(1, 10)])
+        log.extend([Entry("tea", n, float(n), Said("ann", "x")) for n in range(1, 10)], {Said})
         log.drop(4)
         self.assertEqual((log.floor, log.tail, log.head), (4, 4, 9))
         self.assertEqual([entry.seq for entry in log.between(4, 9)], [5, 6, 7, 8, 9])
@@ -30,7 +30,7 @@ class LogTests(SynchronousTestCase):
         log.drop(2)
         log.drop(99)
         self.assertEqual((log.floor, log.tail, log._bytes), (9, 9, 0))
-        log.extend([Entry("tea", 10, 10.0, Said("ann", "x"))])
+        log.extend([Entry("tea", 10, 10.0, Said("ann", "x"))], {Said})
         self.assertEqual(log.between(9, 10)[0].seq, 10)
 
     def test_a_log_that_forgot_them_drops_them_too(self) -> None:
