@@ -167,9 +167,8 @@ class Audience:
         """Bring every reader whose wire has room up to date."""
         for flock in list(self._flocks.values()):
             self._lead(flock)
-        for cursor in sorted(
-            self._cursors.values(), key=_AFTER
-        ):  # who is ahead reads of their runs
+        # Who is behind goes first: what is printed then is enough for who is ahead.
+        for cursor in sorted(self._cursors.values(), key=_AFTER):
             if not cursor.reader.full or cursor.upto is not None:
                 self._bring_on(cursor)
         self._printed.clear()
