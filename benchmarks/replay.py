@@ -48,7 +48,7 @@ def fill(path: Path, count: int, size: int, room: str = "long") -> None:
         for event in batch:
             state.evolve(event)
         seq += len(batch)
-        store.write(Batch(entries, states={room: (seq, state)}))
+        store.write(Batch.of(entries, states={room: (seq, state)}))
     store.close()
 
 

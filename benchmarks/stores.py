@@ -41,7 +41,7 @@ def writes(store: IStore, room: str, size: int, batches: int, named: bool) -> Ca
         for start in range(0, len(entries), size):
             run = entries[start : start + size]
             answers = [("ann", Done(f"{room}{e.seq}", room, e.seq)) for e in run] if named else []
-            store.write(Batch(run, answers))
+            store.write(Batch.of(run, answers))
         return len(entries)
 
     return write

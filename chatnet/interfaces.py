@@ -6,20 +6,21 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import Attribute, Interface
 
-from chatnet.core.chain import Anchor, Record, by_room
+from chatnet.core.chain import Anchor, Record
 from chatnet.core.commands import Request
-from chatnet.core.events import Deleted, Entry, Event, kinds
+from chatnet.core.events import Deleted, Entry, Event
 from chatnet.core.large import Work
 from chatnet.core.names import Name
 from chatnet.core.replies import Done, Reply
 from chatnet.core.room import Room, RoomState
 from chatnet.core.search import Search
+from chatnet.core.series import Series, in_series
 
 REMEMBERED = 1000  # named commands of an origin whose answers can be repeated
 
@@ -100,17 +101,17 @@ class IJournal(Interface):
     failures = Attribute("How many of them failed.")
 
     def subscribe(
-        deliver: Callable[[Sequence[Entry]], None], rewind: Callable[[Iterable[str]], None]
+        deliver: Callable[[Series], None], rewind: Callable[[Iterable[str]], None]
     ) -> None:
         """Say who is told.
 
-        ``deliver`` hears all committed entries, each time some consecutive ones of one room.
+        ``deliver`` hears all committed entries.
         ``rewind`` hears the keys of rooms whose appends failed, before their askers do.
         """
 
     def append(
         room: str, events: Sequence[Event], origin: str, cid: str | None = None
-    ) -> Deferred[Sequence[Entry]]:
+    ) -> Deferred[Series]:
         """Give ``events`` the next places in the log of ``room``, which is open.
 
         Fires in the order of calls, over all rooms, once the entries are durable and delivered.
@@ -200,22 +201,26 @@ class IJournal(Interface):
 class Batch:
     """What is committed in one transaction."""
 
-    entries: Sequence[Entry]
+    runs: Sequence[Series]  # of one room, each goes on where the one before it ended
     answers: Sequence[tuple[str, Done]] = ()  # with the origin of each
     states: Mapping[str, tuple[int, RoomState]] = field(default_factory=dict)  # with their seq
     discards: Sequence[str] = ()  # rooms of which nothing is kept
 
-    @cached_property
-    def runs(self) -> Sequence[tuple[str, Sequence[Entry]]]:
-        """Its entries by room, as long as one follows another."""
-        return by_room(self.entries)
+    @classmethod
+    def of(cls, entries: Iterable[Entry], *more: Any, **others: Any) -> Self:
+        """Return a batch of ``entries``, in which those of one room are in order."""
+        return cls(in_series(entries), *more, **others)
 
     @cached_property
     def deletions(self) -> Sequence[tuple[Entry, Deleted]]:
         """What of it deletes a message: the entry, and its event."""
-        if Deleted not in kinds(self.entries):
-            return ()
-        return [(entry, event) for entry in self.entries if type(event := entry.event) is Deleted]
+        return [
+            (entry, event)
+            for run in self.runs
+            if Deleted in set(map(type, run.events))  # seldom
+            for entry in run
+            if type(event := entry.event) is Deleted
+        ]
 
 
 class IStore(Interface):

@@ -73,7 +73,7 @@ def emptied(kind: type[DatabaseServer], name: str) -> databases.Database:
 
 
 def said(room: str, seq: int, body: str) -> Batch:
-    return Batch([Entry(room, seq, 1.5, Said("ann", body))])
+    return Batch.of([Entry(room, seq, 1.5, Said("ann", body))])
 
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class ServerContract(Contract):
             Entry("té 👩", n, at, Said("ann ", body))
             for n, (at, body) in enumerate(zip(times, bodies, strict=True), 1)
         ]
-        self.store.write(Batch(log))
+        self.store.write(Batch.of(log))
         self.assertEqual(self.store.read("té 👩", 0, 9, 9), log)
         self.assertEqual(self.faults("té 👩"), [])
 
@@ -136,7 +136,7 @@ class ServerContract(Contract):
         self.assertEqual([e.seq for e in self.store.read("tea", 1, 9, 9)], [2])
         self.assertEqual(self.found("groszer small"), [])
         self.assertEqual(self.found("größer"), ["tea 1"])
-        self.store.write(Batch([Entry("tea", 3, 1.5, Deleted("ann", 1))]))
+        self.store.write(Batch.of([Entry("tea", 3, 1.5, Deleted("ann", 1))]))
         self.assertEqual(self.found("größer"), [])
 
     def test_whoever_loses_the_connection_does_not_notice(self) -> None:
@@ -254,7 +254,9 @@ class MariaDbStoreTests(ServerContract, SynchronousTestCase):
         store = self.opens(databases.server(made(self.kind, "promises1")))
         with self.assertRaisesRegex(OSError, "needs a larger max_allowed_packet"):
             store.write(said("tea", 1, '"' * 600_000))
-        store.write(Batch([Entry("tea", n, 1.5, Said("ann", "x" * 200_000)) for n in range(1, 9)]))
+        store.write(
+            Batch.of([Entry("tea", n, 1.5, Said("ann", "x" * 200_000)) for n in range(1, 9)])
+        )
         self.assertEqual(store.read("tea", 7, 8, 1)[0].seq, 8)
 
 

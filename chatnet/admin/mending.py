@@ -9,7 +9,8 @@ from chatnet.admin.archive import Log
 from chatnet.admin.telling import Unable
 from chatnet.core.chain import Record, bind
 from chatnet.core.codec import encode_event
-from chatnet.core.events import Entry, Noticed
+from chatnet.core.events import Noticed
+from chatnet.core.series import Series
 
 LOST = Noticed("What stood here was lost.")
 _MOST = 100_000  # entries that are lost in one place
@@ -29,8 +30,8 @@ def mended(log: Log, records: Iterable[Record]) -> Iterator[Record]:
         if record.seq - seq > _MOST:
             raise Unable(f"{log.label}: all between entry {seq} and {record.seq} is lost")
         gap = range(seq + 1, record.seq)
-        lost = [Entry(log.room, place, record.at, LOST) for place in gap]
-        yield from bind([(log.room, lost)], links)
+        lost = Series(log.room, seq + 1, [record.at] * len(gap), [LOST] * len(gap))
+        yield from bind([lost], links)
         if record.seq > seq:
             yield _readable(record)
             seq, links[log.room] = record.seq, record.link

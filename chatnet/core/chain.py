@@ -6,12 +6,14 @@ digest, which stays when the body of a message is erased.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.events import Deleted, Entry, Erased, erased as erased
+from chatnet.core.series import Series
 from chatnet.core.values import value
 
 START = bytes(32)  # what the first entry of a log is bound to
@@ -59,19 +61,19 @@ def link_of(before: bytes, room: str, seq: int, at: float, digest: bytes) -> byt
     return sha256(b"%b%b%d%b" % (before, digest, seq, _tail(room, at))).digest()
 
 
-def bind(runs: Iterable[tuple[str, Iterable[Entry]]], links: dict[str, bytes]) -> list[Record]:
-    """Return the entries of ``runs``, see ``by_room``, as they are to be kept.
+def bind(runs: Iterable[Series], links: dict[str, bytes]) -> list[Record]:
+    """Return the entries of ``runs`` as they are to be kept.
 
     ``links`` has the link of the last entry of each of their rooms, and is brought up to date.
     """
     records = []
-    for room, run in runs:
-        link, tail = links[room], b""
-        at: float | None = None
-        for entry in run:
-            if entry.at != at:  # what is committed together has one time
-                at, tail = entry.at, _tail(room, entry.at)
-            text, seq = encode_event(entry.event), entry.seq
+    for run in runs:
+        room, tail = run.room, b""
+        link, at = links[room], math.nan
+        for seq, then, event in zip(run.places, run.times, run.events, strict=True):
+            if then != at:  # what is committed together has one time
+                at, tail = then, _tail(room, then)
+            text = encode_event(event)
             digest = sha256(text.encode()).digest()
             link = sha256(b"%b%b%d%b" % (link, digest, seq, tail)).digest()
             records.append(Record(room, seq, at, text, digest, link))
@@ -79,28 +81,16 @@ def bind(runs: Iterable[tuple[str, Iterable[Entry]]], links: dict[str, bytes]) -
     return records
 
 
-def by_room(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
-    """Return ``entries`` as runs of one room each, with its key."""
-    runs: list[tuple[str, list[Entry]]] = []
-    before, run = None, list[Entry]()
-    for entry in entries:
-        if entry.room != before:
-            before, run = entry.room, []
-            runs.append((before, run))
-        run.append(entry)
-    return runs
-
-
-def follow(before: int, run: Sequence[Entry | Record]) -> None:
-    """See that ``run`` of one room goes on behind the entry at ``before``, without a gap.
+def follow(before: int, room: str, places: Sequence[int]) -> None:
+    """See that ``places`` in the log of ``room`` go on behind the one ``before``, without a gap.
 
     Raises:
-        ValueError: it does not.
+        ValueError: they do not.
     """
-    places, right = [one.seq for one in run], list(range(before + 1, before + 1 + len(run)))
-    if places != right:
+    right = range(before + 1, before + 1 + len(places))
+    if places != right and list(places) != list(right):
         wrong = next(one for one, other in zip(places, right, strict=True) if one != other)
-        raise ValueError(f"place {wrong} of {run[0].room} is not the next")
+        raise ValueError(f"place {wrong} of {room} is not the next")
 
 
 def _tail(room: str, at: float) -> bytes:

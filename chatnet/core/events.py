@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -454,7 +454,7 @@ Event = (
     | Letter | Kept
 )  # fmt: skip
 
-_WEIGHT = 200  # of an entry without a body
+WEIGHT = 200  # of an entry without a body
 _Spoken = Said | Sealed | Rolled | Shared | Whispered | SealedWhisper | Announced | Erased
 WRITTEN = (Said, Sealed, Shared)  # what somebody brought into a room, and may delete
 MESSAGES = (*WRITTEN, Rolled, Noticed, Erased)  # what a room's history is made of
@@ -505,35 +505,21 @@ def body_of(event: Event) -> str:
 
 def weight(event: Event) -> int:
     """Return about how many bytes ``event`` takes in memory."""
-    return _WEIGHT + len(getattr(event, "body", ""))
+    return WEIGHT + len(getattr(event, "body", ""))
 
 
 # -- many at once: nearly always they are words, and nothing is to be asked of each -------
 
 
-def kinds(entries: Iterable[Entry]) -> set[type[Event]]:
-    """Return of which kinds the events of ``entries`` are."""
-    return {type(entry.event) for entry in entries}
-
-
-def are_said(entries: Sequence[Entry]) -> bool:
-    """Return whether ``entries`` are nothing but words that are held in memory alone."""
-    for entry in entries:
-        event = entry.event
-        if type(event) is not Said or type(event.body) is not str:
-            return False
-    return True
-
-
-def characters(entries: Sequence[Entry]) -> int:
-    """Return of how many characters the bodies of ``entries`` are."""
-    some: Sequence[Any] = entries
+def bodies(events: Sequence[Event]) -> list[str]:
+    """Return the words of each of ``events``; of one without any, none."""
+    some: Sequence[Any] = events
     try:
-        return sum(map(len, [entry.event.body for entry in some]))
-    except AttributeError:  # not all of them have one
-        return sum([weight(entry.event) - _WEIGHT for entry in entries])
+        return [event.body for event in some]
+    except AttributeError:  # not all of them have some
+        return [getattr(event, "body", "") for event in some]
 
 
-def weigh(entries: Sequence[Entry]) -> int:
-    """Return about how many bytes ``entries`` take in memory."""
-    return _WEIGHT * len(entries) + characters(entries)
+def weigh(events: Sequence[Event]) -> int:
+    """Return about how many bytes the entries of ``events`` take in memory."""
+    return WEIGHT * len(events) + sum(map(len, bodies(events)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
 
@@ -40,11 +40,11 @@ class Limit:
 
     most: float
     each: float = 0.0
+    # How many seconds it takes until all that may be had at once may be had again.
+    span: float = field(init=False, repr=False, compare=False)
 
-    @property
-    def span(self) -> float:
-        """How many seconds it takes until all that may be had at once may be had again."""
-        return self.most * self.each if self.each else inf
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "span", self.most * self.each if self.each else inf)
 
 
 UNLIMITED = Limit(inf)

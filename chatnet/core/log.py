@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence, Set
-from dataclasses import replace
+from collections.abc import Set
 
-from chatnet.core.events import MESSAGES, Entry, Event, erased, weigh, weight
+from chatnet.core.events import MESSAGES, Event, erased, weigh, weight
+from chatnet.core.series import Series
 
 KEEP_ENTRIES = 1024
 KEEP_BYTES = 1024 * 1024
@@ -14,21 +14,27 @@ _MESSAGES: Set[type[Event]] = set(MESSAGES)
 
 
 class Log:
-    """An append-only sequence of entries, of which the last are in memory.
+    """An append-only sequence of entries of the room ``key``, of which the last are in memory.
 
     At least the last ``keep`` entries are kept, unless they weigh more than ``keep_bytes``.
     """
 
-    __slots__ = ("_bytes", "_entries", "_keep", "_keep_bytes", "_said", "floor", "head", "tail")
+    __slots__ = (
+        "_bytes", "_events", "_keep", "_keep_bytes", "_said", "_times", "floor", "head", "key",
+        "tail",
+    )  # fmt: skip
 
     def __init__(
         self,
+        key: str,
         head: int = 0,
         keep: int = KEEP_ENTRIES,
         keep_bytes: int = KEEP_BYTES,
         floor: int = 0,
     ) -> None:
-        self._entries: list[Entry] = []
+        self.key = key
+        self._events: list[Event] = []  # of each entry, and when it was
+        self._times: list[float] = []
         self._said: list[int] = []  # where the messages are
         self._keep = keep
         self._keep_bytes = keep_bytes
@@ -37,58 +43,61 @@ class Log:
         self.tail = head  # every entry with seq > tail is here
         self.floor = floor  # every entry with seq <= floor was let go for good, here and elsewhere
 
-    def extend(self, entries: Sequence[Entry], kinds: Set[type[Event]]) -> int:
-        """Add ``entries``, whose ``seq`` go on from ``head`` without a gap; return their weight.
+    def extend(self, entries: Series, kinds: Set[type[Event]]) -> int:
+        """Add ``entries``, which go on where ``head`` is; return their weight.
 
         Their events are of these ``kinds``.
         """
-        assert entries[0].seq == self.head + 1, (entries[0].seq, self.head)
-        self._entries += entries
-        heavy, head = weigh(entries), entries[-1].seq
+        assert entries.first == self.head + 1, (entries.first, self.head)
+        self._events += entries.events
+        self._times += entries.times
+        heavy = entries.weight
         if kinds <= _MESSAGES:  # nearly always
-            self._said += range(self.head + 1, head + 1)
+            self._said += entries.places
         else:
             self._said += [entry.seq for entry in entries if type(entry.event) in _MESSAGES]
         self._bytes += heavy
-        self.head = head
+        self.head = entries.last
         return heavy
 
     def forget(self) -> None:
         """Drop all but the newest entries. Call only after every ready reader was served."""
         many, heavy = 2 * self._keep, 2 * self._keep_bytes
-        if len(self._entries) < many and self._bytes < heavy:  # amortised: half at a time
+        if len(self._events) < many and self._bytes < heavy:  # amortised: half at a time
             return
-        drop = max(0, len(self._entries) - self._keep)
-        left = self._bytes - weigh(self._entries[:drop])
+        drop = max(0, len(self._events) - self._keep)
+        left = self._bytes - weigh(self._events[:drop])
         while left > self._keep_bytes:
-            left -= weight(self._entries[drop].event)
+            left -= weight(self._events[drop])
             drop += 1
-        del self._entries[:drop]
-        self._bytes = left
-        self.tail += drop
-        del self._said[: bisect_right(self._said, self.tail)]
+        self._let_go(drop, self._bytes - left)
 
     def drop(self, upto: int) -> None:
         """Let the entries with ``seq <= upto`` go, for good."""
         self.floor = max(self.floor, min(upto, self.head))
-        gone = self._entries[: max(0, self.floor - self.tail)]
-        del self._entries[: len(gone)]
-        self._bytes -= weigh(gone)
-        self.tail += len(gone)
+        gone = max(0, self.floor - self.tail)
+        self._let_go(gone, weigh(self._events[:gone]))
+
+    def _let_go(self, count: int, heavy: int) -> None:
+        """Drop the oldest ``count`` entries, which weigh ``heavy``, from memory."""
+        self._bytes -= heavy
+        del self._events[:count], self._times[:count]
+        self.tail += count
         del self._said[: bisect_right(self._said, self.tail)]
 
     def erase(self, seq: int) -> None:
         """Drop the body of the message at ``seq``."""
         if self.tail < seq <= self.head:
             place = seq - self.tail - 1
-            entry = self._entries[place]
-            self._entries[place] = replace(entry, event=erased(entry.event))
-            self._bytes += weight(self._entries[place].event) - weight(entry.event)
+            event = self._events[place]
+            self._events[place] = erased(event)
+            self._bytes += weight(self._events[place]) - weight(event)
 
-    def between(self, after: int, upto: int) -> Sequence[Entry]:
+    def between(self, after: int, upto: int) -> Series:
         """Return the entries with ``after < seq <= upto``; ``after`` is ``tail`` or later."""
         assert after >= self.tail, (after, self.tail)
-        return self._entries[after - self.tail : upto - self.tail]
+        some = slice(after - self.tail, upto - self.tail)
+        return Series(self.key, after + 1, self._times[some], self._events[some])
 
     def says(self, after: int, upto: int) -> bool:
         """Return whether there is a message with ``after < seq <= upto``, all in memory."""

@@ -11,6 +11,7 @@ from chatnet.core.log import Log
 from chatnet.core.names import fold
 from chatnet.core.office import Office
 from chatnet.core.roles import Rank
+from chatnet.core.series import Series
 from chatnet.core.values import value
 
 MOST_SANCTIONS = 200  # bans, and mutes, that hold in one room
@@ -302,7 +303,7 @@ class Room:
 
     def __init__(self, key: str, log: Log | None = None, state: RoomState | None = None) -> None:
         self.key = key
-        self.log = log or Log()
+        self.log = log or Log(key)
         self.state = state or RoomState()
         self.decided = self.state.copy()
         self.named: dict[str, int] = {}
@@ -321,9 +322,9 @@ class Room:
         for event in events:
             self.decided.evolve(event)
 
-    def apply(self, entries: Sequence[e.Entry]) -> None:
+    def apply(self, entries: Series) -> None:
         """Append ``entries`` and bring the state up to date with them."""
-        self.log.extend(entries, e.kinds(entries))
+        self.log.extend(entries, set(map(type, entries.events)))
         for entry in entries:
             self.evolve(entry)
 

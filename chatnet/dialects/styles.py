@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import accumulate
-from typing import assert_never
+from typing import Any, assert_never
 
 from zope.interface import implementer
 
@@ -17,6 +17,7 @@ from chatnet.core.files import spell_size
 from chatnet.core.large import SLICE
 from chatnet.core.names import fold
 from chatnet.core.plain import is_printable, plain, plain_lines
+from chatnet.core.series import events_of
 from chatnet.interfaces import MAX_BYTES, IStyle
 
 _END = "\r\n"
@@ -48,20 +49,17 @@ class LiveStyle(OneByOne):
         return _units(_lines(entry))
 
     def run(self, entries: Sequence[e.Entry]) -> tuple[bytes, Sequence[int]]:
-        lines = [
-            f"{event.by}: {event.body}\r\n"
-            for entry in entries
-            if type(event := entry.event) is e.Said and not event.action
-        ]
-        text = "".join(lines)
-        shown = text.replace(_END, "")
-        all_here = len(lines) == len(entries) and len(shown) == len(text) - len(_END) * len(lines)
-        if all_here and is_printable(shown):  # nearly always
+        said: Sequence[Any] = events_of(entries)
+        if set(map(type, said)) != {e.Said} or [event for event in said if event.action]:
+            return super().run(entries)
+        lines = [f"{event.by}: {event.body}" for event in said]
+        if is_printable("".join(lines)):  # nearly always
+            text, end = _END.join([*lines, ""]), len(_END)
             whole = text.encode()
             if len(whole) == len(text):
-                sizes = list(map(len, lines))
+                sizes = [len(line) + end for line in lines]
             else:
-                sizes = [len(line.encode()) for line in lines]
+                sizes = [len(line.encode()) + end for line in lines]
             if len(whole) > MAX_BYTES:
                 del sizes[bisect_left(list(accumulate(sizes)), MAX_BYTES) + 1 :]
                 whole = whole[: sum(sizes)]

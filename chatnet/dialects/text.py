@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from operator import itemgetter
 from typing import assert_never
 
 from zope.interface import implementer
@@ -25,6 +26,8 @@ from chatnet.interfaces import IDialect
 SHOWN = 300  # characters of a message that was found
 
 _END = "\r\n"
+_RETURN = {ord("\r")}
+_last: Callable[[bytes], int] = itemgetter(-1)
 _NOT_UTF_8 = "That line is not UTF-8, so it was not sent. Set your terminal to UTF-8."
 
 
@@ -53,16 +56,24 @@ class TextDialect:
 
     def speech(self, units: Sequence[bytes]) -> Sequence[str]:
         data = b"\n".join(units)
+        # To look for one byte is ten times as quick as for two.
         if (
-            data.startswith(b"/")
-            or b"\n/" in data
+            (b"/" in data and (data.startswith(b"/") or b"\n/" in data))
             or b"\xff" in data
             or self._negotiation.pending
             or self._password_first
         ):
             return ()
         if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").removesuffix(b"\r")
+            bare = data.replace(b"\r", b"")
+            if (
+                len(data) - len(bare) == len(units)
+                and all(units)
+                and set(map(_last, units)) == _RETURN
+            ):
+                data = bare  # each line has one, at its end
+            else:
+                data = data.replace(b"\r\n", b"\n").removesuffix(b"\r")
         try:
             lines = data.decode().split("\n")
         except UnicodeDecodeError:

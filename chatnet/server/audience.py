@@ -15,10 +15,11 @@ from chatnet.core.events import Entry, speaker, weight
 from chatnet.core.names import fold
 from chatnet.core.replies import Snapshot
 from chatnet.core.room import Room
+from chatnet.core.series import Series, in_series
 from chatnet.interfaces import IStyle
 from chatnet.server.cursors import Cursor, Reader
 from chatnet.server.flock import Flock
-from chatnet.server.runs import MAX_RUN, Run, is_large, render
+from chatnet.server.runs import MAX_RUN, Run, render
 from chatnet.server.scroll import Scroll
 from chatnet.server.seats import Seats
 from chatnet.wires.budget import Budget
@@ -143,7 +144,11 @@ class Audience:
 
     def skip(self, reader: Reader, places: range) -> None:
         """Do not show ``reader`` what is at ``places``, which have no gaps."""
-        self.stray(reader)
+        flock = self._flock(reader)
+        if flock is not None:
+            if flock.step_aside(reader, places):
+                return
+            self.stray(reader)
         cursor = self._cursors.get(reader)
         if cursor is not None and cursor.upto is None and cursor.after + 1 in places:
             cursor.after = places[-1]  # nothing is to be shown before them
@@ -198,7 +203,10 @@ class Audience:
         """Let ``reader`` go on by itself: something is to be done for it that is not for others."""
         flock = self._flock(reader)
         if flock is not None:
+            own = flock.own(reader)
             self._cursors[reader] = Cursor(reader, flock.style, flock.leave(reader))
+            if own:
+                self.skip(reader, own)
 
     def _flock(self, reader: Reader) -> Flock | None:
         """Return with whom ``reader`` goes on."""
@@ -226,9 +234,10 @@ class Audience:
         with suppress(Exception):  # what cannot be printed is met by each of them again
             while flock and log.tail <= flock.after < log.head:
                 run = self._print(flock.style, flock.after, log.head)
-                if is_large(run.entries):
+                if not run.sizes:  # it is large
                     break
                 flock.send(run.whole, run.upto, self._wait, self._broke)
+                flock.send_aside(run, self._wait, self._broke)
         if flock.after < log.head:
             for reader in flock:
                 self.stray(reader)
@@ -283,7 +292,7 @@ class Audience:
 
     def _show(self, cursor: Cursor, run: Run) -> None:
         reader, skip, ignored = cursor.reader, cursor.skip, cursor.reader.ignored
-        if is_large(run.entries):
+        if not run.sizes:  # it is large
             self._unroll(cursor, run.entries[0])
             return
         data = run.whole
@@ -390,21 +399,23 @@ class Audience:
             self._torn(Failure(LookupError(f"no entries behind {page[0]}")), page)
             return
         printed: dict[tuple[IStyle, int], Run] = {}
-        first = entries[0].seq if entries else page[1] + 1
+        some = Series(self.room.key, page[1] + 1, (), ())
+        if entries:
+            some = in_series(entries)[0]  # nearly always all of them
         for cursor in self._pages.pop(page):
             cursor.paging = False
             cursor.after = max(
-                cursor.after, min(max(floor, first - 1), page[1])
+                cursor.after, min(max(floor, some.first - 1), page[1])
             )  # the rest is gone
             try:
-                self._show_page(cursor, entries, printed)
+                self._show_page(cursor, some, printed)
             except Exception:
                 self._broke(cursor.reader)
             cursor.reader.turned()
         self._close_idle()
 
     def _show_page(
-        self, cursor: Cursor, entries: Sequence[Entry], printed: dict[tuple[IStyle, int], Run]
+        self, cursor: Cursor, entries: Series, printed: dict[tuple[IStyle, int], Run]
     ) -> None:
         """Show of ``entries``, and of what comes behind, as much as the reader takes.
 
@@ -412,14 +423,13 @@ class Audience:
         """
         reader = cursor.reader
         while (
-            entries
-            and cursor.after < entries[-1].seq
+            cursor.after < entries.last
             and not (reader.full or cursor.paging)
             and self._cursors.get(reader) is cursor
         ):
             place = (cursor.style, cursor.after)
             if place not in printed:
-                printed[place] = render(cursor.style, entries[cursor.after + 1 - entries[0].seq :])
+                printed[place] = render(cursor.style, entries[cursor.after + 1 - entries.first :])
             self._show(cursor, printed[place])
         if self._cursors.get(reader) is cursor:
             self._advance(cursor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from operator import attrgetter
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -13,11 +13,12 @@ from chatnet.core import events as e
 from chatnet.core.durations import spell_span
 from chatnet.core.plain import plain
 from chatnet.core.room import Room
+from chatnet.core.series import Series
 
 SPOKE_SECONDS = 5.0  # in which what one says in a room is logged once at first, and then once more
 
 _SPOKEN = {e.Said, e.Sealed, e.Rolled}
-_speaker: Callable[[e.Entry], str] = attrgetter("event.by")
+_speaker: Callable[[e.Event], str] = attrgetter("by")
 
 Transcript = Callable[[Room, e.Entry], None]
 
@@ -34,16 +35,16 @@ class Chronicle:
         self._spoke: dict[Room, dict[str, int]] = {}
         self._timer: IDelayedCall | None = None
 
-    def note(self, room: Room, entries: Sequence[e.Entry], kinds: set[type[e.Event]]) -> None:
-        """Log ``entries`` of ``kinds``, which are some consecutive ones of ``room``."""
+    def note(self, room: Room, entries: Series, kinds: set[type[e.Event]]) -> None:
+        """Log ``entries`` of ``kinds``, which are of ``room``."""
         spoke: Counter[str] = Counter()
         words = kinds <= _SPOKEN  # nearly always
         if words:
-            spoke.update(map(_speaker, entries))
+            spoke.update(map(_speaker, entries.events))
         for entry in entries if not words else ():
             event = entry.event
             if type(event) in _SPOKEN:
-                spoke[_speaker(entry)] += 1
+                spoke[_speaker(event)] += 1
                 continue
             self._catch_up(room)
             match event:

@@ -36,7 +36,7 @@ async def find(host: Host, session: Session, query: c.Find) -> Found:
     wanted = query.limit * (_IGNORED_TOO if session.ignored else 1) + 1
     found = await host.network.journal.search(list(rooms), search, wanted)
     shown = [e for e in found if fold(speaker(e.event)) not in session.ignored]
-    size = weigh(found)
+    size = weigh([entry.event for entry in found])
     more = len(found) == wanted or len(shown) > query.limit or size >= ENOUGH
     hits = [
         _hit(entry, entry.event, rooms[entry.room], search.words)

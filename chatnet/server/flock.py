@@ -7,6 +7,7 @@ from operator import length_hint
 
 from chatnet.interfaces import IStyle
 from chatnet.server.cursors import Reader, Send
+from chatnet.server.runs import Run
 
 
 def send_none(sends: list[Send], data: bytes, round_: Iterator[Send]) -> int:
@@ -29,9 +30,12 @@ class Flock:
 
     None of them has a place of its own, and no reader is looked at as long as its connection takes
     what it is sent: the loop over them waits for memory, and this is the least that it can touch.
+    Who spoke stands aside until its words are shown, which it need not read.
     """
 
-    __slots__ = ("_before", "_gone", "_places", "_readers", "_round", "_sends", "after", "style")
+    __slots__ = (
+        "_aside", "_before", "_gone", "_places", "_readers", "_round", "_sends", "after", "style",
+    )  # fmt: skip
 
     def __init__(self, style: IStyle, after: int) -> None:
         self.style = style
@@ -42,15 +46,17 @@ class Flock:
         self._round: Iterator[Send] | None = None  # what is left of a round
         self._before = after  # where those are to whom that is still to be sent
         self._gone: list[int] = []  # the places of who left in the midst of it
+        # Who stands aside: what sends to it, up to where it has read, and where its own words are.
+        self._aside: dict[Reader, tuple[Send, int, range]] = {}
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places) + len(self._aside)
 
     def __contains__(self, reader: Reader) -> bool:
-        return reader in self._places
+        return reader in self._places or reader in self._aside
 
     def __iter__(self) -> Iterator[Reader]:
-        return iter(list(self._places))
+        return iter([*self._places, *self._aside])
 
     def join(self, reader: Reader, send: Send) -> bool:
         """Let ``reader``, who is here, go on with the others, if this is not the midst of a round.
@@ -59,13 +65,40 @@ class Flock:
         """
         if self._round is not None:
             return False
+        self._add(reader, send)
+        return True
+
+    def _add(self, reader: Reader, send: Send) -> None:
         self._places[reader] = len(self._readers)
         self._readers.append(reader)
         self._sends.append(send)
+
+    def step_aside(self, reader: Reader, own: range) -> bool:
+        """Do not send ``reader``, who is here, its ``own`` words, which are still to be sent.
+
+        Returns whether that can be had here.
+        """
+        if reader in self._aside:
+            send, after, before = self._aside[reader]
+            if before.stop != own.start:
+                return False
+            self._aside[reader] = send, after, range(before.start, own.stop)
+        elif self._round is not None or own.start <= self.after:
+            return False
+        else:
+            place = self._places.pop(reader)
+            self._aside[reader] = self._sends[place], self.after, own
+            self._close_up(place)
         return True
+
+    def own(self, reader: Reader) -> range:
+        """Return where what ``reader``, who is here, is not to be sent stands."""
+        return self._aside[reader][2] if reader in self._aside else range(0)
 
     def leave(self, reader: Reader) -> int:
         """Let ``reader`` go its own way; return up to where all has been written to it."""
+        if reader in self._aside:
+            return self._aside.pop(reader)[1]
         place = self._places.pop(reader)
         if self._round is None:
             self._close_up(place)
@@ -112,6 +145,35 @@ class Flock:
         for place in sorted(self._gone, reverse=True):
             self._close_up(place)
         self._gone.clear()
+
+    def send_aside(
+        self,
+        run: Run,
+        wait: Callable[[Reader, bytes], None],
+        broke: Callable[[Reader], None],
+    ) -> None:
+        """Send ``run``, which was sent to the others, to who stands aside: all but its own words.
+
+        ``wait`` and ``broke`` are as for ``send``.
+        """
+        for reader in list(self._aside):
+            if reader not in self._aside:  # it left meanwhile
+                continue
+            send, _, own = self._aside.pop(reader)
+            if own.stop > run.upto + 1:
+                self._aside[reader] = send, run.upto, own
+            else:
+                self._add(reader, send)
+            data = run.around(own)
+            try:
+                sent = send(data) if data else 0
+            except OSError:
+                sent = 0
+            except Exception:
+                broke(reader)
+                continue
+            if sent != len(data):
+                wait(reader, data[sent:])
 
     def _at(self) -> int:
         """Return the number of the one that is being sent to."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatnet.core import events as e
+from chatnet.core.series import Series
 from chatnet.core.tally import Tally
 
 PULSE_SECONDS = 1.0  # between two looks at how late the reactor is
@@ -31,14 +31,14 @@ class Meter:
         self.strange_proxy = ""  # an address that seems to speak for others, and was not named
         self.delays = Tally()  # by which the reactor came late to what was to be done
 
-    def deliver(self, entries: Sequence[e.Entry], kinds: set[type[e.Event]], head: int) -> None:
+    def deliver(self, entries: Series, kinds: set[type[e.Event]], head: int) -> None:
         """Count ``entries`` of ``kinds``, which are to follow the one at ``head`` without a gap."""
-        if entries[0].seq != head + 1 or entries[-1].seq != head + len(entries):
+        if entries.first != head + 1:
             self.disorders += 1
         if len(kinds) == 1:  # nearly always
             self.entries[next(iter(kinds))] += len(entries)
         else:
-            self.entries.update([type(entry.event) for entry in entries])
+            self.entries.update(map(type, entries.events))
 
 
 class Pulse:

@@ -18,6 +18,7 @@ from chatnet.core.office import Office
 from chatnet.core.refusals import NameTaken, NotAllowed, Refused, Unavailable
 from chatnet.core.replies import Done, Typing
 from chatnet.core.room import Actor, Room
+from chatnet.core.series import Series
 from chatnet.interfaces import IJournal
 from chatnet.server.answers import Answers, Origins
 from chatnet.server.audience import Audience
@@ -132,7 +133,7 @@ class Network:
         """
         name = session.actor.name
         said = list(map(e.Said, repeat(name), bodies))
-        return self._append(session, self.audiences[key], said, own=_skip_all)
+        return self._append(session, self.audiences[key], said)
 
     def _decide(
         self, room: Room, actor: Actor, command: c.RoomCommand
@@ -227,7 +228,7 @@ class Network:
                 f"{name.text} looks too much like {other}, which is another room.{enter}"
             )
 
-    def order(self, actor: Actor, key: str, command: c.RoomCommand) -> Deferred[Sequence[e.Entry]]:
+    def order(self, actor: Actor, key: str, command: c.RoomCommand) -> Deferred[Series]:
         """Ask for ``command`` in the open room ``key`` for ``actor``, who has no session.
 
         Fires with its entries, once they are durable and delivered here.
@@ -244,11 +245,11 @@ class Network:
             self.note([act]).addErrback(lambda _: None)
         return done
 
-    def note(self, acts: Sequence[e.Acted]) -> Deferred[Sequence[e.Entry]]:
+    def note(self, acts: Sequence[e.Acted]) -> Deferred[Series]:
         """Put ``acts``, which the rules allow, into the staff's log; fires as ``write``."""
         return self.write(STAFF, acts)
 
-    def write(self, key: str, events: Sequence[e.Event]) -> Deferred[Sequence[e.Entry]]:
+    def write(self, key: str, events: Sequence[e.Event]) -> Deferred[Series]:
         """Put ``events``, which the rules allow, into the open log ``key``.
 
         Fires with their entries once they are durable and delivered here.
@@ -339,14 +340,13 @@ class Network:
         audience: Audience,
         events: Sequence[e.Event],
         cid: str | None = None,
-        own: Callable[[Sequence[e.Entry], Participant, Audience], Sequence[e.Entry]] | None = None,
     ) -> Deferred[Any]:
-        """Append ``events``; ``own`` skips what need not be shown to ``session`` of them."""
+        """Append ``events``, and do not show ``session`` what it need not be shown of them."""
         room, person = audience.room, session.person
         room.expect(events)
         done: Deferred[Any] = self.journal.append(room.key, events, person.origin, cid)
         if not session.echo:
-            done.addCallback(own or _skip_own, session, audience)
+            done.addCallback(_skip_own, session, audience)
         if cid is None:
             return done
         answers = _answers(session)
@@ -475,14 +475,14 @@ class Network:
 
     # -- truth ---------------------------------------------------------------------
 
-    def _deliver(self, entries: Sequence[e.Entry]) -> None:
-        audience = self.audiences[entries[0].room]
+    def _deliver(self, entries: Series) -> None:
+        audience = self.audiences[entries.room]
         room = audience.room
-        kinds = e.kinds(entries)
+        kinds = set(map(type, entries.events))
         plain = kinds == {e.Said}  # nearly always, and it changes nothing
         self.meter.deliver(entries, kinds, room.log.head)
         audience.unkept += room.log.extend(entries, kinds)
-        audience.used_at = entries[0].at
+        audience.used_at = entries.times[0]
         listed = False  # whether something happened that is asked for while nobody is there
         named = False  # or that changes what rooms are called
         for entry in entries if not plain else ():
@@ -519,7 +519,7 @@ class Network:
         head = room.log.head
         if (
             listed
-            or head // SNAPSHOT > (entries[0].seq - 1) // SNAPSHOT
+            or head // SNAPSHOT > (entries.first - 1) // SNAPSHOT
             or audience.unkept > SNAPSHOT_BYTES
         ):
             audience.unkept = 0
@@ -547,8 +547,8 @@ class Network:
             watcher(entry)
 
 
-def _answered(entries: Sequence[e.Entry], answers: Answers, room: Room, cid: str) -> Done:
-    done = Done(cid, room.key, entries[-1].seq if entries else room.log.head)
+def _answered(entries: Series, answers: Answers, room: Room, cid: str) -> Done:
+    done = Done(cid, room.key, entries.last if entries else room.log.head)
     answers.add(done)
     return done
 
@@ -571,19 +571,11 @@ def _answers(session: Participant) -> Answers:
     return answers
 
 
-def _skip_own(
-    entries: Sequence[e.Entry], session: Participant, audience: Audience
-) -> Sequence[e.Entry]:
-    if entries and e.kinds(entries) <= _OWN:  # nearly always
-        return _skip_all(entries, session, audience)
+def _skip_own(entries: Series, session: Participant, audience: Audience) -> Series:
+    if entries and _OWN.issuperset(map(type, entries.events)):  # nearly always
+        audience.skip(session, entries.places)
+        return entries
     for entry in entries:
         if type(entry.event) in _OWN:
             audience.skip(session, range(entry.seq, entry.seq + 1))
-    return entries
-
-
-def _skip_all(
-    entries: Sequence[e.Entry], session: Participant, audience: Audience
-) -> Sequence[e.Entry]:
-    audience.skip(session, range(entries[0].seq, entries[-1].seq + 1))
     return entries

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from chatnet.core.events import Entry, characters, weight
+from chatnet.core.events import WEIGHT, weight
 from chatnet.core.large import LARGE
+from chatnet.core.series import Series
 from chatnet.interfaces import MAX_BYTES, IStyle
 
 MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader can make us buffer
@@ -17,11 +18,11 @@ MAX_RUN = 256  # entries per write: with MAX_BYTES it bounds what a slow reader 
 class Run:
     """Consecutive entries in one style; or one that is large, and is printed as it is read.
 
-    ``sizes`` says of how many bytes of the ``whole`` each of them is.
+    ``sizes`` says of how many bytes of the ``whole`` each of them is; it is empty for a large one.
     """
 
     upto: int
-    entries: Sequence[Entry]
+    entries: Series
     whole: bytes
     sizes: Sequence[int]
     ends: list[int] | None = None  # where they end in the whole, once somebody asks
@@ -36,6 +37,14 @@ class Run:
         if self.ends is None:
             self.ends = [0, *accumulate(self.sizes)]
         return self.ends
+
+    def around(self, places: range) -> bytes:
+        """Return all but what is at ``places``, which have no gaps."""
+        ends, first = self._cut(), self.upto - len(self.sizes) + 1
+        start, stop = max(0, places.start - first), min(places.stop - first, len(self.sizes))
+        if start >= stop:
+            return self.whole
+        return self.whole[: ends[start]] + self.whole[ends[stop] :]
 
     def without(self, places: Iterable[int]) -> bytes:
         """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
@@ -56,27 +65,22 @@ def _stretches(places: Sequence[int]) -> Iterable[range]:
     return [range(place, place + 1) for place in places]
 
 
-def is_large(entries: Sequence[Entry]) -> bool:
-    """Return whether the first of ``entries`` is shown in parts, as its readers take them."""
-    return bool(entries) and weight(entries[0].event) >= LARGE
-
-
-def render(style: IStyle, entries: Sequence[Entry]) -> Run:
+def render(style: IStyle, entries: Series) -> Run:
     """Return as many of ``entries`` as make one write, at least one; a large one goes alone."""
-    if is_large(entries):
-        return Run(entries[0].seq, entries[:1], b"", [])
-    some = entries if characters(entries) < MAX_BYTES else _first(entries)
+    if weight(entries.events[0]) >= LARGE:
+        return Run(entries.first, entries[:1], b"", [])
+    some = entries if sum(map(len, entries.bodies)) < MAX_BYTES else _first(entries)
     whole, sizes = style.run(some)
-    done = some[: len(sizes)]
-    return Run(done[-1].seq, done, whole, sizes)
+    done = some if len(sizes) == len(some.events) else some[: len(sizes)]
+    return Run(done.last, done, whole, sizes)
 
 
-def _first(entries: Sequence[Entry]) -> Sequence[Entry]:
+def _first(entries: Series) -> Series:
     """Return the first of ``entries``, until they are long together, or one is large."""
     count = size = 0
-    for entry in entries:
-        if size >= MAX_BYTES or weight(entry.event) >= LARGE:
+    for event in entries.events:
+        if size >= MAX_BYTES or weight(event) >= LARGE:
             break
-        size += characters([entry])
+        size += weight(event) - WEIGHT
         count += 1
     return entries[:count]

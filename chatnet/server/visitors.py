@@ -13,6 +13,7 @@ from chatnet.core import events as e
 from chatnet.core.names import GUEST, VISITS, fold
 from chatnet.core.refusals import Unavailable
 from chatnet.core.room import Actor
+from chatnet.core.series import Series
 from chatnet.interfaces import IJournal
 from chatnet.server.audience import Audience
 
@@ -28,7 +29,7 @@ class Keeper(Protocol):
     journal: IJournal
 
     def open(self, key: str) -> Deferred[Audience]: ...
-    def write(self, key: str, events: Sequence[e.Event]) -> Deferred[Sequence[e.Entry]]: ...
+    def write(self, key: str, events: Sequence[e.Event]) -> Deferred[Series]: ...
 
 
 class Visitors:

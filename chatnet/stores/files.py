@@ -115,7 +115,7 @@ class FilesStore:
     def write(self, batch: Batch) -> None:
         pen, answers, rows = self._writer(), self._answers.packed(batch.answers), b""
         with pen.changes() as changes:
-            pen.logs.add(changes, batch.entries, batch.discards)
+            pen.logs.add(changes, batch.runs, batch.discards)
             for bucket, data in answers.items():
                 pen.tables.append(changes, self._bucket(pen, bucket), data)
             rows = self._rows(batch)

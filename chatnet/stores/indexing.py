@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from sqlalchemy import Connection, delete, update
 
 from chatnet.core.events import MESSAGES, Entry
+from chatnet.core.series import Series
 from chatnet.stores import queries
 from chatnet.stores.connected import Connected
 from chatnet.stores.rows import message_rows
@@ -40,16 +41,16 @@ class Indexing:
         if self._marked is not None:
             self._marked.difference_update(rooms)
 
-    def mark(self, db: Connection, runs: Iterable[tuple[str, Iterable[Entry]]]) -> None:
+    def mark(self, db: Connection, runs: Iterable[Series]) -> None:
         """Mark the rooms of ``runs``, which are being written, where that is to be done."""
         if self._marked is None:
             self._marked = {room for room, _ in self._marks(_HIGHEST)}
         new: dict[str, int] = {}
-        for room, run in runs:
-            for entry in run if room not in self._marked else ():
+        for run in runs:
+            for entry in run if run.room not in self._marked else ():
                 if isinstance(entry.event, MESSAGES):
-                    new[room] = entry.seq - 1
-                    self._marked.add(room)
+                    new[run.room] = entry.seq - 1
+                    self._marked.add(run.room)
                     break
         self._db.insert(db, unindexed, list(new.items()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import chain, count, islice, repeat
+from itertools import chain, islice
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatnet.core.events import Entry, Event, Said, are_said, body_of
+from chatnet.core.events import Entry, Event, Said, body_of
 from chatnet.core.large import Parked
 from chatnet.core.log import Log
 from chatnet.core.names import PIECES
@@ -21,6 +21,7 @@ from chatnet.core.refusals import Unavailable
 from chatnet.core.replies import Done
 from chatnet.core.room import Room, RoomState, retention
 from chatnet.core.search import Search
+from chatnet.core.series import Series, in_series, joined
 from chatnet.core.tally import Tally
 from chatnet.interfaces import REMEMBERED, Batch, IJournal, IStore, Runs
 from chatnet.stores.gathering import Gathering
@@ -34,6 +35,9 @@ MOST_WAITING = 10_000  # entries, behind which it is done beside the commits as 
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 
 
+_NONE = Series("", 1, (), ())
+
+
 @dataclass(slots=True, eq=False)
 class _Append:
     """Events that wait for their places."""
@@ -42,8 +46,8 @@ class _Append:
     events: Sequence[Event]
     origin: str
     cid: str | None
-    done: Deferred[Sequence[Entry]] = field(default_factory=Deferred)
-    entries: list[Entry] = field(default_factory=list)
+    done: Deferred[Series] = field(default_factory=Deferred)
+    entries: Series = _NONE
 
 
 @implementer(IJournal)
@@ -72,7 +76,7 @@ class Journal:
         self._writer, self._store = writer, store
         self._reader, self._reads = reader or writer, reads or store
         self._heads: dict[str, int] = {}  # seq of the newest durable entry, by open room
-        self._doubtful: dict[str, list[Entry]] = {}  # by room, what a commit may have kept: all
+        self._doubtful: dict[str, Series] = {}  # by room, what a commit may have kept: all
         # of it or nothing, and nothing else is written before that is known
         self._writing: list[_Append] = []  # the batch in the writer's hands
         self._waiting: list[_Append] = []  # the next one
@@ -88,14 +92,14 @@ class Journal:
 
     def subscribe(
         self,
-        deliver: Callable[[Sequence[Entry]], None],
+        deliver: Callable[[Series], None],
         rewind: Callable[[Iterable[str]], None],
     ) -> None:
         self._deliver, self._rewind = deliver, rewind
 
     def append(
         self, room: str, events: Sequence[Event], origin: str, cid: str | None = None
-    ) -> Deferred[Sequence[Entry]]:
+    ) -> Deferred[Series]:
         assert room in self._heads, f"{room} is not open"
         append = _Append(room, events, origin, cid)
         self._waiting.append(append)
@@ -114,7 +118,7 @@ class Journal:
             events = [Said("", text[start : start + PIECE])]
             digest.update(events[0].body.encode())
             piece = _Append(key, events, "", None)
-            piece.entries = [Entry(key, seq, self._clock.seconds(), events[0])]
+            piece.entries = Series(key, seq, [self._clock.seconds()], events)
             self._pieces.append(piece)
             self._wake()
             try:
@@ -202,9 +206,10 @@ class Journal:
 
     def _open(self, name: str) -> Room:
         seq, state = self._reads.load(name)
-        room = Room(name, Log(head=seq, floor=self._reads.floor(name)), state)
+        room = Room(name, Log(name, head=seq, floor=self._reads.floor(name)), state)
         while entries := page(self._reads, name, room.log.head, room.log.head + PAGE):
-            room.apply(entries)
+            for run in in_series(entries):
+                room.apply(run)
             room.log.forget()
         room.rewind()
         return room
@@ -238,7 +243,7 @@ class Journal:
 
     async def _commit(self, batch: list[_Append]) -> bool:
         """Write ``batch`` and answer, or take it back; return whether to go on at once."""
-        runs: dict[str, list[Entry]] = {}
+        runs: dict[str, Series] = {}
         pieces, self._pieces = self._pieces, []
         try:
             if self._doubtful:
@@ -256,8 +261,8 @@ class Journal:
             if not await self._turned_out(runs):
                 self._fall(batch, pieces)
                 return False
-        for room, run in runs.items():
-            self._show(room, run)
+        for run in runs.values():
+            self._show(run)
         for append in chain(pieces, batch):
             append.done.callback(append.entries)
         return True
@@ -303,26 +308,26 @@ class Journal:
         else:
             self._log.failure(what, count=count, error=str(error))
 
-    def _number(self, batch: Iterable[_Append]) -> dict[str, list[Entry]]:
+    def _number(self, batch: Iterable[_Append]) -> dict[str, Series]:
         """Give every event of ``batch`` its place; return the new entries by room."""
         now = self._clock.seconds()
-        runs: dict[str, list[Entry]] = {}
+        runs: dict[str, list[Series]] = {}
         for append in batch:
             if append.events:
-                room, run = append.room, runs.setdefault(append.room, [])
-                places = count(self._heads[room] + len(run) + 1)
-                append.entries = list(map(Entry, repeat(room), places, repeat(now), append.events))
-                run += append.entries
-        return runs
+                run, count = runs.setdefault(append.room, []), len(append.events)
+                before = run[-1].last if run else self._heads[append.room]
+                append.entries = Series(append.room, before + 1, [now] * count, append.events)
+                run.append(append.entries)
+        return {room: joined(run) for room, run in runs.items()}
 
     async def _write(
         self,
         batch: Sequence[_Append],
-        runs: Mapping[str, list[Entry]],
+        runs: Mapping[str, Series],
         pieces: Sequence[_Append],
     ) -> None:
         answers = [
-            (a.origin, Done(a.cid, a.room, a.entries[-1].seq if a.entries else self._heads[a.room]))
+            (a.origin, Done(a.cid, a.room, a.entries.last if a.entries else self._heads[a.room]))
             for a in batch
             if a.cid is not None
         ]
@@ -331,16 +336,14 @@ class Journal:
         discards, self._discards = sorted(self._discards), set()
         stored = dict(runs)
         for room, run in runs.items():
-            if run[0].seq == 1 or not are_said(run):  # seldom
-                stored[room] = [self._prepared(entry, states) for entry in run]
-        for piece in pieces:
-            stored.setdefault(piece.room, []).extend(piece.entries)
-        entries = list(chain.from_iterable(stored.values()))
-        self._unindexed += len(entries)
+            if run.first == 1 or not _are_plain(run):  # seldom
+                events = [self._prepared(entry, states) for entry in run]
+                stored[room] = Series(room, run.first, run.times, events)
+        entries = [*stored.values(), *(piece.entries for piece in pieces)]
+        self._unindexed += sum(map(len, entries))
         if entries or answers or states or discards:
             try:
                 whole = Batch(entries, answers, states, discards)
-                whole.runs = list(stored.items())
                 began = self._gathering.begun = self._clock.seconds()
                 await self._writer.run(commit, self._store, whole)
                 self.commits.note(self._clock.seconds() - began)
@@ -349,22 +352,22 @@ class Journal:
                 self._discards |= set(discards)
                 raise
 
-    def _prepared(self, entry: Entry, states: dict[str, tuple[int, RoomState]]) -> Entry:
-        """Return what is stored of ``entry``; add to ``states`` which come with it."""
+    def _prepared(self, entry: Entry, states: dict[str, tuple[int, RoomState]]) -> Event:
+        """Return what is stored of the event of ``entry``; add to ``states`` which come with it."""
         if entry.seq == 1 and entry.room not in states:
             states[entry.room] = (1, RoomState())  # so that it is known from its first entry on
             states[entry.room][1].evolve(entry.event)
         if isinstance(body := body_of(entry.event), Parked):
             states[body.key] = (body.pieces, RoomState(entry.room, seen=entry.seq))
-            return with_body(entry, body.emptied())
-        return entry
+            return with_body(entry, body.emptied()).event
+        return entry.event
 
-    def _show(self, room: str, run: Sequence[Entry]) -> None:
-        self._heads[room] = run[-1].seq
+    def _show(self, run: Series) -> None:
+        self._heads[run.room] = run.last
         try:
             self._deliver(run)
         except Exception:  # a bug in one room is no reason to keep the others waiting
-            self._log.failure("cannot show {room}", room=room)
+            self._log.failure("cannot show {room}", room=run.room)
 
     def _take_back(self, rooms: Iterable[str]) -> None:
         try:
@@ -376,7 +379,7 @@ class Journal:
         self,
         batch: list[_Append],
         pieces: Sequence[_Append],
-        found: Mapping[str, Sequence[Entry]] | None = None,
+        found: Mapping[str, Series] | None = None,
     ) -> None:
         """Take ``batch`` back, and everything that was decided in its light; ``pieces`` as well.
 
@@ -386,13 +389,13 @@ class Journal:
         fallen = self._writing = batch + self._waiting
         self._waiting = []
         self._take_back(dict.fromkeys(append.room for append in fallen if append.room))
-        for room, run in found.items():
-            self._show(room, run)
+        for run in found.values():
+            self._show(run)
         self._take_back(found)
         for append in chain(pieces, fallen):
             append.done.errback(Unavailable("That could not be stored. Please try again."))
 
-    async def _turned_out(self, runs: dict[str, list[Entry]]) -> bool:
+    async def _turned_out(self, runs: dict[str, Series]) -> bool:
         """Return whether ``runs``, whose commit failed, were kept; remember it if nobody knows."""
         if not runs:
             return False
@@ -403,14 +406,15 @@ class Journal:
             self._doubtful = runs
             return False
 
-    async def _is_kept(self, runs: Mapping[str, Sequence[Entry]]) -> bool:
+    async def _is_kept(self, runs: Mapping[str, Series]) -> bool:
         """Return whether the store has ``runs``, which it was to keep in one transaction."""
         room, run = next(iter(runs.items()))
         found = await self._newest(room)
         if found and found[0] != run[0]:  # somebody else writes to this store
             for room in runs:
                 while found := await self._newest(room):
-                    self._show(room, found)
+                    for series in in_series(found):
+                        self._show(series)
                 self._take_back([room])
             return False
         return bool(found)
@@ -419,3 +423,8 @@ class Journal:
         """Return a page of what the store has of ``room`` and nobody was shown."""
         head = self._heads[room]
         return self._writer.run(page, self._store, room, head, head + PAGE)
+
+
+def _are_plain(run: Series) -> bool:
+    """Return whether ``run`` is nothing but words that are stored as they are."""
+    return set(map(type, run.events)) == {Said} and set(map(type, run.bodies)) == {str}

@@ -12,11 +12,12 @@ from zope.interface import implementer
 
 from chatnet.core.chain import Anchor, Record, bind, digest_of, erased, follow, link_of
 from chatnet.core.codec import decode_state, encode_event, encode_state
-from chatnet.core.events import MESSAGES, Entry
+from chatnet.core.events import MESSAGES, Entry, Event
 from chatnet.core.names import Name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
 from chatnet.core.search import Search, finds
+from chatnet.core.series import Series, in_series
 from chatnet.interfaces import REMEMBERED, Account, Batch, IAccountStore, IStore
 
 
@@ -26,31 +27,37 @@ class _Log:
     They are bound to each other when somebody asks for their records, or some are let go.
     """
 
-    def __init__(self, anchor: Anchor) -> None:
+    def __init__(self, room: str, anchor: Anchor) -> None:
+        self.room = room
         self.anchor = anchor
-        self.entries: list[Entry] = []
+        self.events: list[Event] = []  # of each entry, and when it was
+        self.times: list[float] = []
         self._records: list[Record] = []  # of the first of them
         self._digests: dict[int, bytes] = {}  # of what was erased before it was bound, by seq
 
     @property
     def head(self) -> int:
-        return self.anchor.seq + len(self.entries)
+        return self.anchor.seq + len(self.events)
+
+    def add(self, run: Series) -> None:
+        """Add ``run``, which goes on where the log ends."""
+        self.events += run.events
+        self.times += run.times
 
     @property
     def records(self) -> list[Record]:
-        self._bind(len(self.entries))
+        self._bind(len(self.events))
         return self._records
 
     def _bind(self, count: int) -> None:
         """Bind the first ``count`` entries."""
         link = self._records[-1].link if self._records else self.anchor.link
-        new = self.entries[len(self._records) : count]
+        new = self._at(slice(len(self._records), count))
         for emptied, some in groupby(new, lambda entry: entry.seq in self._digests):
             if not emptied:
-                run = list(some)
-                links = {run[0].room: link}
-                self._records += bind([(run[0].room, run)], links)
-                link = links[run[0].room]
+                links = {self.room: link}
+                self._records += bind(in_series(some), links)
+                link = links[self.room]
                 continue
             for entry in some:
                 digest = self._digests.pop(entry.seq)
@@ -58,29 +65,36 @@ class _Log:
                 text = encode_event(entry.event)
                 self._records.append(Record(entry.room, entry.seq, entry.at, text, digest, link))
 
-    def between(self, after: int, upto: int) -> slice:
+    def between(self, after: int, upto: int, limit: int | None = None) -> Series:
+        """Return the entries with ``after < seq <= upto``, up to ``limit`` of them."""
+        return self._at(self.places(after, upto))[:limit]
+
+    def places(self, after: int, upto: int) -> slice:
         """Return where the entries with ``after < seq <= upto`` stand."""
         first = self.anchor.seq
         return slice(max(0, after - first), max(0, upto - first))
 
+    def _at(self, places: slice) -> Series:
+        first = self.anchor.seq + 1 + places.start
+        return Series(self.room, first, self.times[places], self.events[places])
+
     def adopt(self, record: Record) -> None:
         records = self.records
-        follow(self.head, [record])
+        follow(self.head, self.room, [record.seq])
         records.append(record)
-        self.entries.append(record.entry)
+        self.add(Series(self.room, record.seq, [record.at], [record.entry.event]))
 
     def erase(self, seq: int) -> None:
         """Drop the body of the message at ``seq``."""
         place = seq - self.anchor.seq - 1
-        if not 0 <= place < len(self.entries):
+        if not 0 <= place < len(self.events):
             return
-        entry = self.entries[place]
-        self.entries[place] = left = replace(entry, event=erased(entry.event))
+        event = self.events[place]
+        self.events[place] = left = erased(event)
         if place < len(self._records):
-            text = encode_event(left.event)
-            self._records[place] = replace(self._records[place], text=text)
-        elif left.event != entry.event:
-            self._digests[seq] = digest_of(encode_event(entry.event))
+            self._records[place] = replace(self._records[place], text=encode_event(left))
+        elif left != event:
+            self._digests[seq] = digest_of(encode_event(event))
 
     def drop(self, count: int) -> None:
         """Let the first ``count`` entries go."""
@@ -88,7 +102,7 @@ class _Log:
             self._bind(count)
             last = self._records[:count][-1]
             self.anchor = Anchor(last.seq, last.link)
-            del self._records[:count], self.entries[:count]
+            del self._records[:count], self.events[:count], self.times[:count]
 
 
 @implementer(IStore, IAccountStore)
@@ -104,12 +118,14 @@ class MemoryStore:
 
     def write(self, batch: Batch) -> None:
         heads: dict[str, int] = {}
-        for room, run in batch.runs:
-            log = self._logs.get(room)
-            follow(heads.get(room, log.head if log else 0), run)
-            heads[room] = run[-1].seq
-        for room, run in batch.runs:
-            self._logs.setdefault(room, _Log(Anchor())).entries += run
+        for run in batch.runs:
+            follow(heads.get(run.room, self._log(run.room).head), run.room, run.places)
+            heads[run.room] = run.last
+        for run in batch.runs:
+            log = self._logs.get(run.room)
+            if log is None:
+                log = self._logs[run.room] = self._log(run.room)
+            log.add(run)
         for entry, deletion in batch.deletions:
             self._logs[entry.room].erase(deletion.message)
         for origin, done in batch.answers:
@@ -130,12 +146,10 @@ class MemoryStore:
         return seq, decode_state(text)
 
     def read(self, room: str, after: int, upto: int, limit: int) -> Sequence[Entry]:
-        log = self._logs.get(room)
-        return log.entries[log.between(after, upto)][:limit] if log else []
+        return self._log(room).between(after, upto, limit)
 
     def back(self, room: str, upto: int, count: int) -> int:
-        log = self._logs.get(room, _Log(Anchor()))
-        entries = log.entries[log.between(0, upto)]
+        entries = self._log(room).between(0, upto)
         said = [entry.seq for entry in entries if isinstance(entry.event, MESSAGES)]
         return said[-count:][0] - 1 if said else upto
 
@@ -154,12 +168,13 @@ class MemoryStore:
         return self.floor(room)
 
     def seq_at(self, room: str, at: float) -> int:
-        log = self._logs.get(room, _Log(Anchor()))
-        return log.anchor.seq + bisect_left(log.entries, at, key=lambda entry: entry.at)
+        log = self._log(room)
+        return log.anchor.seq + bisect_left(log.between(0, log.head).times, at)
 
     def search(self, rooms: Sequence[str], search: Search, limit: int) -> Sequence[Entry]:
         logs = [self._logs[room] for room in rooms if room in self._logs]
-        found = [entry for log in logs for entry in log.entries if finds(search, entry)]
+        entries = (entry for log in logs for entry in log.between(0, log.head))
+        found = [entry for entry in entries if finds(search, entry)]
         found.sort(key=lambda entry: (entry.at, entry.room, entry.seq), reverse=True)
         return found[:limit]
 
@@ -172,21 +187,24 @@ class MemoryStore:
     def close(self) -> None:
         pass
 
+    def _log(self, room: str) -> _Log:
+        """Return what is kept of ``room``, or an empty log that is not kept."""
+        return self._logs.get(room) or _Log(room, Anchor())
+
     # -- backups -------------------------------------------------------------------
 
     def logs(self, prefix: str = "") -> Sequence[str]:
         return sorted(room for room in self._logs if room.startswith(prefix))
 
     def anchor(self, room: str) -> Anchor:
-        log = self._logs.get(room)
-        return log.anchor if log else Anchor()
+        return self._log(room).anchor
 
     def records(self, room: str, after: int, limit: int) -> Sequence[Record]:
         log = self._logs.get(room)
-        return log.records[log.between(after, log.head)][:limit] if log else []
+        return log.records[log.places(after, log.head)][:limit] if log else []
 
     def adopt(self, room: str, anchor: Anchor, records: Sequence[Record]) -> None:
-        log = self._logs.setdefault(room, _Log(anchor))
+        log = self._logs.setdefault(room, _Log(room, anchor))
         for record in records:
             log.adopt(record)
 

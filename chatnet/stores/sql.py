@@ -77,8 +77,8 @@ class SqlStore:
             self._prune(db, [origin for origin, _ in batch.answers])
         if len(self._heads) > _MANY:
             self._heads.clear()
-        for room, run in batch.runs:
-            self._heads[room] = (run[-1].seq, links[room])
+        for run in batch.runs:
+            self._heads[run.room] = (run.last, links[run.room])
         self._indexing.forget(batch.discards)
         for room in batch.discards:
             self._heads.pop(room, None)
@@ -104,11 +104,11 @@ class SqlStore:
 
     def adopt(self, room: str, anchor: Anchor, records: Sequence[Record]) -> None:
         head, _ = self._link(room)
-        follow(head or anchor.seq, records)
+        follow(head or anchor.seq, room, [record.seq for record in records])
         with self._changes() as db:
             if not head and anchor.seq:
                 _raise(db, room, anchor)
-            self._insert(db, records, Batch([record.entry for record in records]))
+            self._insert(db, records, Batch.of([record.entry for record in records]))
         self._heads.pop(room, None)
 
     # -- reading -------------------------------------------------------------------
@@ -267,14 +267,15 @@ class SqlStore:
         """
         links: dict[str, bytes] = {}
         heads: dict[str, int] = {}
-        for room, run in batch.runs:
+        for run in batch.runs:
+            room = run.room
             if room not in heads:
                 head = self._heads.get(room)
-                if head is None or head[0] != run[0].seq - 1:
+                if head is None or head[0] != run.first - 1:
                     head = self._link(room)
                 heads[room], links[room] = head
-            follow(heads[room], run)
-            heads[room] = run[-1].seq
+            follow(heads[room], room, run.places)
+            heads[room] = run.last
         return links
 
     def _link(self, room: str, upto: int = _HIGHEST) -> tuple[int, bytes]:

@@ -7,9 +7,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from chatnet.core.chain import START, Anchor, Record, bind, by_room, erased, follow
+from chatnet.core.chain import START, Anchor, Record, bind, erased, follow
 from chatnet.core.codec import decode_event, encode_event
-from chatnet.core.events import MESSAGES, Deleted, Entry, Erased, Event
+from chatnet.core.events import MESSAGES, Deleted, Erased, Event
+from chatnet.core.series import Series
 from chatnet.stores.changes import Changes
 from chatnet.stores.commits import Commits
 from chatnet.stores.records import Place, pack
@@ -56,27 +57,27 @@ class Logs:
         """It has not, or nobody knows: look again before anything else."""
         self._tails, self._next = {}, {}
 
-    def add(self, changes: Changes, entries: Sequence[Entry], discards: Sequence[str]) -> None:
-        """Add ``entries``, and let the rooms ``discards`` go.
+    def add(self, changes: Changes, runs: Sequence[Series], discards: Sequence[str]) -> None:
+        """Add ``runs``, and let the rooms ``discards`` go.
 
         Raises:
             ValueError: the place of an entry is taken, or not the next.
         """
-        runs: dict[str, list[int]] = {}
-        for number, entry in enumerate(entries):
-            runs.setdefault(entry.room, []).append(number)
-        for room, run in runs.items():
-            follow(self._tail(room).seq, [entries[n] for n in run])
-        records = bind(by_room(entries), {room: self._tail(room).link for room in runs})
+        events: dict[str, list[Event]] = {}  # by room
+        for run in runs:
+            known = events.setdefault(run.room, [])
+            follow(self._tail(run.room).seq + len(known), run.room, run.places)
+            known += run.events
+        records: dict[str, list[Record]] = {room: [] for room in events}
+        for record in bind(runs, {room: self._tail(room).link for room in events}):
+            records[record.room].append(record)
         gone = set(discards)
-        for entry in entries:
-            if isinstance(entry.event, Deleted) and entry.room not in gone:
-                self._erase(changes, entry, entries, records, runs[entry.room])
-        for room, run in runs.items():
-            if room not in gone:
-                packed = [pack(records[n], isinstance(entries[n].event, MESSAGES)) for n in run]
-                last = records[run[-1]]
-                self._append(changes, room, self._tail(room), packed, last.seq, last.link)
+        for room in (room for room in events if room not in gone):
+            self._erase(changes, room, events[room], records[room])
+            messages = [isinstance(event, MESSAGES) for event in events[room]]
+            last = records[room][-1]
+            packed = map(pack, records[room], messages)
+            self._append(changes, room, self._tail(room), packed, last.seq, last.link)
         for room in gone:
             if self._segments.bases(room):
                 changes.removes.append(f"rooms/{folder_of(room)}")
@@ -87,7 +88,7 @@ class Logs:
         tail = self._tail(room)
         if tail.base < 0:
             tail = self._tails[room] = _Tail(-1, 0, anchor.seq, anchor.link)
-        follow(tail.seq, records)
+        follow(tail.seq, room, [record.seq for record in records])
         if records or (tail.base < 0 and anchor.seq):
             packed = [pack(record, _is_message(record)) for record in records]
             seq, link = (records[-1].seq, records[-1].link) if records else (tail.seq, tail.link)
@@ -149,20 +150,19 @@ class Logs:
     def _erase(
         self,
         changes: Changes,
-        entry: Entry,
-        entries: Sequence[Entry],
+        room: str,
+        events: Sequence[Event],
         records: list[Record],
-        run: Sequence[int],
     ) -> None:
-        """Erase the body of the message that ``entry`` names, in the batch or where it is kept."""
-        assert isinstance(entry.event, Deleted)
-        seq, first = entry.event.message, entries[run[0]].seq
-        if first <= seq < entry.seq:
-            number = run[seq - first]
-            event = erased(entries[number].event)
-            records[number] = replace(records[number], text=encode_event(event))
-        elif 0 < seq < first:
-            self._erase_kept(changes, entry.room, seq)
+        """Erase the bodies of what ``events`` delete, in ``records``, which they are, or before."""
+        for place, event in enumerate(events):
+            if isinstance(event, Deleted):
+                number = event.message - records[0].seq
+                if 0 <= number < place:
+                    text = encode_event(erased(events[number]))
+                    records[number] = replace(records[number], text=text)
+                elif number < 0 < event.message:
+                    self._erase_kept(changes, room, event.message)
 
     def _erase_kept(self, changes: Changes, room: str, seq: int) -> None:
         bases = self._segments.bases(room)

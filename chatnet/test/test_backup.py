@@ -65,7 +65,7 @@ class Talk:
         self.heads[room] = head = entries[-1].seq
         states = {} if seq else {room: (head, state.copy())}
         answers = [("ann", Done(cid, room, head))] if cid else []
-        self.store.write(Batch(entries, answers, states))
+        self.store.write(Batch.of(entries, answers, states))
         return head
 
     def settles(self, room: str) -> None:
@@ -280,7 +280,7 @@ class FaultTests(SynchronousTestCase):
         told = talk()
         told.settles("tea")
         log = told.store._logs["tea"]
-        del log.records[-2:], log.entries[-2:]
+        del log.records[-2:], log.events[-2:], log.times[-2:]
         lost = [
             "Tea (tea): its state is that of entry 11, and the log ends at 9",
             "Tea (tea): entry 7 was emptied, and nobody deleted it",
@@ -292,7 +292,7 @@ class FaultTests(SynchronousTestCase):
         told = talk()
         told.settles("tea")
         log = told.store._logs["tea"]
-        del log.records[-1:], log.entries[-1:]
+        del log.records[-1:], log.events[-1:], log.times[-1:]
         faults: list[str] = []
         data = backed_up(told.store, faults)
         self.assertEqual(
@@ -379,7 +379,7 @@ class HeadsTests(SynchronousTestCase):
         other = talk()
         other.store.write(Batch([], discards=["milk", "@ann"]))
         log = other.store._logs["tea"]
-        del log.records[-1:], log.entries[-1:]
+        del log.records[-1:], log.events[-1:], log.times[-1:]
         other.store._answers.clear()
         anew = Talk(other.store)
         anew.happens(

@@ -16,11 +16,12 @@ from chatnet.admin.survey import Survey
 from chatnet.admin.telling import Progress
 from chatnet.admin.verify import verify_store
 from chatnet.core import events as e, large
-from chatnet.core.chain import START, Anchor, Record, bind, by_room
+from chatnet.core.chain import START, Anchor, Record, bind
 from chatnet.core.codec import decode_event, encode_event
 from chatnet.core.large import LARGE, SLICE, decoding, finish, scanning
 from chatnet.core.names import PIECES
 from chatnet.core.refusals import Malformed
+from chatnet.core.series import in_series
 from chatnet.dialects.framed import framed
 from chatnet.dialects.jsonl import JsonDialect, JsonStyle
 from chatnet.dialects.styles import DATED, LIVE, PAST
@@ -579,7 +580,7 @@ def log_of_a_changed(records: Sequence[Record]) -> list[Record]:
     """Return another log like ``records``, in which something else was said."""
     entries = [record.entry for record in records]
     entries[1] = replace(entries[1], event=e.Said("", "y" * PIECE))
-    return bind(by_room(entries), {entries[0].room: START})
+    return bind(in_series(entries), {entries[0].room: START})
 
 
 def _late(first: list[e.Entry], read: Any) -> Any:

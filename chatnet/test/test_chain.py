@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.core.chain import START, Anchor, Record, bind, erased, faults
 from chatnet.core.codec import encode_event
 from chatnet.core.events import Deleted, Entry, Event, Joined, Said
+from chatnet.core.series import in_series
 from chatnet.test.properties import given, settings, st
 
 EVENTS: list[Event] = [Joined("ann"), *[Said("ann", str(n)) for n in range(2, 7)]]
@@ -17,7 +18,7 @@ EVENTS: list[Event] = [Joined("ann"), *[Said("ann", str(n)) for n in range(2, 7)
 
 def log(events: list[Event] = EVENTS, room: str = "tea") -> list[Record]:
     entries = [Entry(room, n, n / 3, event) for n, event in enumerate(events, 1)]
-    return bind([(room, entries)], {room: START})
+    return bind(in_series(entries), {room: START})
 
 
 class ChainTests(SynchronousTestCase):

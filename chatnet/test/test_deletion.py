@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.accounts import passwords
 from chatnet.core.events import Deleted, Entry, Erased, Said
 from chatnet.core.log import Log
+from chatnet.core.series import in_series
 from chatnet.test.rig import Client, Rig
 
 
@@ -192,8 +193,11 @@ class DeletionTests(SynchronousTestCase):
         self.assertEqual(bot.receives()[0]["error"], "bad-name")
 
     def test_memory_holds_nothing_of_it(self) -> None:
-        log = Log(keep=2)
-        log.extend([Entry("tea", n, 1.0, Said("ann", "x" * 1000)) for n in range(1, 5)], {Said})
+        log = Log("tea", keep=2)
+        log.extend(
+            in_series([Entry("tea", n, 1.0, Said("ann", "x" * 1000)) for n in range(1, 5)])[0],
+            {Said},
+        )
         log.erase(2)
         log.erase(9)
         log.erase(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +18,7 @@ from chatnet.core.names import person_name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState
 from chatnet.core.search import Search
+from chatnet.core.series import in_series
 from chatnet.interfaces import Batch
 from chatnet.stores import commits, keyed, pages, records, segments, writing
 from chatnet.stores.disk import Disk
@@ -42,28 +43,26 @@ def said(room: str, first: int, *bodies: str) -> list[Entry]:
     return [Entry(room, n, float(n), Said("ann", body)) for n, body in enumerate(bodies, first)]
 
 
-def written(batch: Batch) -> Step:
-    return lambda store: store.write(batch)
+def written(entries: Sequence[Entry], *more: Any, **others: Any) -> Step:
+    return lambda store: store.write(Batch.of(entries, *more, **others))
 
 
 STEPS: list[Step] = [
     written(
-        Batch(
-            [*said("tea", 1, "one", SECRET, "three"), Entry("milk", 1, 1.0, Joined("ann"))],
-            [("ann", Done("1", "tea", 3))],
-            {"tea": (3, RoomState("Tea")), "milk": (1, RoomState("Milk"))},
-        )
+        [*said("tea", 1, "one", SECRET, "three"), Entry("milk", 1, 1.0, Joined("ann"))],
+        [("ann", Done("1", "tea", 3))],
+        {"tea": (3, RoomState("Tea")), "milk": (1, RoomState("Milk"))},
     ),
     lambda store: store.add(person_name("Ann"), "verifier", 1.5),
-    written(Batch([*said("milk", 2, "x" * 300), *said("tea", 4, "four"), *said("@~1", 1, "psst")])),
-    written(Batch([Entry("tea", 5, 5.0, Deleted("ann", 2))], [("bob", Done("2", "tea", 5))])),
-    written(Batch(said("milk", 3, "y" * 300), discards=["@~1"])),
-    written(Batch([*said("@~1", 1, "go"), *said("milk", 4, "")], (), {"milk": (4, RoomState())})),
+    written([*said("milk", 2, "x" * 300), *said("tea", 4, "four"), *said("@~1", 1, "psst")]),
+    written([Entry("tea", 5, 5.0, Deleted("ann", 2))], [("bob", Done("2", "tea", 5))]),
+    written(said("milk", 3, "y" * 300), discards=["@~1"]),
+    written([*said("@~1", 1, "go"), *said("milk", 4, "")], (), {"milk": (4, RoomState())}),
     lambda store: store.forget("milk", 3, 9),
-    written(Batch(said("tea", 6, "z" * 300), [("ann", Done(str(n), "tea", 6)) for n in range(9)])),
+    written(said("tea", 6, "z" * 300), [("ann", Done(str(n), "tea", 6)) for n in range(9)]),
     lambda store: store.change("ann", "another"),
     lambda store: store.forget("tea", 2, 9),
-    written(Batch([*said("tea", 7, "seven"), *said("milk", 5, "five")], discards=["@~1"])),
+    written([*said("tea", 7, "seven"), *said("milk", 5, "five")], discards=["@~1"]),
 ]  # fmt: skip
 
 
@@ -181,7 +180,7 @@ class CrashTests(FilesTestCase):
             with self.assertRaises(OSError):
                 STEPS[0](store)
             with self.assertRaises(ValueError):  # before which it is put right
-                store.write(Batch(said("tea", 9, "not the next")))
+                store.write(Batch.of(said("tea", 9, "not the next")))
             for length in range(fails, len(disk.calls) + 1, 2):
                 top = self.folder()
                 os.mkdir(top)
@@ -237,7 +236,7 @@ class FailureTests(FilesTestCase):
     def test_after_a_failed_sync_all_is_written_again(self) -> None:
         disk = RecordingDisk(self.path)
         store = self.store(disk=disk)
-        store.write(Batch(said("tea", 1, "one")))
+        store.write(Batch.of(said("tea", 1, "one")))
         file = "rooms/tea/000000000000.log"
         sync = disk.sync
 
@@ -249,10 +248,10 @@ class FailureTests(FilesTestCase):
         self.patch(commits, "_MOST_BYTES", 0)
         self.patch(disk, "sync", fail)
         with self.assertRaises(OSError):
-            store.write(Batch(said("tea", 2, "two")))
+            store.write(Batch.of(said("tea", 2, "two")))
         disk.sync = sync  # type: ignore[method-assign]
         before = len(disk.calls)
-        store.write(Batch(said("tea", 2, "two")))
+        store.write(Batch.of(said("tea", 2, "two")))
         calls = [(call.what, call.data[-20:]) for call in disk.calls[before:] if call.path == file]
         first, second, *_ = calls
         self.assertEqual(first[0], "write")
@@ -262,7 +261,7 @@ class FailureTests(FilesTestCase):
 
     def test_a_search_looks_at_some_of_the_log_only(self) -> None:
         store = self.store()
-        store.write(Batch(said("tea", 1, "green", "black", "black", "green")))
+        store.write(Batch.of(said("tea", 1, "green", "black", "black", "green")))
         self.patch(pages, "_MOST_ENTRIES", 3)
         found = store.search(["tea"], Search(("green",)), 9)
         self.assertEqual([entry.seq for entry in found], [4])
@@ -277,7 +276,7 @@ class DamageTests(FilesTestCase):
         store = self.store()
         self.log = said("tea", 1, "one", "two", "three", "four", "five", "six", "seven")
         for entry in self.log:
-            store.write(Batch([entry]))
+            store.write(Batch.of([entry]))
         store.close()
         self.room = Path(self.path, "rooms", "tea")
         self.first, self.last = sorted(self.room.iterdir())
@@ -327,7 +326,7 @@ class DamageTests(FilesTestCase):
         whole = self.last.read_bytes()
         self.last.write_bytes(whole.replace(b"\xffrec", b"\xffcer", 1))
         store = self.store()
-        store.write(Batch(said("tea", 8, "eight")))
+        store.write(Batch.of(said("tea", 8, "eight")))
         self.assertEqual(self.notices, [])
         lost = store.damage("tea")
         self.assertEqual(len(lost), 1)
@@ -341,10 +340,10 @@ class DamageTests(FilesTestCase):
             self.notices.clear()
             store = self.store()
             with self.assertRaises(ValueError):
-                store.write(Batch(said("tea", 99, "is not next")))
+                store.write(Batch.of(said("tea", 99, "is not next")))
             kept, why = self.reads(store)
             self.assertEqual((kept, why), (self.log[: len(kept)], ""), size)
-            store.write(Batch(said("tea", len(kept) + 1, "more")))
+            store.write(Batch.of(said("tea", len(kept) + 1, "more")))
             self.assertEqual(dump(store)["broken"], [])
             if self.notices:
                 self.assertEqual(len(self.notices), 1)
@@ -357,7 +356,7 @@ class DamageTests(FilesTestCase):
         for garbage in (b"\0" * 500, b"x", b"\xffrec" * 30, Random(1).randbytes(300)):
             self.last.write_bytes(whole + garbage)
             store = self.store()
-            store.write(Batch(said("tea", 8, "eight")))
+            store.write(Batch.of(said("tea", 8, "eight")))
             self.assertEqual(self.notices[-1].count(f"cut {len(garbage)} bytes behind entry 7"), 1)
             self.assertEqual(dump(store)["broken"], [])
             store.close()
@@ -375,7 +374,7 @@ class DamageTests(FilesTestCase):
     def test_a_damaged_commit_log_takes_nothing_along(self) -> None:
         store = self.store()
         for n in range(8, 11):
-            store.write(Batch([*said("tea", n, "more"), *said("milk", n - 7, "more")]))
+            store.write(Batch.of([*said("tea", n, "more"), *said("milk", n - 7, "more")]))
         expected = dump(store)
         kept = {file: file.read_bytes() for file in self.files(self.path)}
         store.close()
@@ -405,7 +404,7 @@ class FolderTests(FilesTestCase):
         for name in names:
             self.assertRegex(name, r"\A[a-z0-9_%=-]{1,130}\Z")
         store = self.store()
-        store.write(Batch([entry for key in keys for entry in said(key, 1, key)]))
+        store.write(Batch.of([entry for key in keys for entry in said(key, 1, key)]))
         self.assertEqual(store.logs(), sorted(keys))
 
     def test_one_writes_and_others_read(self) -> None:
@@ -422,7 +421,7 @@ class FolderTests(FilesTestCase):
     def test_a_reader_looks_again_when_what_it_reads_is_let_go(self) -> None:
         store, reader = self.store(), FilesStore(self.path, writes=False)
         for n in range(1, 9):
-            store.write(Batch(said("tea", n, "x" * 200), states={"tea": (n, RoomState())}))
+            store.write(Batch.of(said("tea", n, "x" * 200), states={"tea": (n, RoomState())}))
         bases = reader._segments.bases
 
         def listed(room: str) -> list[int]:
@@ -441,7 +440,7 @@ class FolderTests(FilesTestCase):
             self.assertEqual(look(), [7, 8])
             store.write(Batch([], discards=["tea"]))
             for n in range(1, 9):
-                store.write(Batch(said("tea", n, "x" * 200), states={"tea": (n, RoomState())}))
+                store.write(Batch.of(said("tea", n, "x" * 200), states={"tea": (n, RoomState())}))
 
     def test_all_is_for_its_owner_alone(self) -> None:
         store = self.store()
@@ -465,7 +464,7 @@ class FolderTests(FilesTestCase):
         rooms = [f"room{n}" for n in range(20)]
         for n in range(1, 4):
             before = disk.syncs
-            store.write(Batch([entry for room in rooms for entry in said(room, n, "hello")]))
+            store.write(Batch.of([entry for room in rooms for entry in said(room, n, "hello")]))
             self.assertEqual(disk.syncs - before, 1)
         assert store._pen is not None
         self.assertLessEqual(len(store._pen.commits._files), 4)
@@ -476,17 +475,17 @@ class FolderTests(FilesTestCase):
     def test_a_page_of_large_entries_is_small(self) -> None:
         store = self.store()
         for n in range(1, 6):
-            store.write(Batch(said("tea", n, "x" * 400_000)))
+            store.write(Batch.of(said("tea", n, "x" * 400_000)))
         self.assertEqual(len(store.read("tea", 0, 10, 256)), 3)
         self.assertEqual(len(store.records("tea", 0, 256)), 3)
         self.assertEqual(len(store.search(["tea"], Search(()), 9)), 5)
-        store.write(Batch([Entry("tea", 6, 9.0, Deleted("ann", 5))]))
+        store.write(Batch.of([Entry("tea", 6, 9.0, Deleted("ann", 5))]))
         self.assertEqual([len(store.read("tea", 3, 9, 9)), store.back("tea", 6, 2)], [3, 3])
 
     def test_what_is_let_go_whole_takes_no_space(self) -> None:
         store = self.store()
         for n in range(1, 9):
-            store.write(Batch(said("tea", n, SECRET * 9), states={"tea": (n, RoomState())}))
+            store.write(Batch.of(said("tea", n, SECRET * 9), states={"tea": (n, RoomState())}))
         store.forget("tea", 3, 9)
         text = "".join(file.read_text("latin-1") for file in self.files(f"{self.path}/rooms"))
         self.assertEqual(text.count(SECRET), 5 * 9)
@@ -495,7 +494,7 @@ class FolderTests(FilesTestCase):
         self.assertEqual(left.name, "000000000008.log")
         for file in self.files(self.path):  # the commit log too
             self.assertNotIn(SECRET.encode(), file.read_bytes())
-        store.write(Batch(said("tea", 9, "goes on")))
+        store.write(Batch.of(said("tea", 9, "goes on")))
         self.assertEqual(dump(store)["broken"], [])
 
 
@@ -522,16 +521,16 @@ class PlanTests(FilesTestCase):
         reader = FilesStore(path, writes=False)
         heads: dict[str, int] = {}
         for number, (what, *values) in enumerate(plan):
-            batch = Batch([])
+            batch, entries = Batch([]), list[Entry]()
             if what == "say":
                 for room, length in values[0]:
                     heads[room] = heads.get(room, 0) + 1
-                    batch.entries = [*batch.entries, *said(room, heads[room], "é" * length)]
+                    entries += said(room, heads[room], "é" * length)
                 batch.answers = [("ann", Done(str(number), "tea", heads.get("tea", 0)))]
             elif what == "delete":
                 room = values[0]
                 heads[room] = heads.get(room, 0) + 1
-                batch.entries = [Entry(room, heads[room], 9.0, Deleted("ann", values[1]))]
+                entries.append(Entry(room, heads[room], 9.0, Deleted("ann", values[1])))
             elif what == "keep":
                 batch.states = {values[0]: (heads.get(values[0], 0), RoomState(str(number)))}
             elif what == "discard":
@@ -542,6 +541,7 @@ class PlanTests(FilesTestCase):
             else:
                 files.close()
                 files = self.store(path)
+            batch.runs = in_series(entries)
             for store in (files, memory):
                 store.write(batch)
             self.assertEqual(dump(files), dump(memory))

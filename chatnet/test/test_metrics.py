@@ -9,7 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.core.events import Entry, Said
+from chatnet.core.events import Said
+from chatnet.core.series import Series
 from chatnet.core.tally import Tally
 from chatnet.server.meter import PULSE_SECONDS, Pulse
 from chatnet.test.rig import Client, Rig
@@ -190,8 +191,9 @@ class CountingTests(SynchronousTestCase):
     def test_disorder_is_counted_and_not_shown(self) -> None:
         ann = self.rig.member("ann")
         head = self.rig.room("tea").log.head
-        entry = Entry("tea", head + 2, self.rig.clock.seconds(), Said("bob", "from nowhere"))
-        self.assertRaises(AssertionError, self.rig.network._deliver, [entry])
+        said, now = [Said("bob", "from nowhere")], self.rig.clock.seconds()
+        stray = Series("tea", head + 2, [now], said)
+        self.assertRaises(AssertionError, self.rig.network._deliver, stray)
         ann.types("/who")
         self.assertNotIn("from nowhere", "\n".join(ann.hears()))
         self.assertEqual(Scraped(self.rig).value("order_violations_total"), 1)

@@ -111,9 +111,9 @@ class MigrationTests(SynchronousTestCase):
 
     def test_the_log_goes_on(self) -> None:
         store = self.opens()
-        store.write(Batch([Entry("tea", 25, 2e9, Deleted("Ann", 3))]))
+        store.write(Batch.of([Entry("tea", 25, 2e9, Deleted("Ann", 3))]))
         self.assertEqual(store.read("tea", 2, 3, 1)[0].event, Erased("Ann"))
-        store.write(Batch([Entry("tea", 26, 2e9, Said("Ann", "new")), entry(27)]))
+        store.write(Batch.of([Entry("tea", 26, 2e9, Said("Ann", "new")), entry(27)]))
         self.assertEqual(store.forget("tea", 10, 99), 10)
         self.assertEqual(list(faults("tea", store.anchor("tea"), store.records("tea", 0, 99))), [])
         self.assertEqual(store.search(["tea"], Search(("new",)), 9)[0].seq, 26)

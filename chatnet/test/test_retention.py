@@ -11,6 +11,7 @@ from chatnet.core.events import Entry, Said, Whispered
 from chatnet.core.log import Log
 from chatnet.core.names import EVERYBODY, STAFF
 from chatnet.core.room import retention
+from chatnet.core.series import in_series
 from chatnet.interfaces import Batch
 from chatnet.server import broom
 from chatnet.stores import pieces
@@ -21,8 +22,11 @@ DAY = 86400.0
 
 class LogTests(SynchronousTestCase):
     def test_a_log_drops_what_is_old(self) -> None:
-        log = Log()
-        log.extend([Entry("tea", n, float(n), Said("ann", "x")) for n in range(1, 10)], {Said})
+        log = Log("tea")
+        log.extend(
+            in_series([Entry("tea", n, float(n), Said("ann", "x")) for n in range(1, 10)])[0],
+            {Said},
+        )
         log.drop(4)
         self.assertEqual((log.floor, log.tail, log.head), (4, 4, 9))
         self.assertEqual([entry.seq for entry in log.between(4, 9)], [5, 6, 7, 8, 9])
@@ -30,11 +34,11 @@ class LogTests(SynchronousTestCase):
         log.drop(2)
         log.drop(99)
         self.assertEqual((log.floor, log.tail, log._bytes), (9, 9, 0))
-        log.extend([Entry("tea", 10, 10.0, Said("ann", "x"))], {Said})
+        log.extend(in_series([Entry("tea", 10, 10.0, Said("ann", "x"))])[0], {Said})
         self.assertEqual(log.between(9, 10)[0].seq, 10)
 
     def test_a_log_that_forgot_them_drops_them_too(self) -> None:
-        log = Log(head=9)
+        log = Log("tea", head=9)
         log.drop(4)
         self.assertEqual((log.floor, log.tail), (4, 9))
         self.assertEqual(log.back(9, 5), None)  # the store has some

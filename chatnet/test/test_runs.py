@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core.events import Entry, Said
 from chatnet.core.large import LARGE
+from chatnet.core.series import Series
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.dialects.styles import LIVE
 from chatnet.interfaces import MAX_BYTES, IStyle
@@ -16,8 +17,8 @@ props = settings(deadline=None, derandomize=True)
 SMALL = 1000  # characters of a body
 
 
-def entries(*bodies: str) -> list[Entry]:
-    return [Entry("tea", seq, 1.5, Said("ann", body)) for seq, body in enumerate(bodies, 1)]
+def entries(*bodies: str) -> Series:
+    return Series("tea", 1, [1.5] * len(bodies), [Said("ann", body) for body in bodies])
 
 
 class RunTests(SynchronousTestCase):

@@ -34,6 +34,7 @@ from chatnet.core.office import Office
 from chatnet.core.replies import Done
 from chatnet.core.room import Member, RoomState, Sanction
 from chatnet.core.search import ENOUGH, Search, words_of
+from chatnet.core.series import in_series
 from chatnet.interfaces import Account, Batch, IAccountStore, IStore
 from chatnet.stores.databases import Sqlite
 from chatnet.stores.files import FilesStore
@@ -70,9 +71,9 @@ class StoreContract(Contract):
         verifyObject(IAccountStore, self.store)
 
     def test_a_log_of_which_nothing_is_left_goes_on_behind_its_end(self) -> None:
-        self.store.write(Batch(entries("tea", 1, 5), states={"tea": (5, RoomState("tea"))}))
+        self.store.write(Batch.of(entries("tea", 1, 5), states={"tea": (5, RoomState("tea"))}))
         self.assertEqual(self.store.forget("tea", 5, 99), 5)
-        self.store.write(Batch(entries("tea", 6, 2), states={"tea": (6, RoomState())}))
+        self.store.write(Batch.of(entries("tea", 6, 2), states={"tea": (6, RoomState())}))
         self.assertEqual(self.store.read("tea", 0, 99, 99), entries("tea", 6, 2))
         self.assertEqual((self.store.floor("tea"), self.store.load("tea")), (5, (6, RoomState())))
         anchor, records = self.store.anchor("tea"), self.store.records("tea", 5, 99)
@@ -83,23 +84,23 @@ class StoreContract(Contract):
 
     def test_it_reads_what_was_written(self) -> None:
         written = entries("tea", 1, 1300)
-        self.store.write(Batch([*written, *entries("milk", 1, 3)]))
+        self.store.write(Batch.of([*written, *entries("milk", 1, 3)]))
         self.assertEqual(self.store.read("tea", 0, 2000, 2000), written)
         self.assertEqual(self.store.read("tea", 10, 20, 99), written[10:20])
         self.assertEqual(self.store.read("tea", 10, 2000, 5), written[10:15])
         self.assertEqual(self.store.read("water", 0, 9, 9), [])
 
     def test_a_taken_place_is_an_error_and_changes_nothing(self) -> None:
-        self.store.write(Batch(entries("tea", 1, 2)))
+        self.store.write(Batch.of(entries("tea", 1, 2)))
         with self.assertRaises(ValueError):
-            self.store.write(Batch(entries("tea", 2, 1), [("ann", Done("1", "tea", 2))]))
+            self.store.write(Batch.of(entries("tea", 2, 1), [("ann", Done("1", "tea", 2))]))
         self.assertEqual(len(self.store.read("tea", 0, 9, 9)), 2)
         self.assertEqual(self.store.recall("ann", 9), [])
 
     def test_it_finds_where_the_last_messages_begin(self) -> None:
         log: list[Event] = [Opened("tea", "ann"), Joined("ann"), Said("ann", "1"), Left("bob")]
         log += [Rolled("ann", "d6", (3,)), Joined("bob"), Said("ann", "2"), Left("bob")]
-        self.store.write(Batch([Entry("tea", n, 1.5, event) for n, event in enumerate(log, 1)]))
+        self.store.write(Batch.of([Entry("tea", n, 1.5, event) for n, event in enumerate(log, 1)]))
         self.assertEqual([self.store.back("tea", 8, n) for n in (1, 2, 3, 9)], [6, 4, 2, 2])
         self.assertEqual(self.store.back("tea", 6, 1), 4)
         self.assertEqual(self.store.back("tea", 2, 5), 2)
@@ -118,7 +119,7 @@ class StoreContract(Contract):
             "milk": [Said("ann", "leaf")],
             "water": [Joined("ann")],
         }
-        self.store.write(Batch([e for room in rooms for e in self.numbered(room, rooms[room])]))
+        self.store.write(Batch.of([e for room in rooms for e in self.numbered(room, rooms[room])]))
 
         def looks() -> list[object]:
             backs = [self.store.back("tea", upto, n) for upto in range(9) for n in (1, 2, 9)]
@@ -135,7 +136,7 @@ class StoreContract(Contract):
             self.assertGreaterEqual(portions, 4)
         self.assertEqual(self.store.back("tea", 8, 1), 7)
         self.store.write(
-            Batch([Entry("tea", 9, 2.5, Deleted("ann", 6)), *self.numbered("oil", tea)])
+            Batch.of([Entry("tea", 9, 2.5, Deleted("ann", 6)), *self.numbered("oil", tea)])
         )
         after = looks()
         self.assertNotEqual(after, before)
@@ -166,7 +167,7 @@ class StoreContract(Contract):
 
     def test_the_staff_s_log_is_one_like_others_and_no_room(self) -> None:
         entry = Entry(STAFF, 1, 1.5, Acted("operator", "ban", "address 192.0.2.0/24", until=9.5))
-        self.store.write(Batch([entry], states={STAFF: (1, RoomState())}))
+        self.store.write(Batch.of([entry], states={STAFF: (1, RoomState())}))
         self.assertEqual(self.store.read(STAFF, 0, 9, 9), [entry])
         self.assertEqual(list(self.store.logs()), [STAFF])
         self.assertEqual(self.store.rooms(9), {})
@@ -214,7 +215,9 @@ class StoreContract(Contract):
         state = RoomState()
         for seq, event in enumerate(happened, 1):
             state.evolve(event)
-            self.store.write(Batch([Entry("tea", seq, 1.5, event)], states={"tea": (seq, state)}))
+            self.store.write(
+                Batch.of([Entry("tea", seq, 1.5, event)], states={"tea": (seq, state)})
+            )
         self.assertEqual([one.event for one in self.store.read("tea", 0, 9, 9)], happened)
         self.assertEqual(self.store.load("tea")[1].told, {"ann": 3, "eve": 7})
 
@@ -226,7 +229,7 @@ class StoreContract(Contract):
 
     def test_it_lists_logs_by_how_they_begin(self) -> None:
         for key in ("@=1", "@=2", "@", "@<", "@>", "tea", "\U0001f600", "9"):
-            self.store.write(Batch(entries(key, 1, 3)))
+            self.store.write(Batch.of(entries(key, 1, 3)))
         self.store.write(Batch([], states={"@=2": (3, RoomState())}))
         self.store.forget("@=2", 3, 9)
         self.assertEqual(list(self.store.logs("@=")), ["@=1", "@=2"])
@@ -237,12 +240,12 @@ class StoreContract(Contract):
         )
 
     def test_what_is_discarded_is_gone(self) -> None:
-        self.store.write(Batch(entries("@~1", 1, 3), states={"@~1": (1, RoomState())}))
+        self.store.write(Batch.of(entries("@~1", 1, 3), states={"@~1": (1, RoomState())}))
         self.store.write(Batch([], discards=["@~1"]))
         self.assertEqual(self.store.read("@~1", 0, 9, 9), [])
         self.assertEqual(self.store.load("@~1"), (0, RoomState()))
         self.assertEqual(self.store.logs(), [])
-        self.store.write(Batch(entries("@~1", 1, 1)))  # as if it had never been there
+        self.store.write(Batch.of(entries("@~1", 1, 1)))  # as if it had never been there
         self.assertEqual(self.faults("@~1"), [])
 
     def test_a_deleted_message_loses_its_body_and_the_chain_holds(self) -> None:
@@ -263,7 +266,7 @@ class StoreContract(Contract):
         self.assertEqual((self.faults("tea"), self.found("secret")), ([], []))
 
     def test_what_is_old_is_let_go_and_the_chain_holds(self) -> None:
-        self.store.write(Batch(entries("tea", 1, 20), states={"tea": (15, RoomState("Tea"))}))
+        self.store.write(Batch.of(entries("tea", 1, 20), states={"tea": (15, RoomState("Tea"))}))
         self.assertEqual(self.store.floor("tea"), 0)
         self.assertEqual(self.store.forget("tea", 10, 4), 4)
         self.assertEqual(self.store.forget("tea", 10, 99), 10)
@@ -273,20 +276,22 @@ class StoreContract(Contract):
         self.assertEqual(self.faults("tea"), [])
         self.assertEqual([e.seq for e in self.store.read("tea", 0, 99, 2)], [16, 17])
         self.assertEqual(self.store.back("tea", 20, 99), 17)  # 18 is a message
-        self.store.write(Batch(entries("tea", 21, 1)))
+        self.store.write(Batch.of(entries("tea", 21, 1)))
         self.assertEqual(self.faults("tea"), [])
         self.assertEqual(self.store.forget("milk", 9, 9), 0)
 
     def test_a_log_that_was_let_go_whole_goes_on(self) -> None:
-        self.store.write(Batch(entries("tea", 1, 4), states={"tea": (4, RoomState("Tea"))}))
+        self.store.write(Batch.of(entries("tea", 1, 4), states={"tea": (4, RoomState("Tea"))}))
         self.assertEqual(self.store.forget("tea", 4, 99), 4)
         self.assertEqual((self.store.read("tea", 0, 9, 9), self.store.logs()), ([], ["tea"]))
         self.assertEqual(self.store.seq_at("tea", 9e9), 4)
-        self.store.write(Batch(entries("tea", 5, 1)))
+        self.store.write(Batch.of(entries("tea", 5, 1)))
         self.assertEqual(self.faults("tea"), [])
 
     def test_a_place_is_found_by_its_time(self) -> None:
-        self.store.write(Batch([Entry("tea", n, n * 10.0, Said("ann", "")) for n in range(1, 6)]))
+        self.store.write(
+            Batch.of([Entry("tea", n, n * 10.0, Said("ann", "")) for n in range(1, 6)])
+        )
         places = [self.store.seq_at("tea", at) for at in (0, 10, 10.5, 30, 50, 99)]
         self.assertEqual(places, [0, 0, 1, 2, 4, 5])
         self.assertEqual(self.store.seq_at("milk", 5), 0)
@@ -348,7 +353,7 @@ class StoreContract(Contract):
     def test_all_of_it_can_be_put_into_another_store(self) -> None:
         state = RoomState("Tea", retention=5.0)
         self.store.write(
-            Batch(entries("tea", 1, 9), [("ann", Done("1", "tea", 2))], {"tea": (5, state)})
+            Batch.of(entries("tea", 1, 9), [("ann", Done("1", "tea", 2))], {"tea": (5, state)})
         )
         self.write("tea", Deleted("ann", 6), Said("ann", "hello"), first=10)
         self.store.forget("tea", 3, 9)
@@ -372,11 +377,11 @@ class StoreContract(Contract):
         self.assertEqual(other.recall("ann", 9), [Done("1", "tea", 2)])
         self.assertEqual(list(other.accounts()), [(Account("Tom", "tom", "verifier"), 1.5)])
         self.assertEqual(self.found("hello"), ["tea 11"])
-        other.write(Batch(entries("tea", 12, 1)))
+        other.write(Batch.of(entries("tea", 12, 1)))
         self.assertEqual(self.faults("tea"), [])
 
     def test_what_is_put_back_cannot_take_a_place_twice(self) -> None:
-        self.store.write(Batch(entries("tea", 1, 2)))
+        self.store.write(Batch.of(entries("tea", 1, 2)))
         records = self.store.records("tea", 0, 9)
         with self.assertRaises(Exception):  # noqa: B017 -- whichever the store has for it
             self.store.adopt("tea", Anchor(), records)
@@ -385,7 +390,7 @@ class StoreContract(Contract):
     def write(self, room: str, *events: Event, first: int = 1) -> None:
         log = [Entry(room, n, float(n), event) for n, event in enumerate(events, first)]
         later = 1.5 if room == "milk" else 0.0
-        self.store.write(Batch([replace(entry, at=entry.at + later) for entry in log]))
+        self.store.write(Batch.of([replace(entry, at=entry.at + later) for entry in log]))
 
     def faults(self, room: str) -> list[str]:
         records = self.store.records(room, 0, 999)
@@ -439,12 +444,12 @@ class MemoryStoreTests(StoreContract, SynchronousTestCase):
     def test_what_was_erased_before_it_was_bound_keeps_its_digest(self) -> None:
         said = [Entry("tea", seq, 1.5, Said("ann", f"secret {seq}")) for seq in range(1, 7)]
         gone = [Entry("tea", 7 + n, 2.5, Deleted("ann", m)) for n, m in enumerate((2, 3, 2, 6))]
-        self.store.write(Batch(said, states={"tea": (4, RoomState("tea"))}))
-        self.store.write(Batch(gone[:1]))
+        self.store.write(Batch.of(said, states={"tea": (4, RoomState("tea"))}))
+        self.store.write(Batch.of(gone[:1]))
         self.assertEqual(self.store.forget("tea", 2, 99), 2)
         for entry in gone[1:]:
-            self.store.write(Batch([entry]))
-        right = bind([("tea", [*said, *gone])], {"tea": START})
+            self.store.write(Batch.of([entry]))
+        right = bind(in_series([*said, *gone]), {"tea": START})
         records = self.store.records("tea", 2, 99)
         for mine, its in zip(records, right[2:], strict=True):
             self.assertEqual((mine.seq, mine.digest, mine.link), (its.seq, its.digest, its.link))
@@ -462,13 +467,13 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
         return store
 
     def test_another_connection_reads_it(self) -> None:
-        self.store.write(Batch(entries("tea", 1, 2)))
+        self.store.write(Batch.of(entries("tea", 1, 2)))
         other = SqlStore(Sqlite(self.path))
         self.addCleanup(other.close)
         self.assertEqual(len(other.read("tea", 0, 9, 9)), 2)
 
     def test_its_files_are_for_their_owner_alone(self) -> None:
-        self.store.write(Batch(entries("tea", 1, 2)))
+        self.store.write(Batch.of(entries("tea", 1, 2)))
         for path in Path(self.path).parent.glob(Path(self.path).name + "*"):
             self.assertEqual(path.stat().st_mode & 0o777, 0o600, path)
 
@@ -490,7 +495,7 @@ class SqliteStoreTests(StoreContract, SynchronousTestCase):
 
     def test_a_page_of_large_entries_is_small(self) -> None:
         large = [Entry("tea", n, 1.5, Said("ann", "x" * 400_000)) for n in range(1, 11)]
-        self.store.write(Batch(large))
+        self.store.write(Batch.of(large))
         self.assertEqual(len(self.store.read("tea", 0, 10, 256)), 3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -13,9 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 
 from chatnet.accounts import passwords
-from chatnet.core import commands as c, events as e, replies as r
+from chatnet.core import commands as c, replies as r
 from chatnet.core.names import Name
 from chatnet.core.room import RoomState
+from chatnet.core.series import Series
 from chatnet.dialects.jsonl import JsonDialect
 from chatnet.interfaces import Account, Batch
 from chatnet.tap import GATHER_SECONDS
@@ -127,7 +128,7 @@ class Server(Rig):
         super().restart()
         deliver = self.network._deliver
 
-        def watched(entries: Sequence[e.Entry]) -> None:
+        def watched(entries: Series) -> None:
             kept = self.disk.kept(entries[0].room)[entries[0].seq - 1 : entries[-1].seq]
             assert kept == list(entries), "shown too early"
             self.network.audiences[entries[0].room].room.log._keep = 4

@@ -121,24 +121,25 @@ class LineWire(Outlet, LineReceiver):
             self._end()
 
     def _split(self, data: bytes) -> None:
-        first, *lines = data.split(self.delimiter, AT_ONCE)
-        more = len(lines) == AT_ONCE  # the last one may be many
+        lines = data.split(self.delimiter, AT_ONCE)
+        rest = lines.pop()
         if not lines:
-            self._keep(first)
+            self._keep(rest)
             return
+        more = len(lines) == AT_ONCE  # the rest may be many
+        size = len(data)
         if self._line or self._overlong:
-            self._keep(first, True)
-            first = bytes(self._line)
-            overlong, self._overlong = self._overlong, False
+            self._keep(lines[0], True)
+            lines[0] = bytes(self._line)
+            size += len(lines[0])
+            if self._overlong:
+                del lines[0]
+            self._overlong = False
             self._line.clear()
             self._complete()
-            if overlong:
-                first, lines = lines[0], lines[1:]
-        lines.insert(0, first)
-        rest = lines.pop()
-        receive, longest = self.lineReceived, self._longest or len(data) + len(first)
+        receive, longest = self.lineReceived, self._longest or size
         heard = 0
-        if lines and not self._claim and max(map(len, lines)) <= longest:
+        if lines and not self._claim and (size <= longest or max(map(len, lines)) <= longest):
             heard = self.session.hear(lines)
             if heard and self._gate.shut:
                 self._waiting.insert(0, self.delimiter.join([*lines[heard:], rest]))
