@@ -95,10 +95,9 @@ class Connected:
         into = self._into.get(table) or self._place(db, table)
         verb, tail = replace
         place = f"({','.join([self.database.mark] * len(rows[0]))})"
-        size, start = _MOST_ROWS, 0
-        while start < len(rows):
-            while size > len(rows) - start:
-                size //= 2
+        start = 0
+        while left := len(rows) - start:
+            size = min(_MOST_ROWS, 1 << left.bit_length() - 1)
             values = tuple(chain.from_iterable(rows[start : start + size]))
             _run(db, f"{verb}{into}{','.join([place] * size)}{tail}", values)
             start += size
