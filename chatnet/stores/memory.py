@@ -169,7 +169,7 @@ class MemoryStore:
 
     def seq_at(self, room: str, at: float) -> int:
         log = self._log(room)
-        return log.anchor.seq + bisect_left(log.between(0, log.head).times, at)
+        return log.anchor.seq + bisect_left(log.times, at)
 
     def search(self, rooms: Sequence[str], search: Search, limit: int) -> Sequence[Entry]:
         logs = [self._logs[room] for room in rooms if room in self._logs]
