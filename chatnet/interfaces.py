@@ -44,7 +44,7 @@ class IStyle(Interface):
     def render(entry: Entry) -> bytes:
         """Return ``entry`` as complete wire units, or ``b""`` to pass over it."""
 
-    def run(entries: Sequence[Entry]) -> tuple[bytes, Sequence[int]]:
+    def run(entries: Series) -> tuple[bytes, Sequence[int]]:
         """Return what ``render`` does of the first of ``entries``, joined, and the length of each.
 
         It may end with one that makes it ``MAX_BYTES`` or more. None of them is large.
@@ -217,7 +217,7 @@ class Batch:
         return [
             (entry, event)
             for run in self.runs
-            if Deleted in set(map(type, run.events))  # seldom
+            if Deleted in run.kinds  # seldom
             for entry in run
             if type(event := entry.event) is Deleted
         ]
@@ -237,7 +237,7 @@ class IStore(Interface):
 
         Raises:
             OSError: the disk is full, the database away, or the like.
-            Exception: anything else, for an entry whose place is taken.
+            Exception: anything else, for an entry whose place is taken, or is not the next.
         """
 
     def index(limit: int) -> bool:

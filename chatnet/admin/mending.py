@@ -9,10 +9,9 @@ from chatnet.admin.archive import Log
 from chatnet.admin.telling import Unable
 from chatnet.core.chain import Record, bind
 from chatnet.core.codec import encode_event
-from chatnet.core.events import Noticed
+from chatnet.core.events import LOST
 from chatnet.core.series import Series
 
-LOST = Noticed("What stood here was lost.")
 _MOST = 100_000  # entries that are lost in one place
 
 

@@ -457,6 +457,7 @@ Event = (
 WEIGHT = 200  # of an entry without a body
 _Spoken = Said | Sealed | Rolled | Shared | Whispered | SealedWhisper | Announced | Erased
 WRITTEN = (Said, Sealed, Shared)  # what somebody brought into a room, and may delete
+LOST = Noticed("What stood here was lost.")  # in the place of what a store has no more
 MESSAGES = (*WRITTEN, Rolled, Noticed, Erased)  # what a room's history is made of
 OWN = (
     Said,

@@ -43,16 +43,13 @@ class Log:
         self.tail = head  # every entry with seq > tail is here
         self.floor = floor  # every entry with seq <= floor was let go for good, here and elsewhere
 
-    def extend(self, entries: Series, kinds: Set[type[Event]]) -> int:
-        """Add ``entries``, which go on where ``head`` is; return their weight.
-
-        Their events are of these ``kinds``.
-        """
+    def extend(self, entries: Series) -> int:
+        """Add ``entries``, which go on where ``head`` is; return their weight."""
         assert entries.first == self.head + 1, (entries.first, self.head)
         self._events += entries.events
         self._times += entries.times
         heavy = entries.weight
-        if kinds <= _MESSAGES:  # nearly always
+        if entries.kinds <= _MESSAGES:  # nearly always
             self._said += entries.places
         else:
             self._said += [entry.seq for entry in entries if type(entry.event) in _MESSAGES]

@@ -323,8 +323,15 @@ class Room:
             self.decided.evolve(event)
 
     def apply(self, entries: Series) -> None:
-        """Append ``entries`` and bring the state up to date with them."""
-        self.log.extend(entries, set(map(type, entries.events)))
+        """Append ``entries`` and bring the state up to date with them.
+
+        What is missing before them the store has lost: that is what stands there then.
+        """
+        lost = entries.first - self.log.head - 1
+        if lost > 0:
+            times = [entries.times[0]] * lost
+            self.log.extend(Series(self.key, self.log.head + 1, times, [e.LOST] * lost))
+        self.log.extend(entries)
         for entry in entries:
             self.evolve(entry)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import chain, count, repeat
 from typing import overload
 
@@ -13,11 +13,13 @@ class Series(Sequence[Entry]):
     """The entries of the log ``room`` from the one at ``first`` on.
 
     ``times`` (UTC seconds since the epoch) and ``events`` say of each when it was and what it
-    holds. ``places`` is where they stand, and ``last`` the place of the last of them; that before
-    the first if there is none. Nobody changes them.
+    holds, and ``kinds`` of which kinds these are: nearly always words. ``places`` is where they
+    stand, and ``last`` the place of the last of them; that before the first if there is none.
+    Nobody changes them.
     """
 
-    __slots__ = ("_bodies", "events", "first", "last", "places", "room", "times")
+    __slots__ = ("_bodies", "events", "first", "kinds", "last", "places", "room", "times")
+    __hash__ = None  # type: ignore[assignment]  # it equals any sequence of the same entries
 
     def __init__(
         self, room: str, first: int, times: Sequence[float], events: Sequence[Event]
@@ -26,6 +28,7 @@ class Series(Sequence[Entry]):
         self.places = range(first, first + len(events))
         self.last = self.places.stop - 1
         self.times, self.events = times, events
+        self.kinds: Set[type[Event]] = set(map(type, events))
         self._bodies: list[str] | None = None
 
     @property
@@ -61,16 +64,8 @@ class Series(Sequence[Entry]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
 
-    def __hash__(self) -> int:
-        return hash((self.room, self.first, len(self)))
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.room!r}, {self.first}, {list(self)})"
-
-
-def events_of(entries: Sequence[Entry]) -> Sequence[Event]:
-    """Return the events of ``entries``, without making entries for that."""
-    return entries.events if type(entries) is Series else [entry.event for entry in entries]
 
 
 def joined(parts: Sequence[Series]) -> Series:

@@ -17,7 +17,7 @@ from chatnet.core.files import spell_size
 from chatnet.core.large import SLICE
 from chatnet.core.names import fold
 from chatnet.core.plain import is_printable, plain, plain_lines
-from chatnet.core.series import events_of
+from chatnet.core.series import Series
 from chatnet.interfaces import MAX_BYTES, IStyle
 
 _END = "\r\n"
@@ -31,7 +31,7 @@ class OneByOne:
     def render(self, entry: e.Entry) -> bytes:
         raise NotImplementedError
 
-    def run(self, entries: Sequence[e.Entry]) -> tuple[bytes, Sequence[int]]:
+    def run(self, entries: Series) -> tuple[bytes, Sequence[int]]:
         pieces, size = [], 0
         for piece in map(self.render, entries):
             pieces.append(piece)
@@ -48,9 +48,9 @@ class LiveStyle(OneByOne):
     def render(self, entry: e.Entry) -> bytes:
         return _units(_lines(entry))
 
-    def run(self, entries: Sequence[e.Entry]) -> tuple[bytes, Sequence[int]]:
-        said: Sequence[Any] = events_of(entries)
-        if set(map(type, said)) != {e.Said} or [event for event in said if event.action]:
+    def run(self, entries: Series) -> tuple[bytes, Sequence[int]]:
+        said: Sequence[Any] = entries.events
+        if entries.kinds != {e.Said} or [event for event in said if event.action]:
             return super().run(entries)
         lines = [f"{event.by}: {event.body}" for event in said]
         if is_printable("".join(lines)):  # nearly always

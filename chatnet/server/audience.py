@@ -399,9 +399,8 @@ class Audience:
             self._torn(Failure(LookupError(f"no entries behind {page[0]}")), page)
             return
         printed: dict[tuple[IStyle, int], Run] = {}
-        some = Series(self.room.key, page[1] + 1, (), ())
-        if entries:
-            some = in_series(entries)[0]  # nearly always all of them
+        nothing = Series(self.room.key, page[1] + 1, (), ())
+        some = in_series(entries)[0] if entries else nothing  # nearly always all of them
         for cursor in self._pages.pop(page):
             cursor.paging = False
             cursor.after = max(

@@ -35,10 +35,10 @@ class Chronicle:
         self._spoke: dict[Room, dict[str, int]] = {}
         self._timer: IDelayedCall | None = None
 
-    def note(self, room: Room, entries: Series, kinds: set[type[e.Event]]) -> None:
-        """Log ``entries`` of ``kinds``, which are of ``room``."""
+    def note(self, room: Room, entries: Series) -> None:
+        """Log ``entries``, which are of ``room``."""
         spoke: Counter[str] = Counter()
-        words = kinds <= _SPOKEN  # nearly always
+        words = entries.kinds <= _SPOKEN  # nearly always
         if words:
             spoke.update(map(_speaker, entries.events))
         for entry in entries if not words else ():

@@ -39,7 +39,7 @@ class Flock:
 
     def __init__(self, style: IStyle, after: int) -> None:
         self.style = style
-        self.after = after  # all up to here has been written to each of them
+        self.after = after  # all up to here was written to each of them that does not stand aside
         self._places: dict[Reader, int] = {}  # who is where in the following two
         self._readers: list[Reader] = []
         self._sends: list[Send] = []
@@ -164,7 +164,7 @@ class Flock:
                 self._aside[reader] = send, run.upto, own
             else:
                 self._add(reader, send)
-            data = run.around(own)
+            data = run.without(own)
             try:
                 sent = send(data) if data else 0
             except OSError:

@@ -31,12 +31,12 @@ class Meter:
         self.strange_proxy = ""  # an address that seems to speak for others, and was not named
         self.delays = Tally()  # by which the reactor came late to what was to be done
 
-    def deliver(self, entries: Series, kinds: set[type[e.Event]], head: int) -> None:
-        """Count ``entries`` of ``kinds``, which are to follow the one at ``head`` without a gap."""
+    def deliver(self, entries: Series, head: int) -> None:
+        """Count ``entries``, which are to follow the one at ``head`` without a gap."""
         if entries.first != head + 1:
             self.disorders += 1
-        if len(kinds) == 1:  # nearly always
-            self.entries[next(iter(kinds))] += len(entries)
+        if len(entries.kinds) == 1:  # nearly always
+            self.entries[next(iter(entries.kinds))] += len(entries.events)
         else:
             self.entries.update(map(type, entries.events))
 

@@ -478,10 +478,9 @@ class Network:
     def _deliver(self, entries: Series) -> None:
         audience = self.audiences[entries.room]
         room = audience.room
-        kinds = set(map(type, entries.events))
-        plain = kinds == {e.Said}  # nearly always, and it changes nothing
-        self.meter.deliver(entries, kinds, room.log.head)
-        audience.unkept += room.log.extend(entries, kinds)
+        plain = entries.kinds == {e.Said}  # nearly always, and it changes nothing
+        self.meter.deliver(entries, room.log.head)
+        audience.unkept += room.log.extend(entries)
         audience.used_at = entries.times[0]
         listed = False  # whether something happened that is asked for while nobody is there
         named = False  # or that changes what rooms are called
@@ -513,7 +512,7 @@ class Network:
                     named = True
                     listed |= entry.seq > 1  # again, after it was discarded
             room.evolve(entry)
-        self.chronicle.note(room, entries, kinds)
+        self.chronicle.note(room, entries)
         if named:
             self.rooms.likeness.note(room.key, room.state)
         head = room.log.head
@@ -572,7 +571,7 @@ def _answers(session: Participant) -> Answers:
 
 
 def _skip_own(entries: Series, session: Participant, audience: Audience) -> Series:
-    if entries and _OWN.issuperset(map(type, entries.events)):  # nearly always
+    if entries and entries.kinds <= _OWN:  # nearly always
         audience.skip(session, entries.places)
         return entries
     for entry in entries:

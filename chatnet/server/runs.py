@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -38,18 +38,10 @@ class Run:
             self.ends = [0, *accumulate(self.sizes)]
         return self.ends
 
-    def around(self, places: range) -> bytes:
-        """Return all but what is at ``places``, which have no gaps."""
-        ends, first = self._cut(), self.upto - len(self.sizes) + 1
-        start, stop = max(0, places.start - first), min(places.stop - first, len(self.sizes))
-        if start >= stop:
-            return self.whole
-        return self.whole[: ends[start]] + self.whole[ends[stop] :]
-
-    def without(self, places: Iterable[int]) -> bytes:
+    def without(self, places: range | Set[int]) -> bytes:
         """Return all but what is at ``places``: stretches of the whole, not piece by piece."""
         ends, first, begin, left = self._cut(), self.upto - len(self.sizes) + 1, 0, []
-        for stretch in _stretches(sorted(places)):
+        for stretch in _stretches(places):
             start, stop = max(0, stretch.start - first), min(stretch.stop - first, len(self.sizes))
             if start < stop:
                 left.append(self.whole[begin : ends[start]])
@@ -58,11 +50,13 @@ class Run:
         return b"".join(left)
 
 
-def _stretches(places: Sequence[int]) -> Iterable[range]:
-    """Return ``places``, which are in order, as stretches without gaps: often it is one."""
-    if places and places[-1] - places[0] == len(places) - 1:
-        return [range(places[0], places[-1] + 1)]
-    return [range(place, place + 1) for place in places]
+def _stretches(places: range | Set[int]) -> Iterable[range]:
+    """Return ``places``, in order, as stretches without gaps: often it is one."""
+    if isinstance(places, range):
+        return (places,)
+    if places and max(places) - min(places) == len(places) - 1:
+        return (range(min(places), max(places) + 1),)
+    return [range(place, place + 1) for place in sorted(places)]
 
 
 def render(style: IStyle, entries: Series) -> Run:

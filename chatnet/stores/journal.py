@@ -33,9 +33,7 @@ IDLE_SECONDS = 1.0  # after a commit, before what can wait is done in moments wi
 INDEXED = 256  # entries that this is done for at a time
 MOST_WAITING = 10_000  # entries, behind which it is done beside the commits as well
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
-
-
-_NONE = Series("", 1, (), ())
+_NONE = Series("", 1, (), ())  # entries of who only waits for what was asked before
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +45,7 @@ class _Append:
     origin: str
     cid: str | None
     done: Deferred[Series] = field(default_factory=Deferred)
-    entries: Series = _NONE
+    entries: Series = field(default_factory=lambda: _NONE)
 
 
 @implementer(IJournal)
@@ -313,10 +311,11 @@ class Journal:
         now = self._clock.seconds()
         runs: dict[str, list[Series]] = {}
         for append in batch:
-            if append.events:
-                run, count = runs.setdefault(append.room, []), len(append.events)
-                before = run[-1].last if run else self._heads[append.room]
-                append.entries = Series(append.room, before + 1, [now] * count, append.events)
+            room, events = append.room, append.events
+            if events:
+                run = runs.setdefault(room, [])
+                before = run[-1].last if run else self._heads[room]
+                append.entries = Series(room, before + 1, [now] * len(events), events)
                 run.append(append.entries)
         return {room: joined(run) for room, run in runs.items()}
 
@@ -427,4 +426,4 @@ class Journal:
 
 def _are_plain(run: Series) -> bool:
     """Return whether ``run`` is nothing but words that are stored as they are."""
-    return set(map(type, run.events)) == {Said} and set(map(type, run.bodies)) == {str}
+    return run.kinds == {Said} and set(map(type, run.bodies)) == {str}

@@ -122,10 +122,7 @@ class MemoryStore:
             follow(heads.get(run.room, self._log(run.room).head), run.room, run.places)
             heads[run.room] = run.last
         for run in batch.runs:
-            log = self._logs.get(run.room)
-            if log is None:
-                log = self._logs[run.room] = self._log(run.room)
-            log.add(run)
+            self._logs.setdefault(run.room, self._log(run.room)).add(run)
         for entry, deletion in batch.deletions:
             self._logs[entry.room].erase(deletion.message)
         for origin, done in batch.answers:

@@ -21,7 +21,6 @@ from chatnet.admin import keeping
 from chatnet.admin.backup import Backup
 from chatnet.admin.files import made, opened
 from chatnet.admin.heads import read_heads, write_heads
-from chatnet.admin.mending import LOST
 from chatnet.admin.options import parse
 from chatnet.admin.restore import _SAID, Restore, refuse_if_used
 from chatnet.admin.survey import Heads, Survey
@@ -30,7 +29,7 @@ from chatnet.admin.unpacking import Reader
 from chatnet.admin.verify import verify_file, verify_store
 from chatnet.core.chain import Record
 from chatnet.core.codec import encode_event
-from chatnet.core.events import WRITTEN, Deleted, Entry, Erased, Event, Joined, Opened, Said
+from chatnet.core.events import LOST, WRITTEN, Deleted, Entry, Erased, Event, Joined, Opened, Said
 from chatnet.core.names import person_name
 from chatnet.core.replies import Done
 from chatnet.core.room import RoomState

@@ -7,9 +7,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.accounts import passwords
-from chatnet.core.events import Deleted, Entry, Erased, Said
+from chatnet.core.events import Deleted, Erased, Said
 from chatnet.core.log import Log
-from chatnet.core.series import in_series
+from chatnet.core.series import Series
 from chatnet.test.rig import Client, Rig
 
 
@@ -194,10 +194,7 @@ class DeletionTests(SynchronousTestCase):
 
     def test_memory_holds_nothing_of_it(self) -> None:
         log = Log("tea", keep=2)
-        log.extend(
-            in_series([Entry("tea", n, 1.0, Said("ann", "x" * 1000)) for n in range(1, 5)])[0],
-            {Said},
-        )
+        log.extend(Series("tea", 1, [1.0] * 4, [Said("ann", "x" * 1000)] * 4))
         log.erase(2)
         log.erase(9)
         log.erase(0)

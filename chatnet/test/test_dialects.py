@@ -14,6 +14,7 @@ from chatnet.core.codec import KINDS, decode_event, encode_event
 from chatnet.core.plain import is_printable, plain, plain_lines
 from chatnet.core.refusals import Malformed
 from chatnet.core.room import RoomState, Sanction
+from chatnet.core.series import Series
 from chatnet.dialects.framed import framed
 from chatnet.dialects.jsonl import VERBS as JSON_VERBS, JsonDialect
 from chatnet.dialects.styles import DATED, LIVE, PAST
@@ -83,12 +84,22 @@ class ContractTests(SynchronousTestCase):
     @props
     @given(st.lists(st.one_of(said(), said(), any_event()), min_size=1, max_size=6))
     def test_many_entries_look_as_each_of_them_does(self, events: list[e.Event]) -> None:
-        entries = [e.Entry("tea", seq, 1.5, event) for seq, event in enumerate(events, 1)]
+        entries = Series("tea", 1, [1.5] * len(events), events)
         for make in self.dialects:
             for style in (make().style, make().past, make().recall, framed(make().style)):
                 pieces = [style.render(entry) for entry in entries]
                 whole, sizes = style.run(entries)
                 self.assertEqual((whole, list(sizes)), (b"".join(pieces), list(map(len, pieces))))
+
+    def test_of_many_lines_one_cr_at_the_end_of_each_is_left_out(self) -> None:
+        for units in (
+            [b"a\r", b"b\r"], [b"a\r", b"b"], [b"a", b"b\r"], [b"a\rb"], [b"a\rb", b"c\r"],
+            [b"a\r\r"], [b"a\r\r", b"b"], [b"\ra\r", b"b"], [b"a\rb\r", b"c\r", b"d"],
+        ):  # fmt: skip
+            said = [unit.removesuffix(b"\r").decode() for unit in units]
+            self.assertEqual(TextDialect().speech(units), said, units)
+        for units in ([b"", b"a\r\r"], [b"\r", b"a\r"], [b"a\r", b"", b"b\r\r"]):
+            self.assertEqual(TextDialect().speech(units), (), units)
 
     @props
     @given(st.one_of(st.text(), st.text(st.characters(codec="ascii"))))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatnet.core.events import Said
+from chatnet.core.large import LARGE
+from chatnet.core.series import Series
 from chatnet.server.audience import Audience
 from chatnet.server.flock import Flock
+from chatnet.server.runs import Run
 from chatnet.server.session import Session
 from chatnet.test.plug import Plug
-from chatnet.test.properties import given, st
+from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Client, Rig
 from chatnet.wires.oneport import GREET_SECONDS, OnePort
+
+props = settings(deadline=None, derandomize=True)
 
 
 class Listener:
@@ -42,7 +49,7 @@ class Listener:
         return self.plug.taken().decode().splitlines()
 
 
-class FlockTests(SynchronousTestCase):
+class FlockTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.rig = Rig()
         self.ann: Client = self.rig.member("ann")
@@ -63,6 +70,8 @@ class FlockTests(SynchronousTestCase):
         for one in by:
             self.assertEqual(one.hears(), list(lines))
 
+
+class FlockTests(FlockTestCase):
     def test_who_has_read_all_has_no_place_of_its_own(self) -> None:
         self.assertEqual(self.alone(), [])
         self.assertEqual((len(self.audience), len(self.audience.readers())), (4, 4))
@@ -252,6 +261,156 @@ class LeavingTests(SynchronousTestCase):
             after = {one: before[one] + (told.get(one, upto) == upto) for one in were}
             self.assertEqual(heard, before | after)
             self.assertEqual(set(self.flock), were - set(told))
+
+
+class AsideTests(FlockTestCase):
+    """Who spoke stands aside in its flock, and is sent all but its own words."""
+
+    def test_it_may_take_a_part(self) -> None:
+        self.bob.plug.kept.space = 7
+        self.ann.asks("one", "two")
+        self.bob.door.dataReceived(b"mine\r\n")
+        self.ann.types("three")
+        self.assertEqual(self.alone(), ["bob"])
+        self.bob.plug.kept.space = 1 << 20
+        self.bob.plug.wake()
+        self.heard("ann: one", "ann: two", "ann: three", by=[self.bob])
+        self.heard("ann: one", "ann: two", "bob: mine", "ann: three", by=(self.cat, self.dan))
+
+    def test_it_may_be_full(self) -> None:
+        self.bob.plug.fill()
+        self.ann.asks("one")
+        self.bob.types("mine")
+        self.bob.plug.wake()
+        self.heard("ann: one", by=[self.bob])
+
+    def test_it_may_break(self) -> None:
+        def broken(_: bytes) -> int:
+            raise ValueError("broken")
+
+        flock = self.audience._flocks[self.cat.session.style]
+        flock.leave(self.cat.session)
+        flock.join(self.cat.session, broken)
+        self.ann.asks("one")
+        self.cat.types("mine")
+        self.assertIn("Something broke here", self.cat.hears()[0])
+        self.assertFalse(self.audience.has(self.cat.session))
+        self.heard("ann: one", "cat: mine", by=(self.bob, self.dan))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_it_may_go_its_own_way_before_its_words_are_shown(self) -> None:
+        self.ann.asks("one")
+        self.bob.door.dataReceived(b"mine\r\n")
+        self.ann.asks("two")
+        self.rig.clock.advance(0)
+        self.rig.writer.step()
+        self.assertEqual(self.alone(), ["ann"])  # others spoke between her words
+        self.audience.stray(self.bob.session)
+        self.assertEqual(self.alone(), ["ann", "bob"])
+        self.rig.settle()
+        self.heard("ann: one", "ann: two", by=[self.bob])
+        self.assertEqual(self.alone(), [])
+
+    def test_it_goes_alone_where_a_large_message_comes(self) -> None:
+        self.bob.door.dataReceived(b"mine\r\n")
+        self.rig.journal.append("tea", [Said("ann", "y" * LARGE)], "")
+        self.rig.settle()
+        data = b""
+        for _ in range(9):
+            data += self.bob.plug.taken()
+            self.bob.plug.wake()
+            self.rig.settle()
+        self.assertEqual(data, b"ann: %b\r\n" % (b"y" * LARGE))
+
+    def test_its_words_may_be_shown_in_more_than_one_run(self) -> None:
+        words = [f"{number}" for number in range(400)]
+        lines = "".join(f"{word}\r\n" for word in words).encode()
+        self.ann.asks("one")
+        for start in range(0, len(lines), 600):
+            self.bob.door.dataReceived(lines[start : start + 600])
+        self.ann.types("two")
+        self.heard("ann: one", "ann: two", by=[self.bob])
+        said = [f"bob: {word}" for word in words]
+        self.heard("ann: one", *said, "ann: two", by=(self.cat, self.dan))
+        self.assertEqual(self.alone(), [])
+
+    def test_nobody_steps_aside_in_the_midst_of_a_round_or_too_late(self) -> None:
+        flock, allowed = Flock(self.cat.session.style, 4), list[bool]()
+
+        def send(data: bytes) -> int:
+            allowed.append(flock.step_aside(reader("bob"), range(6, 7)))
+            return len(data)
+
+        flock.join(reader("ann"), send)
+        flock.join(reader("bob"), len)
+        flock.send(b"x", 5, lambda *_: self.fail(), lambda _: self.fail())
+        self.assertEqual(allowed, [False])
+        self.assertFalse(flock.step_aside(reader("bob"), range(5, 6)))
+        self.assertTrue(flock.step_aside(reader("bob"), range(6, 7)))
+        self.assertEqual((len(flock), list(flock)), (2, ["ann", "bob"]))
+        self.assertIn("bob", flock)
+
+    @props
+    @given(
+        st.lists(
+            st.tuples(
+                st.text("abcd-", min_size=1, max_size=6),
+                st.sets(st.sampled_from("abcd")),
+                st.integers(1, 6),
+            ),
+            max_size=8,
+        )
+    )
+    def test_all_hear_all_but_their_own_words_once(
+        self, turns: list[tuple[str, set[str], int]]
+    ) -> None:
+        """In each turn, who is named speaks, all is sent in pieces, and some go meanwhile."""
+        flock = Flock(self.cat.session.style, 0)
+        heard: dict[str, list[int]] = {name: [] for name in "abcd"}
+        said, going, alone = "-", set[str](), dict[str, int]()
+
+        def joins(name: str) -> None:
+            def send(data: bytes) -> int:
+                self.assertTrue(data)
+                heard[name] += data
+                for one in sorted(going):
+                    if reader(one) in flock:
+                        alone[one] = flock.leave(reader(one))
+                going.clear()
+                return len(data)
+
+            self.assertTrue(flock.join(reader(name), send))
+
+        for name in heard:
+            joins(name)
+        for words, leaving, most in turns:
+            spoke = set[str]()
+            whole = said + words
+            for name, group in groupby(range(len(said), len(whole)), whole.__getitem__):
+                places = list(group)
+                if name != "-" and reader(name) in flock:
+                    stands = flock.step_aside(reader(name), range(places[0], places[-1] + 1))
+                    self.assertEqual(stands, name not in spoke)  # else others spoke in between
+                    if not stands:
+                        alone[name] = flock.leave(reader(name))
+                    spoke.add(name)
+            said = whole
+            going.update(leaving)
+            while flock.after < len(said) - 1:
+                upto = min(flock.after + most, len(said) - 1)
+                some = range(flock.after + 1, upto + 1)
+                none = [Said("ann", "")] * len(some)
+                series = Series("tea", some[0], [1.5] * len(some), none)
+                run = Run(upto, series, bytes(some), [1] * len(some))
+                flock.send(run.whole, run.upto, lambda *_: self.fail(), lambda _: self.fail())
+                flock.send_aside(run, lambda *_: self.fail(), lambda _: self.fail())
+            going.clear()
+            for name, after in alone.items():
+                heard[name] += [n for n in range(after + 1, len(said)) if said[n] != name]
+                joins(name)
+            alone.clear()
+            for name, those in heard.items():
+                self.assertEqual(those, [n for n in range(1, len(said)) if said[n] != name])
 
 
 def reader(name: str) -> Any:

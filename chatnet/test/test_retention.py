@@ -11,7 +11,7 @@ from chatnet.core.events import Entry, Said, Whispered
 from chatnet.core.log import Log
 from chatnet.core.names import EVERYBODY, STAFF
 from chatnet.core.room import retention
-from chatnet.core.series import in_series
+from chatnet.core.series import Series
 from chatnet.interfaces import Batch
 from chatnet.server import broom
 from chatnet.stores import pieces
@@ -23,10 +23,7 @@ DAY = 86400.0
 class LogTests(SynchronousTestCase):
     def test_a_log_drops_what_is_old(self) -> None:
         log = Log("tea")
-        log.extend(
-            in_series([Entry("tea", n, float(n), Said("ann", "x")) for n in range(1, 10)])[0],
-            {Said},
-        )
+        log.extend(Series("tea", 1, [1.0] * 9, [Said("ann", "x")] * 9))
         log.drop(4)
         self.assertEqual((log.floor, log.tail, log.head), (4, 4, 9))
         self.assertEqual([entry.seq for entry in log.between(4, 9)], [5, 6, 7, 8, 9])
@@ -34,8 +31,20 @@ class LogTests(SynchronousTestCase):
         log.drop(2)
         log.drop(99)
         self.assertEqual((log.floor, log.tail, log._bytes), (9, 9, 0))
-        log.extend(in_series([Entry("tea", 10, 10.0, Said("ann", "x"))])[0], {Said})
+        log.extend(Series("tea", 10, [10.0], [Said("ann", "x")]))
         self.assertEqual(log.between(9, 10)[0].seq, 10)
+
+    def test_what_is_left_has_its_own_time(self) -> None:
+        for forgets in (True, False):
+            log = Log("tea", keep=3)
+            for seq in range(1, 11):
+                log.extend(Series("tea", seq, [float(seq)], [Said("ann", str(seq))]))
+                if forgets:
+                    log.forget()
+            log.drop(4)
+            left = [Entry("tea", n, float(n), Said("ann", str(n))) for n in range(log.tail + 1, 11)]
+            self.assertEqual(log.between(log.tail, 10), left)
+            self.assertEqual(log.tail, 6 if forgets else 4)
 
     def test_a_log_that_forgot_them_drops_them_too(self) -> None:
         log = Log("tea", head=9)

@@ -97,6 +97,36 @@ class StoreContract(Contract):
         self.assertEqual(len(self.store.read("tea", 0, 9, 9)), 2)
         self.assertEqual(self.store.recall("ann", 9), [])
 
+    def test_a_place_that_is_not_the_next_in_its_batch_is_an_error_as_well(self) -> None:
+        tea, milk = entries("tea", 1, 8), entries("milk", 1, 8)
+        for wrong in (
+            [*tea[:2], *tea[3:5]], [*tea[:2], milk[0], *tea[1:3]], [*tea[:2], milk[0], *tea[3:]],
+            tea[1:3], [*milk[:2], tea[1]],
+        ):  # fmt: skip
+            with self.assertRaises(ValueError):
+                self.store.write(Batch.of(wrong))
+            self.assertEqual(
+                [*self.store.read("tea", 0, 9, 9), *self.store.read("milk", 0, 9, 9)], []
+            )
+        self.store.write(Batch.of([*tea[:2], milk[0], tea[2], milk[1], tea[3]]))
+        self.assertEqual(self.store.read("tea", 0, 9, 9), tea[:4])
+        self.assertEqual(self.store.read("milk", 0, 9, 9), milk[:2])
+
+    def test_what_is_deleted_is_found_wherever_it_stands(self) -> None:
+        said = Said("ann", "x")
+        for room in ("tea", "oil"):
+            self.store.write(Batch.of([Entry(room, n, 1.5, said) for n in (1, 2, 3)]))
+        events: list[tuple[str, int, Event]] = [
+            ("tea", 4, said), ("oil", 4, Deleted("ann", 1)), ("tea", 5, said), ("oil", 5, said),
+            ("tea", 6, Deleted("ann", 4)), ("tea", 7, Deleted("ann", 2)),
+            ("tea", 8, Deleted("ann", 9)), ("tea", 9, said), ("tea", 10, Deleted("ann", 0)),
+        ]  # fmt: skip
+        self.store.write(Batch.of([Entry(room, seq, 2.5, event) for room, seq, event in events]))
+        for room, gone in (("tea", [2, 4]), ("oil", [1])):
+            log = self.store.read(room, 0, 99, 99)
+            places = [one.seq for one in log if isinstance(one.event, Erased) and one.seq != 9]
+            self.assertEqual(places, gone)
+
     def test_it_finds_where_the_last_messages_begin(self) -> None:
         log: list[Event] = [Opened("tea", "ann"), Joined("ann"), Said("ann", "1"), Left("bob")]
         log += [Rolled("ann", "d6", (3,)), Joined("bob"), Said("ann", "2"), Left("bob")]
