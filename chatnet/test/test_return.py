@@ -59,6 +59,14 @@ class NamedCommandTests(SynchronousTestCase):
         self.say("hi", "1", ann)
         self.assertEqual(ann.receives(), [{"ok": "1", "room": "tea", "seq": 3}])
 
+    def test_what_several_entries_came_of_is_answered_by_the_last_one_again(self) -> None:
+        self.ann.sends("join", room="milk", cid="1")
+        first = oks(self.ann)
+        self.rig.restart()
+        ann = self.rig.program("ann")
+        ann.sends("join", room="milk", cid="1")
+        self.assertEqual((first, oks(ann)), ([{"ok": "1", "room": "milk", "seq": 2}],) * 2)
+
     def test_it_is_remembered_after_hanging_up_before_the_commit(self) -> None:
         self.ann.asks('{"do": "say", "room": "tea", "body": "hi", "cid": "1"}')
         self.ann.hangs_up()
