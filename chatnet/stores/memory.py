@@ -197,8 +197,8 @@ class MemoryStore:
         return self._log(room).anchor
 
     def records(self, room: str, after: int, limit: int) -> Sequence[Record]:
-        log = self._logs.get(room)
-        return log.records[log.places(after, log.head)][:limit] if log else []
+        log = self._log(room)
+        return log.records[log.places(after, log.head)][:limit]
 
     def adopt(self, room: str, anchor: Anchor, records: Sequence[Record]) -> None:
         log = self._logs.setdefault(room, _Log(room, anchor))
