@@ -9,6 +9,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 
 from chatnet.client.checks import check, check_secrecy
+from chatnet.client.flow import Flow
 from chatnet.client.frames import decode, encode
 from chatnet.client.outbox import Outbox, Pending
 from chatnet.client.places import Manner, Places
@@ -88,9 +89,16 @@ class Dialogue:
     """Knows who one is, where one is, and what is not answered yet. Tells an ear the rest."""
 
     def __init__(
-        self, identity: Identity, entropy: Callable[[int], bytes], confides: bool = True
+        self,
+        identity: Identity,
+        entropy: Callable[[int], bytes],
+        flow: Flow,
+        confides: bool = True,
     ) -> None:
-        """Be ``identity``; tell passwords if ``confides``, as nobody on the way can read them."""
+        """Be ``identity``, and tell ``flow`` how fast the server hears.
+
+        Passwords are told if it ``confides``, as nobody on the way can read them.
+        """
         self.ear: Ear
         self.sealing: Sealing | None = None
         self.identity = identity
@@ -103,6 +111,7 @@ class Dialogue:
         self.over = False  # the server said the farewell that was asked for
         self.dismissed: Dismissed | None = None
         self._confides = confides
+        self._flow = flow
         self._named = False  # since the connection was made
         self._asked: dict[str, Pending] = {}
 
@@ -154,6 +163,8 @@ class Dialogue:
                 self._happened(heard.what)
             case r.Typing():
                 self.ear.signalled(heard.what)
+            case r.Wait(seconds):
+                self._flow.wait(seconds)
             case _:
                 self._answered(heard.what, heard.cid)
 
@@ -220,6 +231,8 @@ class Dialogue:
             self._cut_short(reply)
 
     def _conclude(self, reply: r.Reply, cid: str | None) -> None:
+        if cid is not None:
+            self._flow.answered(cid)
         asked = self._asked.pop(cid, None) if cid is not None else None
         if asked is not None:
             asked.conclude(reply)

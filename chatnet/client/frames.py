@@ -18,7 +18,7 @@ from chatnet.dialects.jsonl import VERBS
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _VERBS: dict[type[c.Command], str] = {kind: verb for verb, kind in VERBS.items()}
 _REPLIES: dict[str, type[Any]] = {kind.__name__.lower(): kind for kind in get_args(r.Reply)}
-_SIGNALS: dict[str, type[Any]] = {"typing": r.Typing}
+_SIGNALS: dict[str, type[Any]] = {"typing": r.Typing, "wait": r.Wait}
 _REFUSALS: dict[str, type[refusals.Refused]] = {
     kind.code: kind
     for kind in vars(refusals).values()

@@ -16,6 +16,8 @@ from twisted.internet.task import deferLater
 
 from chatnet.client.connection import Connection, Connections
 from chatnet.client.dialogue import Dialogue, Gone, Identity
+from chatnet.client.flow import Flow
+from chatnet.client.frames import encode
 from chatnet.client.outbox import Pending
 from chatnet.client.places import Place
 from chatnet.client.trust import Untrusted
@@ -92,7 +94,8 @@ class Link:
         A room is entered with the last ``history`` messages, as for ``Join``. A lost link is given
         up after ``patience`` seconds, or never; one that never was, after ``wait`` seconds.
         """
-        self.dialogue = Dialogue(identity, entropy, confides)
+        self.flow = Flow(clock)
+        self.dialogue = Dialogue(identity, entropy, self.flow, confides)
         self.keys: Keyring | None = None
         self.online = False  # what is asked for is sent at once
         self._endpoint = endpoint
@@ -132,6 +135,11 @@ class Link:
         """Whether it does not come back any more."""
         return self._leaving or self.dialogue.over
 
+    @property
+    def waiting(self) -> int:
+        """How many commands are not on their way yet."""
+        return len(self.flow if self.online else self.dialogue.outbox)
+
     def submit(self, command: c.Command, done: Deferred[r.Reply] | None = None) -> Pending:
         """Ask for ``command`` now, or when the link is back, and until there is an answer.
 
@@ -160,8 +168,8 @@ class Link:
 
     def send(self, pending: Pending) -> None:
         """Send ``pending`` as it is, if the link is there."""
-        if self.online and self._connection is not None:
-            self._connection.write(pending.line)
+        if self.online:
+            self.flow.put(pending)
 
     def ask(self, command: c.Command) -> Deferred[r.Reply]:
         """Ask for ``command`` once, and return the answer, which the ear does not hear.
@@ -177,7 +185,7 @@ class Link:
         except Refused as refusal:
             return fail(refusal)
         assert pending.done is not None
-        self._connection.write(pending.line)
+        self.flow.put(pending)
         return pending.done
 
     def tell(self, command: c.Command) -> None:
@@ -188,8 +196,8 @@ class Link:
     def leave(self) -> None:
         """Leave when all that was asked for is done; at once if the link is down."""
         self._leaving = True
-        if self.online and self._connection is not None:
-            self._connection.send(c.Quit())
+        if self.online:
+            self.flow.put(Pending("", c.Quit(), encode(c.Quit())))
             self._hurry(GOODBYE_SECONDS)
         elif self._running is not None:
             self._running.cancel()
@@ -238,6 +246,7 @@ class Link:
             return False
         assert isinstance(wire, LineWire) and isinstance(wire.session, Connection)
         self._connection = connection = wire.session
+        self.flow.begin(connection.write)
         connection.closed.addBoth(self._gone)
         try:
             await self._arrive(connection)
@@ -278,7 +287,7 @@ class Link:
         self.online = self._was_online = True
         for pending in dialogue.outbox:
             if not pending.held:
-                connection.write(pending.line)
+                self.flow.put(pending)
         if self.keys is not None:
             self.keys.online()
         dialogue.ear.online()
@@ -325,6 +334,7 @@ class Link:
 
     def _gone(self, _: object) -> None:
         was_online, self.online, self._connection = self.online, False, None
+        self.flow.end()
         if self.keys is not None:
             self.keys.offline()
         self.dialogue.fail(Gone("The server closed the connection."))

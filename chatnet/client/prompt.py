@@ -178,6 +178,7 @@ class Terminal:
     def _prompt(self) -> str:
         room = self._link.dialogue.places.room
         waits = "" if self._link.online else " (no link)"
+        waits += f" ({self._link.waiting} to be sent)" if self._link.waiting else ""
         keys, here = self._link.keys, self._link.dialogue.places.here
         lock = ""
         if isinstance(keys, Keys) and keys.is_encrypted(here):

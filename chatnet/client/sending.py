@@ -13,8 +13,11 @@ from chatnet.client.running import open_standard_descriptors, run_face, tell_bug
 from chatnet.client.settings import BadSettings, read_settings, settings_path
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import person_name, room_name
-from chatnet.core.refusals import BadName
+from chatnet.core.plain import plain
+from chatnet.core.refusals import BadName, Refused
+from chatnet.core.search import excerpt
 
+_SHOWN = 60  # characters of a line that was refused
 _MORE = """\
 Each line of standard input is a message, sent as it comes; empty ones are none. What begins with a
 / is a message like any other. It exits with 0 once all of it is stored, and else with a sentence,
@@ -45,6 +48,11 @@ class Sender(Plain):
     def answered(self, reply: r.Reply, command: c.Command | None) -> None:
         if isinstance(reply, r.Noted):  # somebody is away
             super().answered(reply, command)
+
+    def refused(self, refusal: Refused, command: c.Command | None) -> None:
+        super().refused(refusal, command)
+        if isinstance(command, c.Say | c.Whisper) and not self._whole:
+            self._err(f"The line was: {plain(excerpt(command.body, (), _SHOWN))}")
 
     def _wants_room(self) -> bool:
         return not self._where.startswith("@")

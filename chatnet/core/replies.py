@@ -341,6 +341,13 @@ class Typing:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """What is sent now is heard in ``seconds``. A signal: who heeds it is never muted for haste."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The command named ``cid`` is in ``room``'s log, up to and including ``seq``."""
 
@@ -371,6 +378,6 @@ class Bye:
 
 Reply = (
     Hello | YouAre | Entered | AlreadyIn | CaughtUp | History | Found | Out | Members | Rooms
-    | Bans | Topic | Whoami | Ignored | Token | Link | Noted | Typing | Pong | Done | Sorry | Bye
-    | Attached | Devices | Claimed | Kept
+    | Bans | Topic | Whoami | Ignored | Token | Link | Noted | Typing | Wait | Pong | Done | Sorry
+    | Bye | Attached | Devices | Claimed | Kept
 )  # fmt: skip

@@ -150,8 +150,8 @@ class JsonDialect:
                 return f'{{"ok":{quoted(done)},"room":{quoted(room)},"seq":{seq}}}\n'.encode()
             case r.Sorry(refusal):
                 said: dict[str, Any] = {"error": refusal.code, "text": str(refusal)}
-            case r.Typing():
-                said = {"signal": "typing", **_shallow(reply)}
+            case r.Typing() | r.Wait():
+                said = {"signal": type(reply).__name__.lower(), **_shallow(reply)}
             case (
                 r.Hello() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.History()
                 | r.Found() | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()

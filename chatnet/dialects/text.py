@@ -186,7 +186,7 @@ class TextDialect:
                 return "pong"
             case r.Devices(_, name, _, devices):
                 return _devices(name, devices)
-            case r.Done() | r.Typing() | r.Attached() | r.Claimed() | r.Kept():
+            case r.Done() | r.Typing() | r.Wait() | r.Attached() | r.Claimed() | r.Kept():
                 return ""  # no command has a name in this dialect, and nothing is half said
             case r.Sorry(refusal):
                 return plain(str(refusal))

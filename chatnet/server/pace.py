@@ -1,14 +1,19 @@
-"""How fast one connection may go: what comes faster waits on the wire, and nothing is lost."""
+"""How fast one connection may go: what comes faster waits on the wire, in its order.
+
+Each wait is signalled. Who heeds that never has anything waiting; who does not, and so goes on
+sending faster than it is heard, is warned after a while, and muted at the end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sized
+from math import ceil
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatnet.core import commands as c
-from chatnet.core.durations import spell_duration
+from chatnet.core.durations import spell_duration, spell_span
 from chatnet.core.limits import Bucket, Limit, spell_rate
 from chatnet.core.room import Actor
 from chatnet.server.defence import Defence
@@ -17,7 +22,7 @@ UNIT = 0.1  # of a message, that anything costs that is sent
 LONGEST_WAIT = 10.0  # seconds that one unit holds up the next: clients take who is silent for dead
 LONGEST_DEBT = 30.0  # seconds that a large message costs at most
 ACCOUNT_BURSTS = 64  # bursts of bytes that someone with an account has: a large message or two
-SOON = 1.0  # seconds after a wait, in which what comes has waited
+LONG = 1.0  # seconds, of which one is told also if nothing waits
 EPISODE = 10.0  # seconds without a wait, after which one is told again
 LINGER_SECONDS = 60.0  # that what waits of someone who is gone is still heard
 MOST_SHOWN = 20  # rooms for which a new name is paid: what LONGEST_WAIT brings back
@@ -50,6 +55,9 @@ class Paced(Protocol):
     def let_go(self) -> None:
         """Take input again."""
 
+    def slow_down(self, seconds: float) -> None:
+        """Signal that what is sent now is heard in ``seconds``."""
+
     def tell(self, text: str) -> None:
         """Say ``text`` to this one alone."""
 
@@ -64,8 +72,9 @@ class Pace:
     """Counts what one session sends. All that happens for each unit is some arithmetic."""
 
     __slots__ = (
-        "_bytes", "_clock", "_defence", "_held", "_messages", "_new", "_new_bytes", "_new_lines",
-        "_owed", "_released_at", "_session", "_timer", "_told", "_until", "_watch",
+        "_bytes", "_clock", "_defence", "_held", "_late", "_messages", "_new", "_new_bytes",
+        "_new_lines", "_owed", "_released_at", "_session", "_timer", "_told", "_until", "_warned",
+        "_watch",
     )  # fmt: skip
 
     def __init__(self, session: Paced, defence: Defence, clock: IReactorTime) -> None:
@@ -76,8 +85,9 @@ class Pace:
         self._new, self._new_bytes, self._new_lines = True, 0, 0
         self._owed = 0.0  # messages, in parts, that were not counted yet
         self._until = self._released_at = 0.0
-        self._told = False
+        self._told = self._warned = False
         self._timer: IDelayedCall | None = None  # the end of a wait
+        self._late: IDelayedCall | None = None  # the end of the turn in which what waited is heard
         self._watch: IDelayedCall | None = None  # of a newcomer, or of what waits of one who left
 
     @property
@@ -100,9 +110,10 @@ class Pace:
     def end(self) -> None:
         """The connection is gone, and all it said was heard."""
         self._stop_watching()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for call in (self._timer, self._late):
+            if call is not None:
+                call.cancel()
+        self._timer = self._late = None
 
     def forget(self) -> None:
         """Let go of the session, which has ended and does nothing any more."""
@@ -187,23 +198,36 @@ class Pace:
     def _hold(self, wait: float, now: float, what: str) -> None:
         """Hold the wire for ``wait`` seconds; tell why, if something has waited already."""
         wait = min(wait, LONGEST_WAIT)
-        quiet = now - self._released_at
-        if self._timer is None and quiet > EPISODE:
-            self._told = False
-        if not self._told and (quiet < SOON or wait > SOON):
+        if self._timer is None and now - self._released_at > EPISODE:
+            self._told = self._warned = False
+        if not self._told and (self._late is not None or wait > LONG):
             self._told = True
             self._session.tell(
-                f"You are sending {what}. What you send is held back for now, and comes in order:"
-                " nothing is lost."
+                f"You are sending {what}. What you send is held back for now, and comes in order."
             )
-        self._until = max(self._until, now + wait)
+        if now + wait > self._until:
+            self._until = now + wait
+            self._session.slow_down(ceil(wait * 1000) / 1000)
         if self._timer is None:
             self._defence.held += 1
             self._session.hold_back()
             self._timer = self._clock.callLater(wait, self._release)
-            if self._told and self._held.take(self._defence.limits.held, wait, now) > 0:
-                self._held = Bucket()
-                self._defence.mute(self._session)
+            if self._late is not None:
+                self._tire(wait, now, what)
+
+    def _tire(self, wait: float, now: float, what: str) -> None:
+        """Count ``wait`` seconds, for which more is waiting; warn of them, then mute."""
+        limit = self._defence.limits.held
+        left = -self._held.take(limit, wait, now) / limit.each if limit.each else limit.most
+        if left < 0:
+            self._held = Bucket()
+            self._defence.mute(self._session)
+        elif left < limit.most / 2 and not self._warned:
+            self._warned = True
+            self._session.tell(
+                f"You go on sending {what}. After {spell_span(ceil(left))} more of that you are"
+                " muted for a while, and what waits then is refused. Wait until all of it is here."
+            )
 
     def _release(self) -> None:
         self._timer, now = None, self._clock.seconds()
@@ -211,7 +235,11 @@ class Pace:
             self._timer = self._clock.callLater(self._until - now, self._release)
             return
         self._released_at = now
+        self._late = self._clock.callLater(0, self._be_in_time)
         self._session.let_go()
+
+    def _be_in_time(self) -> None:
+        self._late = None
 
     def _count(self, size: int) -> None:
         limits = self._defence.limits

@@ -28,7 +28,7 @@ from chatnet.core.refusals import (
     TooLong,
     Unavailable,
 )
-from chatnet.core.replies import Bye, CaughtUp, Done, Hello, Noted, Out, Reply, Sorry, Typing
+from chatnet.core.replies import Bye, CaughtUp, Done, Hello, Noted, Out, Reply, Sorry, Typing, Wait
 from chatnet.core.room import Actor, Room
 from chatnet.interfaces import IDialect, ISession, IStyle
 from chatnet.server.arrivals import arrive
@@ -389,6 +389,10 @@ class Session:
     def let_go(self) -> None:
         """Hear it again."""
         self._wire.release("flood")
+
+    def slow_down(self, seconds: float) -> None:
+        """Signal that what is sent now is heard in ``seconds``."""
+        self.say(Wait(seconds), None)
 
     def give_up(self) -> None:
         """Drop what waits of someone who is gone."""

@@ -42,7 +42,7 @@ class FramesTests(SynchronousTestCase):
             reply = sample(kind)
             heard = decode(JsonDialect().reply(reply, "cid"))
             assert heard is not None, kind
-            unnamed: dict[Any, Any] = {r.Done: "tea 茶 \u0001", r.Typing: None}
+            unnamed: dict[Any, Any] = {r.Done: "tea 茶 \u0001", r.Typing: None, r.Wait: None}
             self.assertEqual(heard.cid, unnamed.get(kind, "cid"))
             if isinstance(reply, r.Sorry):
                 assert isinstance(heard.what, r.Sorry)

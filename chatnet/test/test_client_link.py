@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from chatnet.client.connection import GREETING_SECONDS, PING_SECONDS, SILENT_SECONDS
 from chatnet.client.dialogue import Dismissed, Identity
+from chatnet.client.flow import EASE_SECONDS, MOST
 from chatnet.client.link import (
     FIRST_PAUSE,
     GOODBYE_SECONDS,
@@ -675,6 +676,94 @@ class PauseTests(LinkTestCase):
         self.server.answers(asked, {"error": "too-many-tries", "text": "Wait."})
         self.clock.advance(2)
         self.assertEqual(len(self.server.tries), 1)
+
+
+class FlowTests(LinkTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.arrive()
+
+    def bodies(self, asked: list[dict[str, Any]]) -> list[Any]:
+        return [one.get("body", one["do"]) for one in asked]
+
+    def says(self, count: int) -> list[dict[str, Any]]:
+        for n in range(count):
+            self.link.submit(c.Say("", f"{n}"))
+        return self.server.hears()
+
+    def waits(self, seconds: float) -> None:
+        self.server.says({"signal": "wait", "seconds": seconds})
+
+    def test_so_many_are_on_their_way_and_the_next_when_one_is_answered(self) -> None:
+        asked = self.says(MOST + 5)
+        self.assertEqual(len(asked), MOST)
+        self.server.confirms(asked[0], 5)
+        self.server.confirms(asked[1], 6)
+        self.assertEqual(self.bodies(self.server.hears()), [f"{MOST}", f"{MOST + 1}"])
+
+    def test_nothing_is_sent_during_a_wait_and_then_one_after_the_other(self) -> None:
+        asked = self.says(3)
+        self.waits(0.5)
+        for seq, one in enumerate(asked, 5):
+            self.server.confirms(one, seq)
+        self.assertEqual(self.says(5), [])
+        self.clock.advance(0.4)
+        self.assertEqual(self.server.hears(), [])
+        self.clock.advance(0.2)
+        [one] = self.server.hears()
+        self.waits(0.5)
+        self.server.confirms(one, 9)
+        self.assertEqual(self.server.hears(), [])
+        self.clock.advance(0.5)
+        [one] = self.server.hears()
+        self.assertEqual(one["body"], "1")
+        self.server.confirms(one, 10)
+        [one] = self.server.hears()
+        self.assertEqual(one["body"], "2")
+
+    def test_some_time_after_a_wait_all_is_sent_at_once_again(self) -> None:
+        self.waits(0.5)
+        self.clock.advance(0.5)
+        self.clock.advance(EASE_SECONDS)
+        self.assertEqual(len(self.says(5)), 5)
+
+    def test_the_last_wait_that_was_told_is_kept(self) -> None:
+        self.waits(5)
+        self.waits(1)
+        self.says(1)
+        self.clock.advance(1)
+        self.assertEqual(len(self.server.hears()), 1)
+
+    def test_questions_keep_their_place(self) -> None:
+        self.waits(1)
+        self.says(2)
+        self.link.ask(c.Ping())
+        self.clock.advance(1)
+        for what in ("0", "1", "ping"):
+            [one] = self.server.hears()
+            self.assertEqual(self.bodies([one]), [what])
+            self.server.says({"ok": one["cid"], "room": "lobby", "seq": 9})
+
+    def test_a_lost_link_ends_the_wait_and_all_is_sent_over_the_next(self) -> None:
+        asked = self.says(MOST + 5)
+        self.waits(60)
+        self.server.confirms(asked[0], 5)
+        self.server.hangs_up()
+        self.come_back(5, 3)
+        again = self.server.hears()
+        self.assertEqual(self.bodies(again), [f"{n}" for n in range(1, MOST + 1)])
+        for seq, one in enumerate(again, 6):
+            self.server.confirms(one, seq)
+        rest = self.bodies(self.server.hears())
+        self.assertEqual(rest, [f"{n}" for n in range(MOST + 1, MOST + 5)])
+
+    def test_leaving_comes_behind_all_that_waits(self) -> None:
+        asked = self.says(MOST + 1)
+        self.link.leave()
+        self.assertEqual(self.server.hears(), [])
+        self.server.confirms(asked[0], 5)
+        self.server.confirms(asked[1], 6)
+        self.assertEqual(self.bodies(self.server.hears()), [f"{MOST}", "quit"])
 
 
 class FarewellTests(LinkTestCase):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 
 from chatnet.client.dialogue import Identity
 from chatnet.client.exits import Exit
 from chatnet.client.plain import MOST_PENDING, Plain
+from chatnet.client.sending import Sender
 from chatnet.test.test_client_link import LinkTestCase
 
 
@@ -81,7 +82,7 @@ class PlainTests(LinkTestCase):
         self.arrive()
         self.plain.dataReceived(b"x\n" * 1000)
         asked = self.server.hears()
-        self.assertEqual(len(asked), MOST_PENDING)
+        self.assertEqual(len(self.link.dialogue.outbox), MOST_PENDING)
         self.assertTrue(self.input.paused)
         seq = 2
         while asked:
@@ -177,3 +178,17 @@ class PlainTests(LinkTestCase):
         self.end()
         self.come_back(2, 1)
         self.assertEqual(self.bodies(self.server.hears()), ["one"])
+
+
+class SenderTests(LinkTestCase):
+    def test_it_tells_which_line_was_refused(self) -> None:
+        err: list[str] = []
+        sender = Sender(self.link, "lobby", False, err.append)
+        sender.makeConnection(cast(Any, Input()))
+        self.arrive()
+        sender.dataReceived(b"one\n\x1b[2J" + b"x" * 80 + b"\n")
+        one, two = self.server.hears()
+        self.server.confirms(one, 5)
+        self.server.says({"error": "muted", "text": "You are muted.", "cid": two["cid"]})
+        self.assertEqual(err, ["You are muted.", f"The line was: \u241b[2J{'x' * 56} …"])
+        self.assertEqual(sender.status, Exit.REFUSED)

@@ -122,6 +122,7 @@ class ContractTests(SynchronousTestCase):
             r.Link("0" * 12, "a.txt", 1, "text/plain", "0" * 64, "", "http://x/get/y/a.txt", 900),
             r.Found(("tea",), (r.Hit("tea", "Tea", 3, 1.5, "ann", "green tea", False),), True),
             r.Typing("tea", "ann"),
+            r.Wait(0.5),
             r.AlreadyIn("tea", "Tea"),
             r.CaughtUp("tea", "Tea", 3),
             r.Out("tea", "Tea"),

@@ -244,6 +244,54 @@ class PaceTests(SynchronousTestCase):
         self.passes(30)
         self.assertEqual(self.said(), [])
 
+    def test_who_goes_on_is_warned_before_it_is_muted(self) -> None:
+        self.ann.types(*(f"{n}" for n in range(1000)))
+        self.passes(30)
+        (told,) = self.ann.hears()
+        self.assertIn("You are sending faster", told)
+        self.passes(20)
+        (warning,) = self.ann.hears()
+        self.assertIn("After 30 seconds more of that you are muted", warning)
+        self.passes(20)
+        self.assertEqual(self.ann.hears(), [])
+        self.passes(30)
+        self.assertIn("you are muted for 1 minute.", self.ann.hears()[0])
+
+    def test_who_heeds_the_signal_is_never_muted(self) -> None:
+        bot = self.rig.program("bot")
+        bot.sends("join", room="tea")
+        self.rest()
+        bot.receives()
+        for n in range(300):
+            bot.sends("say", room="tea", body=f"{n}", cid=f"c{n}")
+            frames = bot.receives()
+            self.assertEqual([f["ok"] for f in frames if "ok" in f], [f"c{n}"])
+            self.assertNotIn("noted", [f.get("reply") for f in frames])
+            for frame in frames:
+                if frame.get("signal") == "wait":
+                    self.passes(frame["seconds"] + 0.01)
+
+    def test_who_speaks_in_the_moment_after_a_wait_did_not_wait(self) -> None:
+        self.ann.types(*(f"{n}" for n in range(10)))
+        for n in range(300):
+            self.passes(0.51)
+            self.ann.types(f"{n}")
+        self.assertEqual(self.ann.hears(), [])
+
+    def test_the_signal_tells_the_longest_of_all_waits(self) -> None:
+        bot = self.rig.program("bot")
+        bot.sends("join", room="tea")
+        self.rest()
+        bot.receives()
+        for _ in range(20):
+            bot.sends("say", room="tea", body="z" * 50_000)
+        waits = [f["seconds"] for f in bot.receives() if f.get("signal") == "wait"]
+        self.assertEqual(len(waits), 1)
+        self.passes(waits[0] - 0.1)
+        self.assertEqual(bot.receives(), [])
+        self.passes(0.2)
+        self.assertNotEqual(bot.receives(), [])
+
     def test_a_mute_ends_and_others_are_heard_meanwhile(self) -> None:
         self.rig.host.defence.mute(self.ann.session)
         self.ann.types("hello?")

@@ -66,8 +66,8 @@ class SchemaTests(SchemaTestCase):
             match reply:
                 case r.Done | r.Sorry:
                     continue
-                case r.Typing:
-                    self.check("signal", "typing", shown)
+                case r.Typing | r.Wait:
+                    self.check("signal", reply.__name__.lower(), shown)
                 case r.CaughtUp | r.Bye:
                     self.check("reply", reply.__name__.lower(), shown)
                 case _:
@@ -81,8 +81,9 @@ class SchemaTests(SchemaTestCase):
         self.assertIs(found["additionalProperties"], False)
 
     def test_there_is_nothing_else_in_it(self) -> None:
-        named = {"ok", "error"} | {f"event-{kind}" for kind in TOLD} | {"signal-typing"}
-        apart = (r.Done, r.Sorry, r.Typing)
+        named = {"ok", "error"} | {f"event-{kind}" for kind in TOLD}
+        named |= {"signal-typing", "signal-wait"}
+        apart = (r.Done, r.Sorry, r.Typing, r.Wait)
         named |= {f"reply-{k.__name__.lower()}" for k in get_args(r.Reply) if k not in apart}
         self.assertEqual(set(schema.names("server")), named)
         written = json.dumps(schema.schema())

@@ -82,9 +82,9 @@ def head(link: Link, window: Window) -> str:
 def status(link: Link, windows: Windows, now: float, following: bool, logging: bool) -> str:
     """Return the line below the messages: the link, who one is, who writes, what is elsewhere."""
     dialogue, window = link.dialogue, windows.current
-    waiting = len(dialogue.outbox)
+    waiting = link.waiting
     state = "● online" if link.online else "○ no link, trying"
-    parts = [state + (f" ({waiting} to be sent)" if waiting and not link.online else "")]
+    parts = [state + (f" ({waiting} to be sent)" if waiting else "")]
     parts += [dialogue.name] if dialogue.name else []
     people = people_of(link, window)
     parts += [f"{len(people)} here"] if window.is_room and people else []

@@ -264,7 +264,9 @@ function heard(frame) {
   const { cid = frame.ok, text } = frame;
   const item = cid && outbox.find((one) => one.cid === cid);
   if (frame.event) happened(frame);
-  else if (frame.signal) typing(frame);
+  else if (frame.signal) {
+    if (frame.signal === "typing") typing(frame);
+  }
   else if (frame.error) {
     if (item) mark(item, "refused", text);
     else if (!answer(cid ?? "password", new Refused(text, frame.error)) && !cid) ui.note(text);
