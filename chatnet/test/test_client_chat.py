@@ -180,6 +180,29 @@ class Hearing:
         self.error = failure.value
 
 
+class PacedTests(ChatTestCase):
+    """The server has its usual limits."""
+
+    def make(self, identity: Identity, **more: Any) -> Chat:
+        self.rig = Rig(limits=())
+        self.way = Way(self.rig)
+        return super().make(identity, **more)
+
+    def test_what_is_said_too_fast_is_all_said_in_its_order(self) -> None:
+        self.open()
+        room = self.join()
+        said = [f"{n}" for n in range(200)]
+        done = [Deferred.fromCoroutine(room.say(body)) for body in said]
+        for _ in range(1200):
+            self.way.carry()
+            self.rig.clock.advance(0.1)
+        for one in done:
+            self.successResultOf(one)
+        kept = [entry.event for entry in self.rig.store.kept("tea")]
+        self.assertEqual([event.body for event in kept if isinstance(event, e.Said)], said)
+        self.assertFalse([line for line in self.news if "You go on" in line], self.news)
+
+
 class NamingTests(ChatTestCase):
     """The room is renamed, or deleted, while one is in it."""
 
