@@ -9,13 +9,16 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from chatnet.admin.telling import Unable
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 STANDARD = "-"  # in the place of a file's name: standard input or output
 _BUFFER_BYTES = 1024 * 1024
-_PACKED_BYTES = 64 * 1024  # unpacked at once: what is read before damage is found is lost with it
+_UNPACKED_BYTES = 8 * 1024  # at once: where damage is found, what was unpacked with it is lost
 _GZIP = b"\x1f\x8b"  # what a compressed file begins with
 _LEVEL = 6  # of 9: what gzip itself does
 
@@ -95,6 +98,26 @@ def opened(path: str) -> Iterator[IO[bytes]]:
             raw = stack.enter_context(io.BufferedReader(io.FileIO(path), _BUFFER_BYTES))
         if raw.peek(len(_GZIP)).startswith(_GZIP):
             inner = stack.enter_context(gzip.GzipFile(fileobj=raw))
-            yield cast(IO[bytes], io.BufferedReader(inner, _PACKED_BYTES))
+            yield io.BufferedReader(_Unpacked(inner), _UNPACKED_BYTES)
         else:
             yield raw
+
+
+class _Unpacked(io.RawIOBase):
+    """What is in a compressed file, as it is unpacked.
+
+    ``GzipFile`` reads on until it has all that it was asked for, and if the file is cut before
+    that, forgets what it has.
+    """
+
+    def __init__(self, packed: gzip.GzipFile) -> None:
+        self._packed = packed
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: WriteableBuffer) -> int:
+        view = memoryview(into)
+        data = self._packed.read1(len(view))
+        view[: len(data)] = data
+        return len(data)

@@ -47,6 +47,7 @@ class _Lines:
         self._fault = fault
         self._whole, self._section = sha256(), sha256()
         self._held: Any = None
+        self._ended = False
         self.number = 0  # of the line that was read last, from 1
         self.digest = ""  # SHA-256 of all before the last object
         self.section_digest = ""  # and of the section from its heading on
@@ -76,15 +77,20 @@ class _Lines:
         self._held = value
 
     def _read(self) -> bytes:
+        """Return the next line; an empty one at the end, and whenever it is asked for behind it."""
+        if self._ended:
+            return b""
+        line = b""
         try:
             line = self._file.readline()
         except _DAMAGED:
             self._fault(f"it is damaged, or cut, behind line {self.number}: nothing more is read")
-            return b""
-        if line and not line.endswith(b"\n"):
+        if line.endswith(b"\n"):
+            return line
+        self._ended = True
+        if line:
             self._fault(f"it is cut in line {self.number + 1}")
-            return b""
-        return line
+        return b""
 
 
 def _decoded(line: bytes) -> dict[str, Any] | list[Any] | None:

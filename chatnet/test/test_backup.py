@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import zlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -610,6 +611,21 @@ class FileTests(SynchronousTestCase):
             changed[place] ^= 1
             Path(path).write_bytes(bytes(changed))
             self.assertTrue(self._is_faulty(path), place)
+
+    def test_what_stands_before_the_cut_of_a_compressed_file_is_read(self) -> None:
+        path = self.mktemp()
+        lines = backed_up(talk().store).splitlines(keepends=True)
+        for whole in (1, 9, len(lines) - 1):
+            packer = zlib.compressobj(wbits=31)  # gzip
+            packed = packer.compress(b"".join(lines[:whole]) + lines[whole][:9])
+            Path(path).write_bytes(packed + packer.flush(zlib.Z_SYNC_FLUSH))
+            found: list[str] = []
+            with opened(path) as file:
+                reader = Reader(file, found.append)
+                for _ in reader.sections():
+                    pass
+            cut = f"it is damaged, or cut, behind line {whole}: nothing more is read"
+            self.assertEqual([sentence for sentence in found if "cut, behind" in sentence], [cut])
 
     def _is_faulty(self, path: str) -> bool:
         survey = Survey(lambda _: None)
