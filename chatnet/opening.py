@@ -167,7 +167,8 @@ def open_stores(
 ) -> tuple[Stores, Stores]:
     """Return the stores to write to, and the same to read from on another thread.
 
-    ``notice`` hears a sentence on what is not as it should be, and was put right.
+    ``notice`` hears a sentence on what is not as it should be and was put right, and on what will
+    not be kept.
 
     Raises:
         CannotStart: one cannot be opened.
@@ -176,9 +177,11 @@ def open_stores(
         return open_once(settings, True, notice), open_once(settings, False)
     memory = MemoryStore()
     one = Stores(memory, memory)
-    if not settings.journal:
+    if settings.forgets:
+        notice("--store memory: keeps nothing: all is forgotten when the server stops")
         return one, one
     log, reads = (_open(settings, settings.journal, writes, notice) for writes in (True, False))
+    notice("--store memory: keeps no accounts: they are forgotten when the server stops")
     return Stores(log, memory), Stores(reads, memory)
 
 

@@ -47,3 +47,8 @@ class Settings:
     url: str = ""  # where people find the server with a browser; empty: where they connected
     journal: str = ""  # where messages are kept; empty: in the store
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)  # "config" or "option"
+
+    @property
+    def forgets(self) -> bool:
+        """Whether all is in memory alone, and gone when the server stops."""
+        return self.store == "memory:" and not self.journal

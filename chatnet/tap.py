@@ -77,7 +77,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     endpoints = [(written, _endpoint(reactor, written)) for written in settings.listen]
     desks = [(written, _endpoint(reactor, written)) for written in settings.admin]
     folder = None
-    if settings.store != "memory:" or settings.journal:
+    if not settings.forgets:
         folder = DataFolder(settings.data)
         folder.prepare()
     service = ChatService(
@@ -160,8 +160,7 @@ def build(
     journal.catch_up()
     network.start(journal.open_now(EVERYBODY), journal.open_now(STAFF))
     limits = Limits(settings.limits)
-    forgets = settings.store == "memory:" and not settings.journal
-    scratch = TemporaryDirectory(prefix="chatnet-") if forgets else None
+    scratch = TemporaryDirectory(prefix="chatnet-") if settings.forgets else None
     shelf = Shelf(Path(scratch.name if scratch else settings.data, FILES))
     accounts = Accounts(
         clock,
@@ -239,7 +238,7 @@ _stores_log = Logger("chatnet.stores")
 
 
 def _notice(sentence: str) -> None:
-    """Log what a store found not to be as it should."""
+    """Log what an operator should know of a store."""
     _stores_log.warn("{sentence}", sentence=sentence)
 
 

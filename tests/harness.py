@@ -142,7 +142,7 @@ class Server(ProcessProtocol):
         status = await self.ended()
         if status not in (0, -number):
             raise AssertionError(f"ended with {status}: {self.log.decode()}")
-        if b"all is stored; goodbye" not in self.log:
+        if b"; goodbye" not in self.log:
             raise AssertionError(f"no goodbye: {self.log.decode()}")
 
     def kill(self, number: int = signal.SIGKILL) -> None:

@@ -112,7 +112,7 @@ class LogTests(LiveTestCase):
             os.kill(int(pidfile.read_text()), signal.SIGTERM)
         await poll(lambda: not Path(f"/proc/{pid}").exists(), "its end")
         lines = [json.loads(line) for line in log.read_text().splitlines()]
-        self.assertIn("all is stored; goodbye", [line["text"] for line in lines])
+        self.assertIn("nothing was kept; goodbye", [line["text"] for line in lines])
 
     async def test_it_goes_with_no_other_way_to_log(self) -> None:
         out, err, status = await self.runs(

@@ -142,7 +142,7 @@ class RestartTests(LiveTestCase):
         self.assertIn(first, heard)
         self.assertEqual(said(heard), ["Ann: once"])
 
-    async def test_a_store_in_memory_forgets(self) -> None:
+    async def test_a_store_in_memory_forgets_and_says_so(self) -> None:
         for _ in range(2):
             server = await self.serves("--store", "memory:")
             ann = await self.registers(server, "Ann", "secret")
@@ -150,7 +150,18 @@ class RestartTests(LiveTestCase):
             await ann.answered()
             self.assertEqual(await told(ann, "tea"), ["Ann: hello"])
             await server.stop()
+            log = server.log.decode()
+            self.assertIn("keeps nothing: all is forgotten when the server stops", log)
+            self.assertIn("nothing was kept; goodbye", log)
         self.assertFalse((self.folder / "data").exists())
+
+    async def test_accounts_alone_may_be_forgotten(self) -> None:
+        server = await self.serves("--store", "memory:", "--journal", "files:")
+        await self.registers(server, "Ann", "secret")
+        await server.stop()
+        log = server.log.decode()
+        self.assertIn("keeps no accounts: they are forgotten when the server stops", log)
+        self.assertIn("all but the accounts is stored; goodbye", log)
 
     async def _logs_in(self, server: Server) -> Client:
         client = await self.connects(server)

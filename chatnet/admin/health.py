@@ -56,7 +56,7 @@ async def status(desk: Desk, operator: Operator, given: Given) -> Answer:
         "file_bytes": desk.host.files.space.total,
         "store": settings.store.partition(":")[0],
         "journal": settings.journal.partition(":")[0],
-        "data": settings.data if settings.store != "memory:" else "",
+        "data": "" if settings.forgets else settings.data,
     }
     row |= _set(desk)
     if building.certificates is not None:
@@ -109,7 +109,7 @@ async def doctor(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Look for what may go wrong."""
     settings = desk.host.settings
     rows = [_clock(desk), _certificate(desk), _files(desk), _proxy(desk)]
-    if settings.store != "memory:" or settings.journal:
+    if not settings.forgets:
         aside = desk.building.aside
         if aside is not None:
             rows += await aside.run(_disk, Path(settings.data))

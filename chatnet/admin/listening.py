@@ -40,7 +40,7 @@ def open_desks(
     building.host.network.desk = desk.converse
     doors: list[Door] = []
     path = socket_in(settings.data)
-    if settings.admin_socket and (settings.store != "memory:" or settings.journal):
+    if settings.admin_socket and not settings.forgets:
         if len(os.fsencode(path)) > LONGEST_PATH:
             _log.warn(
                 "operators are not heard at {path}: a socket's path has at most {most} bytes."

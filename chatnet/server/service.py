@@ -27,6 +27,7 @@ from chatnet.folder import CannotStart, DataFolder
 from chatnet.server.factory import ChatFactory
 from chatnet.server.hangup import Hangup, Threads
 from chatnet.server.notify import Manager
+from chatnet.settings import Settings
 
 Door = tuple[str, IStreamServerEndpoint, IProtocolFactory]  # first how the operator wrote it
 SWITCH_SECONDS = 0.001
@@ -195,7 +196,7 @@ class ChatService(Service):
         if self._folder is not None:
             self._folder.release()
         self._manager.stop()
-        self._log.info("all is stored; goodbye")
+        self._log.info("{fate}; goodbye", fate=_fate(factory.host.settings))
 
     async def _settled(self) -> None:
         assert self.factory is not None
@@ -210,6 +211,13 @@ class ChatService(Service):
             await deferLater(self._clock, _POLL_SECONDS)
         for door in factory.registry:
             door.abort()
+
+
+def _fate(settings: Settings) -> str:
+    """Return what became of all that there was."""
+    if settings.forgets:
+        return "nothing was kept"
+    return "all is stored" if settings.store != "memory:" else "all but the accounts is stored"
 
 
 def _allow_many_files() -> None:
