@@ -276,6 +276,14 @@ class Options(StoreOptions):
         self.keeps = LogLevelFilterPredicate()
         self.log = opener(self.parent, text, self.keeps)
 
+    @property
+    def logs_apart(self) -> bool:
+        """Whether the log goes anywhere but to standard output."""
+        twistd = self.parent
+        if twistd is None or "logger" not in twistd or twistd["logger"] or twistd["syslog"]:
+            return True
+        return not twistd["nodaemon"] or twistd["logfile"] not in (None, "", "-")
+
     def _password(self) -> str:
         if self["password"] and self["password-file"]:
             raise usage.UsageError("give --password or --password-file, not both")

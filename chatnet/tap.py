@@ -88,6 +88,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         settings.stop_seconds,
         Manager(cast(IReactorTime, reactor), os.environ),
         options.log,
+        options.logs_apart,
     )
 
     def opened(factory: ChatFactory) -> Sequence[Door]:

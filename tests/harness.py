@@ -318,11 +318,12 @@ class LiveTestCase(TestCase):
         self.addCleanup(lambda: coming(self._tidy(server)))
 
     async def fails(self, *options: str) -> str:
-        """Return the one line with which a server refuses to start."""
+        """Return the one line with which a server refuses to start; its log does not repeat it."""
         server = self.launches(*options)
         status = await server.ended()
         complaint = server.complaints.decode()
         self.assertEqual((status, complaint.count("\n")), (1, 1), complaint)
+        self.assertNotIn(complaint.encode(), server.log)
         return complaint.rstrip("\n")
 
     async def runs(

@@ -189,8 +189,11 @@ class DaemonTests(LiveTestCase):
         options = ("--interface", "127.0.0.1", "--port", str(port), "--data", "elsewhere")
         out, err, status = await self.runs(*TWISTD, "--pidfile", "2.pid", "chatnet", *options)
         self.assertEqual(status, 1, (out, err))
-        self.assertIn(f"cannot listen on tcp:{port}", err)
+        first, *_ = err.splitlines()
+        self.assertRegex(first, rf"cannot listen on tcp:{port}.*Is another server running there\?$")
+        self.assertEqual(err.count(f"cannot listen on tcp:{port}"), 1)
         self.assertNotIn("Traceback", out + err)
+        self.assertIn(b"Is another server running there?", self._log())
 
     async def _starts(self) -> tuple[int, int]:
         """Start it; return its process id and port."""

@@ -28,6 +28,7 @@ from chatnet.server.factory import ChatFactory
 from chatnet.server.hangup import Hangup, Threads
 from chatnet.server.notify import Manager
 from chatnet.settings import Settings
+from chatnet.shell import Shell
 
 Door = tuple[str, IStreamServerEndpoint, IProtocolFactory]  # first how the operator wrote it
 SWITCH_SECONDS = 0.001
@@ -49,11 +50,13 @@ class ChatService(Service):
         stop_seconds: float,
         manager: Manager | None = None,
         log: Callable[[], ILogObserver] | None = None,
+        logs_apart: bool = True,
     ) -> None:
         """Listen on ``endpoints``, each with how the operator wrote it.
 
         ``build`` opens the store and returns the factory and how to close what it opened. ``log``
-        opens the log of the application that this is in, unless that is done as always.
+        opens the log of the application that this is in, unless that is done as always; it is
+        ``logs_apart``, or goes where who starts the server sees it.
         """
         self._clock = clock
         self._endpoints = endpoints
@@ -61,6 +64,7 @@ class ChatService(Service):
         self._folder = folder
         self._stop_seconds = stop_seconds
         self._open_log = log
+        self._shell = Shell(logs_apart)
         self._manager = manager or Manager(clock, {})
         self._ports: list[IListeningPort] = []
         self._desks: list[IListeningPort] = []
@@ -75,21 +79,19 @@ class ChatService(Service):
         super().setServiceParent(parent)
         if self._open_log is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self._open_log())
+        self._shell.hold()
 
     def privilegedStartService(self) -> None:
         """Open the store, then listen: nobody is accepted before the reactor runs.
 
         Raises:
-            CannotStart: the sentence says why; it is on standard error as well, which twistd has
-                turned into a part of the log by now.
+            CannotStart: the sentence says why, unless that was said already.
         """
         super().privilegedStartService()
         try:
             self._start()
         except CannotStart as error:
-            if sys.__stderr__ is not None and sys.__stderr__ is not sys.stderr:
-                sys.__stderr__.write(f"{error}\n")
-            raise
+            raise self._shell.tell(error) from None
 
     def _start(self) -> None:
         _allow_many_files()
@@ -116,6 +118,7 @@ class ChatService(Service):
     def startService(self) -> None:
         """Do what is still to be done: ``twist``, unlike ``twistd``, calls nothing else."""
         super().startService()
+        self._shell.release()
         if self.factory is None:
             self._start()
 
