@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -24,6 +26,7 @@ class DataFolder:
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self._lock: int | None = None
+        self._made: list[Path] = []  # of the folders on the way there, the innermost first
 
     def prepare(self) -> None:
         """Make the folder if it is not there.
@@ -33,7 +36,9 @@ class DataFolder:
         """
         try:
             if not self.path.is_dir():
+                missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
                 self.path.mkdir(mode=0o700, parents=True)
+                self._made = missing
         except OSError as error:
             raise CannotStart(
                 f"chatnet: cannot use {self.path} for data: {error.strerror}"
@@ -59,8 +64,22 @@ class DataFolder:
                 f"chatnet: cannot use {self.path} for data: {error.strerror}"
             ) from None
 
+    def undo(self) -> None:
+        """Remove what ``prepare`` made, and what was put there since the folder was taken.
+
+        For a server that did not start: nobody was there yet.
+        """
+        made = self._made
+        if made and self._lock is not None:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self.release()
+        for folder in made:
+            with suppress(OSError):  # somebody else has put something there
+                folder.rmdir()
+
     def release(self) -> None:
-        """Let the folder go."""
+        """Let the folder go, and what is in it stay."""
+        self._made = []
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -75,10 +75,18 @@ class ChatService(Service):
         self.factory: ChatFactory | None = None
 
     def setServiceParent(self, parent: Any) -> None:
-        """Belong to ``parent``; if that is an application, it logs where this one says."""
+        """Belong to ``parent``; if that is an application, it logs where this one says.
+
+        Raises:
+            CannotStart: nothing can be logged there.
+        """
         super().setServiceParent(parent)
         if self._open_log is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._open_log())
+            try:
+                parent.setComponent(ILogObserver, self._open_log())
+            except CannotStart:
+                self._leave_nothing()
+                raise
         self._shell.hold()
 
     def privilegedStartService(self) -> None:
@@ -91,6 +99,7 @@ class ChatService(Service):
         try:
             self._start()
         except CannotStart as error:
+            self._leave_nothing()
             raise self._shell.tell(error) from None
 
     def _start(self) -> None:
@@ -111,6 +120,10 @@ class ChatService(Service):
         gc.set_threshold(50_000, 4, 50)
         # A thread that stores a large message lets the reactor go on after a millisecond.
         sys.setswitchinterval(SWITCH_SECONDS)
+
+    def _leave_nothing(self) -> None:
+        if self._folder is not None:
+            self._folder.undo()
 
     def _ready(self) -> None:
         self._manager.ready(f"listens on {'; '.join(self._places)}")

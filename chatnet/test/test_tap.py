@@ -303,6 +303,37 @@ class ServiceTests(SynchronousTestCase):
         two.release()
         self.assertEqual(Path(path).stat().st_mode & 0o777, 0o700)
 
+    def test_a_start_that_failed_leaves_no_folder_where_there_was_none(self) -> None:
+        outer = Path(self.mktemp())
+        folder = DataFolder(str(outer / "data"))
+        folder.prepare()
+        folder.undo()
+        self.assertFalse(outer.exists())
+        folder.prepare()
+        folder.acquire()
+        (folder.path / "files").mkdir()
+        folder.undo()
+        self.assertFalse(outer.exists())
+
+    def test_what_was_there_before_is_left_there(self) -> None:
+        folder = DataFolder(self.mktemp())
+        folder.prepare()
+        folder.acquire()
+        folder.release()  # as a server does that stops
+        folder.acquire()
+        folder.undo()
+        self.assertTrue(folder.path.exists())
+
+    def test_what_another_server_took_meanwhile_is_left_to_it(self) -> None:
+        path = self.mktemp()
+        one, two = DataFolder(path), DataFolder(path)
+        one.prepare()
+        two.acquire()
+        self.assertRaises(CannotStart, one.acquire)
+        one.undo()
+        self.assertTrue((two.path / "lock").exists())
+        two.release()
+
     def test_a_folder_that_is_none_is_refused(self) -> None:
         path = self.mktemp()
         Path(path).write_text("")
