@@ -26,6 +26,8 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
+from chatnet.folder import CannotStart
+
 # What Twisted's older way of logging adds, and says better elsewhere.
 _TWICE = frozenset(("format", "isError", "message", "printed", "system", "time"))
 
@@ -106,6 +108,7 @@ def opener(
     In ``text`` or JSON, and with what ``keeps`` does not refuse.
 
     A file is rotated as twistd's, also by SIGUSR1; a daemon's is ``twistd.log`` if it has no name.
+    What is returned raises ``CannotStart`` if there can be no such file.
     """
 
     def observer(out: TextIO) -> ILogObserver:
@@ -119,7 +122,14 @@ def opener(
                 sys.exit("Daemons cannot log to stdout, exiting!")  # twistd's own words
             return observer(sys.stdout)
         # Who is here from where is nobody's business; whoever gave the file its mode keeps it.
-        file = LogFile.fromFullPath(name, defaultMode=None if os.path.exists(name) else 0o600)
+        mode = None if os.path.exists(name) else 0o600
+        try:
+            file = LogFile.fromFullPath(name, defaultMode=mode)
+        except OSError as error:
+            raise CannotStart(
+                f"chatnet: cannot write the log to {os.path.abspath(name)}: {error.strerror}. Name"
+                " another file with twistd --logfile FILE."
+            ) from None
         if not signal.getsignal(signal.SIGUSR1):
             signal.signal(signal.SIGUSR1, lambda *_: _rotate(file))
         return observer(cast(TextIO, file))

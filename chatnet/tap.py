@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -69,6 +69,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     Raises:
         CannotStart: the data folder cannot be used, or a port not be listened on.
     """
+    _see_pidfile(options.parent)
     if reactor is None:
         from twisted.internet import reactor as installed  # noqa: TID251 -- the one place that may
 
@@ -101,6 +102,24 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
     service.desks = opened
     return service
+
+
+def _see_pidfile(twistd: Mapping[str, Any] | None) -> None:
+    """See that ``twistd`` can write its number where it will: else it ends with a traceback."""
+    path = twistd.get("pidfile") if twistd is not None and not twistd.get("chroot") else None
+    if not path:
+        return
+    there = os.path.lexists(path)
+    try:
+        with open(path, "ab"):
+            pass
+        if not there:
+            os.unlink(path)
+    except OSError as error:
+        raise CannotStart(
+            f"chatnet: twistd cannot write the number of its process to {path}: {error.strerror}."
+            " Name another file with twistd --pidfile FILE; with twistd --pidfile= there is none."
+        ) from None
 
 
 def _endpoint(reactor: Any, written: str) -> IStreamServerEndpoint:

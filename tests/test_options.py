@@ -379,6 +379,19 @@ class RefusalTests(LiveTestCase):
             complaint = await self.fails(*options)
         self.assertIn(port, complaint)
         self.assertIn("in use", complaint)
+        self.assertFalse((self.folder / "data").exists())
+
+    async def test_what_twistd_cannot_write(self) -> None:
+        for options, part in (
+            (("--pidfile", "nowhere/pid"), "cannot write the number of its process to"),
+            (("--pidfile=", "--logfile", "nowhere/log"), "cannot write the log to"),
+        ):
+            for daemon in ((), ("-n",)):
+                command = (*TWISTD, *daemon, *options, "chatnet", "--port=0", "--data", "a/data")
+                out, err, status = await self.runs(*command)
+                self.assertEqual((out, status, err.count("\n")), ("", 1, 1), err)
+                self.assertIn(f"{part} {self.folder}/nowhere/", err)
+        self.assertEqual(list(self.folder.iterdir()), [])
 
     async def test_password_files(self) -> None:
         self.assertIn("missing", await self.fails("--password-file", "missing"))
