@@ -39,10 +39,12 @@ class DataFolder:
                 missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
                 self.path.mkdir(mode=0o700, parents=True)
                 self._made = missing
-        except OSError as error:
+        except FileExistsError:
             raise CannotStart(
-                f"chatnet: cannot use {self.path} for data: {error.strerror}"
+                f"chatnet: {self.path} is no folder. Name one for data with --data DIR."
             ) from None
+        except OSError as error:
+            raise self._useless(error) from None
 
     def acquire(self) -> None:
         """Take the folder.
@@ -60,9 +62,13 @@ class DataFolder:
                 " own folder with --data."
             ) from None
         except OSError as error:
-            raise CannotStart(
-                f"chatnet: cannot use {self.path} for data: {error.strerror}"
-            ) from None
+            raise self._useless(error) from None
+
+    def _useless(self, error: OSError) -> CannotStart:
+        return CannotStart(
+            f"chatnet: cannot use {self.path} for data: {error.strerror}. Name another folder with"
+            " --data DIR."
+        )
 
     def undo(self) -> None:
         """Remove what ``prepare`` made, and what was put there since the folder was taken.

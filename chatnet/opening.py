@@ -220,5 +220,11 @@ def _open(
         database = Sqlite(str(path)) if path else server(url, settings.store_password)
         shown = str(path or database.shown)
         return SqlStore(database)
+    except OSError as error:
+        where = shown if error.filename in (None, shown) else f"{shown}: {error.filename}"
+        hint = ". Is its folder there?" if isinstance(error, FileNotFoundError) else ""
+        raise CannotStart(
+            f"chatnet: cannot open the store {where}: {error.strerror or error}{hint}"
+        ) from None
     except Exception as error:
         raise CannotStart(f"chatnet: cannot open the store {shown}: {error}") from None

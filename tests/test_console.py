@@ -218,6 +218,22 @@ class PortTests(ConsoleCase):
         await self.opens()
         await self.asks(self.calls(), "status")
 
+    async def test_why_nobody_is_reached_is_said(self) -> None:
+        folder = self.folder / "data"
+
+        def denies(path: str) -> None:
+            raise PermissionError
+
+        async def refused(sentence: str) -> None:
+            with self.assertRaisesRegex(Unreachable, sentence):
+                await self.asks(self.calls(), "status")
+
+        await refused(f"There is no {folder}/admin.sock. Is the server running")
+        folder.write_text("")
+        await refused(f"{folder} is no folder: --data DIR or --config FILE names the server's.")
+        self.patch(os, "lstat", denies)
+        await refused(f"You may not look into {folder}: be the server's user, or root.")
+
     async def test_there_is_none_where_none_fits_or_is_wanted(self) -> None:
         deep, other = "d" * 100, str(self.folder / "o.sock")
         server = await self.serves(data=deep)

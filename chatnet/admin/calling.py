@@ -157,7 +157,14 @@ class Calls:
         where = self._where
         if not where.path:
             return f"Cannot reach {where}: {error}"
-        if not os.path.lexists(where.path):
+        folder = os.path.dirname(where.path)
+        try:
+            os.lstat(where.path)
+        except PermissionError:
+            return f"You may not look into {folder}: be the server's user, or root."
+        except NotADirectoryError:
+            return f"{folder} is no folder: --data DIR or --config FILE names the server's."
+        except OSError:
             return (
                 f"There is no {where.path}. Is the server running, and is that its data folder?"
                 " --data DIR or --config FILE names it."

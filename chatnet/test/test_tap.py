@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -337,5 +338,21 @@ class ServiceTests(SynchronousTestCase):
     def test_a_folder_that_is_none_is_refused(self) -> None:
         path = self.mktemp()
         Path(path).write_text("")
-        with self.assertRaisesRegex(CannotStart, "cannot use .* for data: File exists"):
+        with self.assertRaisesRegex(CannotStart, f"{path} is no folder. Name one for data with"):
             DataFolder(path).prepare()
+        with self.assertRaisesRegex(CannotStart, "for data: Not a directory. Name another folder"):
+            DataFolder(f"{path}/below").prepare()
+
+    def test_a_store_that_cannot_be_made_is_named_once(self) -> None:
+        path = os.path.abspath(self.mktemp())
+        Path(path).write_text("")
+        for store, said in (
+            (
+                f"sqlite:{path}s/x.db",
+                f"{path}s/x.db: No such file or directory. Is its folder there?",
+            ),
+            (f"files:{path}", f"{path}: {path}/format: Not a directory"),
+        ):
+            with self.assertRaises(CannotStart) as caught:
+                build(Settings(store=store), MemoryReactorClock())
+            self.assertEqual(str(caught.exception), f"chatnet: cannot open the store {said}")
