@@ -47,6 +47,7 @@ EVERY_VERB = (  # in this order, with what each says or returns; ann moderates t
     ("invite bob tea", "Done: tea, entry"),
     ("set tea slow 10s", "Done: tea, entry"),
     ("topic tea all about tea", "Done: tea, entry"),
+    ("topic tea", "all about tea"),
     ("lock tea sesame", "Done: tea, entry"),
     ("unlock tea", "Done: tea, entry"),
     ("retain tea 30d", "Done: tea, entry"),

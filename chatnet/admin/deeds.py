@@ -253,6 +253,7 @@ def all_of_them() -> dict[str, Does]:
         "warn": accounts.warn,
         "room rename": rooms.rename,
         "room delete": rooms.delete,
+        "topic": rooms.topic,
         "say": say,
         "tell": tell,
         "shout": shout,

@@ -17,6 +17,24 @@ from chatnet.server.audience import Audience
 MOST_READ = 100_000  # entries that are looked at to tell how much a room is
 
 
+async def topic(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """Show, or set, what a room is about."""
+    command = topic_of(given)
+    if command is not None:
+        return await desk.ask(operator, command)
+    room = (await desk.room(given.text("room"))).room
+    said = "" if room.state.topic else f"There is none: topic {room.name} TEXT sets one."
+    return Answer(said, [{"room": room.name, "topic": room.state.topic}])
+
+
+def topic_of(given: Given) -> c.SetTopic | None:
+    """Return what is asked for by who sets a topic; None, if it is only to be shown."""
+    if "text" not in given.values:
+        return None
+    text = given.text("text")
+    return c.SetTopic(given.text("room"), "" if text == "-" else text)
+
+
 async def rename(desk: Desk, operator: Operator, given: Given) -> Answer:
     """Let a room be called something else."""
     command = c.RenameRoom(given.text("room"), given.text("name"))

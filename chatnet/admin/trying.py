@@ -24,6 +24,8 @@ from chatnet.server.levels import ACCOUNTS_ONLY, NOBODY_NEW
 from chatnet.server.session import Session
 from chatnet.server.visitors import DAY, DAYS
 
+_LOOKS = Answer("That only looks; nothing was done.")
+
 
 async def asked(desk: Desk, operator: Operator, command: Asked) -> Answer:
     """Return whom ``command`` would hit.
@@ -205,6 +207,12 @@ async def say(desk: Desk, operator: Operator, given: Given) -> Answer:
     return _hearing(len(room.state.members))
 
 
+async def topic(desk: Desk, operator: Operator, given: Given) -> Answer:
+    """What a room would be about."""
+    command = rooms.topic_of(given)
+    return await asked(desk, operator, command) if command is not None else _LOOKS
+
+
 async def _level(desk: Desk, number: int) -> Answer:
     """Who was here lately, and would be treated otherwise as somebody new."""
     found = dict[tuple[str, str], Fate]()
@@ -280,7 +288,7 @@ def _means(means: turning.Means) -> Does:
     async def tries(desk: Desk, operator: Operator, given: Given) -> Answer:
         answers = [await asked(desk, operator, turn) for turn in means(desk, given)]
         if not answers:
-            return Answer("That only looks; nothing was done.")
+            return _LOOKS
         rows = [row for answer in answers for row in answer.rows]
         return Answer(" ".join(answer.said for answer in answers), rows)
 
@@ -306,6 +314,7 @@ def all_of_them() -> dict[str, Does]:
     return {verb.name: _asks(verb.asks) for verb in ALL_VERBS if verb.writes and verb.asks} | {
         "room rename": rooms.try_rename,
         "room delete": rooms.try_delete,
+        "topic": topic,
         "kick": kick,
         "logout": logout,
         "ban": ban,

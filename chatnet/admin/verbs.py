@@ -132,9 +132,8 @@ ROOMS = (
          (_ROOM, _REASON), Rank.ADMIN, writes=True),
     Verb("room restore", "Rooms", "bring back a room that was deleted; rooms --deleted lists them",
          (_ROOM,), Rank.ADMIN, writes=True, asks=lambda g: c.RestoreRoom(g.text("room"))),
-    Verb("topic", "Rooms", "say what a room is about; - removes it", (_ROOM, _TEXT), writes=True,
-         asks=lambda g: c.SetTopic(g.text("room"), g.text("text").removeprefix("-")
-                                   if g.text("text") == "-" else g.text("text"))),
+    Verb("topic", "Rooms", "show, or set, what a room is about; - removes it",
+         (_ROOM, Argument("text", Kind.TEXT, optional=True)), writes=True, upright=True),
     Verb("lock", "Rooms", "let only those in who know a password",
          (_ROOM, Argument("password", Kind.SECRET, optional=True)), rank=Rank.ADMIN, writes=True,
          asks=lambda g: c.Lock(g.text("room"), g.text("password"))),

@@ -227,13 +227,25 @@ class PortTests(PortCase):
         self.assertEqual(answer["said"], f"Done: tea, entry {head}.")
         self.assertEqual(ann.hears(), ["bob was kicked by operator: loud"])
         self.assertIn("You are out of tea.", bob.hears())
-        self.answer(line, "topic tea scones")
+        self.answer(line, "topic tea scones and jam")
         self.answer(line, "mute ann tea --for 10m")
-        self.assertEqual(self.rig.room("tea").state.topic, "scones")
+        self.assertEqual(self.rig.room("tea").state.topic, "scones and jam")
         (mute,) = self.rows(line, "bans tea")
         self.assertEqual((mute["who"], mute["is"], mute["by"]), ("ann", "muted", "operator"))
         self.answer(line, "unmute ann tea")
         self.assertEqual(self.rows(line, "bans tea"), [])
+
+    def test_a_topic_is_shown_to_who_does_not_set_it(self) -> None:
+        line = self.calls_at()
+        self.rig.member("ann")
+        answer = self.answer(line, "topic tea")
+        self.assertEqual(answer["said"], "There is none: topic tea TEXT sets one.")
+        self.answer(line, "topic tea scones")
+        self.assertEqual(self.rows(line, "topic TEA"), [{"room": "tea", "topic": "scones"}])
+        answer = self.answer(line, "topic tea --dry-run")
+        self.assertEqual(answer["said"], "That only looks; nothing was done.")
+        self.answer(line, "topic tea -")
+        self.assertEqual(self.rows(line, "topic tea"), [{"room": "tea", "topic": ""}])
 
     def test_whoever_is_kicked_from_nowhere_in_particular_is_out_of_every_room(self) -> None:
         line = self.calls_at()
