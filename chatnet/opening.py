@@ -42,6 +42,12 @@ class StoreOptions(usage.Options):
     optFlags: ClassVar[list[list[str | None]]] = []
     lists: ClassVar[Mapping[str, str]] = {}  # options that may be repeated, and what they list
 
+    def __init__(self) -> None:
+        super().__init__()
+        # What --help shows: no gaps where the source has a new line, no default that is nothing.
+        self.docs = {name: " ".join(doc.split()) for name, doc in self.docs.items()}
+        self.defaults = {name: value or None for name, value in self.defaults.items()}
+
     def where(self) -> Settings:
         """Return the settings that say where all is kept.
 

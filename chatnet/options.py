@@ -33,10 +33,11 @@ _ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9_.-]+)(:\d{1,5})?")
 class Options(StoreOptions):
     """What ``twistd chatnet`` takes."""
 
-    synopsis = "[options]"
+    synopsis = "Usage: twistd [options of twistd] chatnet [options]"
     longdesc = (
         f"chatnet {__version__}: a chat network on one port. With no options it listens on"
-        " port 8888 and keeps everything in ./chatnet-data."
+        " port 8888 and keeps everything in ./chatnet-data. Options of twistd stand before chatnet:"
+        " -n stays in the foreground, twistd --help lists all."
     )
     optParameters: ClassVar[list[list[str | None]]] = [
         ["port", "p", "", "TCP port to listen on; 8888 if neither this nor --listen is given"],

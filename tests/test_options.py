@@ -425,6 +425,8 @@ class RefusalTests(LiveTestCase):
     async def test_help_and_version_are_not_mistakes(self) -> None:
         out, err, status = await self.runs(*TWISTD, "chatnet", "--help")
         self.assertEqual((err, status), ("", 0))
+        self.assertTrue(out.startswith("Usage: twistd [options of twistd] chatnet [options]\n"))
+        self.assertNotRegex(out, r"[.;] {2,}\w|default:\s*\]")
         for option in ("--port=", "--listen=", "--data=", "--max-clients=", "--transcript"):
             self.assertIn(option, out)
         out, err, status = await self.runs(*TWISTD, "chatnet", "--version")
