@@ -6,6 +6,7 @@ A verb becomes an ordinary command, or, without ``asks``, is answered by ``chatn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from textwrap import wrap
@@ -222,6 +223,8 @@ BY_THEMSELVES = {  # what needs no server, see chatnet.admin.keeping
     "verify": "find what is lost, changed or moved",
 }
 
+_CLAUSE = re.compile(r"(\([^)]*\)|[^;:.(]|[:.](?! ))+")  # up to the end of it
+
 
 def understand(words: Sequence[str]) -> tuple[Verb, Given]:
     """Return the verb that ``words`` begin with, and what it is given.
@@ -260,11 +263,18 @@ def help_text() -> str:
         lines.append(f"{group}:")
         for verb in ALL_VERBS:
             if verb.group == group:
-                about = verb.about.partition(";")[0].partition(":")[0]
-                lines.append(f"  {verb.name:{width}}  {about}"[:79])
+                lines += _entry(verb.name, verb.about, width)
     lines.append("Without a server:")
-    lines += [f"  {name:{width}}  {about}"[:79] for name, about in BY_THEMSELVES.items()]
+    for name, about in BY_THEMSELVES.items():
+        lines += _entry(name, about, width)
     return "\n".join(lines)
+
+
+def _entry(name: str, about: str, width: int) -> list[str]:
+    """Return the lines of the list of verbs that begin to say what ``name`` is ``about``."""
+    first = _CLAUSE.match(about)
+    assert first is not None
+    return wrap(f"  {name:{width}}  {first[0]}", 79, subsequent_indent=" " * (width + 4))
 
 
 def help_on(words: Sequence[str]) -> str:

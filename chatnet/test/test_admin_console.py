@@ -13,7 +13,7 @@ from chatnet.admin.commandline import Asked, by_itself, parse
 from chatnet.admin.completion import DiscreetHistory, _verbs, wanted
 from chatnet.admin.oneshot import happening
 from chatnet.admin.tables import Shown
-from chatnet.admin.verbs import VERBS, understand
+from chatnet.admin.verbs import VERBS, help_text, understand
 from chatnet.core.refusals import Malformed
 
 
@@ -91,6 +91,17 @@ class CommandLineTests(SynchronousTestCase):
             self.assertEqual(main(words), 0)
             if words != ["help"]:
                 self.assertIn(sentence, said.getvalue())
+
+    def test_the_list_of_verbs_breaks_lines_between_words(self) -> None:
+        lines = help_text().splitlines()
+        self.assertLessEqual(max(map(len, lines)), 79)
+        listed = " ".join("\n".join(lines).split())
+        for whole in (
+            "memory, store and certificate",
+            "a name (or a pattern: spam*), an address or a network (192.0.2.0/24)",
+            "room delete put everybody out of a room and let nobody in room restore",
+        ):
+            self.assertIn(whole, listed)
 
 
 class CompletionTests(SynchronousTestCase):
