@@ -249,6 +249,56 @@ class PortTests(ConsoleCase):
         self.assertEqual((out, err, status), ("There is no room yet.\n", "", 0))
 
 
+class PipeTests(ConsoleCase):
+    async def pipes(self, text: str, *words: str) -> tuple[str, str, int]:
+        """Return what comes of ``text`` at standard input, and the status."""
+        (self.folder / "verbs").write_text(text)
+        command = ("/bin/sh", "-c", f'cat {self.folder}/verbs | "$@"', "sh", *ADMIN)
+        return await self.runs(*command, "--data", str(self.folder / "data"), *words)
+
+    async def test_each_line_is_a_verb_and_only_what_comes_of_it_is_printed(self) -> None:
+        await self.opens()
+        text = "rooms\n\n  \nhelp unlock\naccount add zoe\nopen sesame\ndu"
+        out, err, status = await self.pipes(text)
+        self.assertEqual((err, status), ("", 0))
+        first, usage, *_, made, last = out.splitlines()
+        self.assertEqual((first, usage), ("There is no room yet.", "unlock ROOM [--dry-run]"))
+        self.assertEqual((made, last), ("Done: the account zoe is made.", first))
+        out, err, status = await self.pipes("rooms\nquit\nfrob\n")
+        self.assertEqual((out, err, status), ("There is no room yet.\n", "", 0))
+        self.assertEqual(await self.pipes(""), ("", "", 0))
+        said = '{"said": "There is no room yet."}\n'
+        self.assertEqual(await self.pipes("rooms\n", "--json"), (said, "", 0))
+
+    async def test_the_status_is_that_of_the_first_line_that_was_not_done(self) -> None:
+        await self.opens()
+        here = "There is no room yet.\n"
+        nobody = "Nobody called bob is here. who lists who is."
+        none = "There is no verb frob. help lists what there is."
+        missing = "The password is missing: it is the next line."
+        quotes = "No closing quotation: quotes come in pairs."
+        for text, expected in (
+            ("kick bob\nfrob\nrooms\n", (here, [f"line 1: {nobody}", f"line 2: {none}"], 1)),
+            ("rooms\nfrob\nkick bob", (here, [f"line 2: {none}", f"line 3: {nobody}"], 2)),
+            ("account add zoe", ("", [f"line 1: {missing}"], 2)),
+            ('say "tea\n', ("", [f"line 1: {quotes}"], 2)),
+        ):
+            out, err, status = await self.pipes(text)
+            said = [line.removeprefix("chatnet: ") for line in err.splitlines()]
+            self.assertEqual((out, said, status), expected)
+
+    async def test_where_no_server_is_reached_nothing_more_is_tried(self) -> None:
+        out, err, status = await self.pipes("rooms\nrooms\n")
+        self.assertEqual((out, err.count("\n"), status), ("", 1, 3))
+        self.assertIn("line 1: There is no ", err)
+
+    async def test_what_happens_is_printed_to_who_watches(self) -> None:
+        await self.opens()
+        out, _, status = await self.pipes("watch\nsay nowhere hello\nlog level\n")
+        self.assertEqual(status, 1)
+        self.assertIn("operator asks for: say room=nowhere", out)
+
+
 class TlsTests(ConsoleCase):
     async def serves_operators(self) -> tuple[Server, int]:
         server = await self.serves("--admin", "tcp:0:interface=127.0.0.1")

@@ -34,7 +34,9 @@ def main(words: list[str]) -> int:
     asked = parse(words)
     try:
         if not asked.words:
-            return _console(asked)
+            return (
+                _console(asked) if sys.stdin is not None and sys.stdin.isatty() else _piped(asked)
+            )
         if asked.words[0] == "help":
             sys.stdout.write((help_on(asked.words[1:]) if asked.words[1:] else help_text()) + "\n")
             return DONE
@@ -74,6 +76,20 @@ def _console(asked: Asked) -> int:
 
     console = Console(Calls(reactor, asked.where, _tell), asked.where)
     return _run(reactor, console.converse(), 130)
+
+
+def _piped(asked: Asked) -> int:
+    if sys.stdin is None:
+        raise Malformed("Without a VERB, standard input says what to do, and it is closed.")
+    from twisted.internet import reactor  # noqa: TID251 -- a program begins here
+
+    from chatnet.admin.piped import Lines, Piped
+    from chatnet.client import standard
+
+    lines = Lines()
+    shot = OneShot(Calls(reactor, asked.where, _tell), asked.json)
+    with standard.piped(lines, reactor):
+        return _run(reactor, Piped(shot, lines).converse(), 130)
 
 
 def _run(reactor: Any, work: Coroutine[Deferred[Any], Any, int], interrupted: int) -> int:

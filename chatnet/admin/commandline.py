@@ -20,6 +20,7 @@ from chatnet.settings import Settings
 USAGE = 2  # the exit status of what makes no sense
 _MORE = """\
 Without a VERB, a console opens: help lists the verbs there too, Tab completes, Ctrl-D leaves.
+From a pipe, each line is a VERB; the exit status is that of the first one that is not done.
 
 {verbs}
 
@@ -160,6 +161,14 @@ def _password(parser: _Parser, given: argparse.Namespace) -> str:
     return secret(f"Password of {given.user}: ")
 
 
+def _first_line() -> str:
+    """Return the first line of standard input, and read no further: verbs may follow."""
+    line = bytearray()
+    while (byte := os.read(0, 1)) not in (b"", b"\n"):
+        line += byte
+    return line.decode(errors="replace").rstrip("\r")
+
+
 def secret(question: str) -> str:
     """Return a password that is typed unseen, or, without a terminal, standard input's first line.
 
@@ -167,7 +176,7 @@ def secret(question: str) -> str:
         SystemExit: there is none.
     """
     try:
-        return ask_hidden(question) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+        return ask_hidden(question) if sys.stdin.isatty() else _first_line()
     except (OSError, EOFError):
         sys.stderr.write("chatnet: there is nobody to ask for the password.\n")
         raise SystemExit(USAGE) from None

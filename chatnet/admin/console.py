@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,13 +11,13 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
-from chatnet.admin import importing
 from chatnet.admin.calling import Calls, Unreachable, Where
 from chatnet.admin.completion import Completions, DiscreetHistory
 from chatnet.admin.grammar import Given, Kind, Verb
 from chatnet.admin.oneshot import DONE, UNREACHABLE, happening
 from chatnet.admin.tables import Shown, lines_of
-from chatnet.admin.verbs import BY_THEMSELVES, VERBS, help_on, help_text, understand
+from chatnet.admin.typed import LEAVING, read
+from chatnet.admin.verbs import VERBS, understand
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, Refused
 
@@ -63,27 +62,17 @@ class Console:
                     continue
                 except EOFError:
                     return
-                if line.strip() in ("quit", "exit"):
+                if line.strip() in LEAVING:
                     return
                 await self._typed(line)
 
     async def _typed(self, line: str) -> None:
         try:
-            words = shlex.split(line)
-        except ValueError as error:
-            self._print(f"{error}: quotes come in pairs.")
-            return
-        if not words:
-            return
-        try:
-            if words[0] in ("help", "?"):
-                self._print(help_on(words[1:]) if words[1:] else help_text())
-            elif words[:2] == importing.WORDS:
-                self._print("That runs by itself: python -m chatnet.admin ban import FILE")
-            elif words[0] in BY_THEMSELVES and words[0] not in VERBS:
-                self._print(f"That runs by itself: python -m chatnet.admin {words[0]} --help")
-            else:
-                await self._do(*understand(words))
+            asked = read(line)
+            if not isinstance(asked, str):
+                await self._do(*asked)
+            elif asked:
+                self._print(asked)
         except (Refused, Unreachable) as error:
             self._print(plain(str(error)))
 

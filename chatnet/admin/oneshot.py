@@ -37,18 +37,27 @@ class OneShot:
             if argument.kind is not Kind.SECRET:
                 continue
             if argument.name in given.values:
-                _complain(f"A {argument.name} is not for the command line: it is asked for.")
+                complain(f"A {argument.name} is not for the command line: it is asked for.")
                 return USAGE
             given.values[argument.name] = secret(f"{argument.name.capitalize()}: ")
         return await _told(self._do(verb, given))
 
     async def _do(self, verb: Verb, given: Given) -> int:
-        told = await self._calls.ask(verb, given)
         if verb.name == "watch":
+            await self._calls.ask(verb, given)
             return await self._watch()
-        self._json = self._json or given.flag("export")
-        self._print(verb, told)
+        await self.ask(verb, given)
         return DONE
+
+    async def ask(self, verb: Verb, given: Given) -> None:
+        """Ask for ``verb``, and print the answer.
+
+        Raises:
+            Refused: the server says no.
+            Unreachable: it says nothing.
+        """
+        told = await self._calls.ask(verb, given)
+        self._print(verb, told, self._json or given.flag("export"))
 
     async def lay(self, path: str, now: float) -> int:
         """Lay the bans and exemptions in the file ``path`` that hold ``now``; return the status."""
@@ -60,36 +69,36 @@ class OneShot:
                 lines = importing.read(file.read(), now)
             said, refused = await importing.lay(self._calls, lines)
         except (OSError, UnicodeDecodeError) as error:
-            _complain(f"Cannot read {path}: {error}")
+            complain(f"Cannot read {path}: {error}")
             return USAGE
         for sentence in refused:
-            _complain(sentence)
-        _print(dumped({"said": said}) if self._json else said)
+            complain(sentence)
+        write(dumped({"said": said}) if self._json else said)
         return REFUSED if refused else DONE
 
     async def _watch(self) -> int:
         line = self._calls.line
         assert line is not None
         await _lost(line.lost)
-        _complain("The server is gone.")
+        complain("The server is gone.")
         return UNREACHABLE
 
     def show(self, rows: Sequence[Shown]) -> None:
         """Print what happened."""
         for row in rows:
             if self._json:
-                _print(dumped(row))
+                write(dumped(row))
             else:
-                _print(happening(row))
+                write(happening(row))
 
-    def _print(self, verb: Verb, told: Told) -> None:
-        if self._json:
+    def _print(self, verb: Verb, told: Told, as_json: bool) -> None:
+        if as_json:
             for row in told.rows or ([{"said": told.said}] if told.said else []):
-                _print(dumped(row))
+                write(dumped(row))
             return
         columns = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
         for line in lines_of(told.said, told.rows, columns, verb.upright):
-            _print(line)
+            write(line)
 
 
 def happening(row: Shown) -> str:
@@ -111,10 +120,10 @@ async def _told(work: Awaitable[int]) -> int:
     try:
         return await work
     except Refused as refusal:
-        _complain(str(refusal))
+        complain(str(refusal))
         return REFUSED
     except Unreachable as error:
-        _complain(str(error))
+        complain(str(error))
         return UNREACHABLE
 
 
@@ -122,7 +131,8 @@ async def _lost(done: Deferred[None]) -> None:
     await done
 
 
-def _print(line: str) -> None:
+def write(line: str) -> None:
+    """Print ``line``; that nobody reads it is no fault."""
     try:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
@@ -130,5 +140,6 @@ def _print(line: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _complain(sentence: str) -> None:
+def complain(sentence: str) -> None:
+    """Say on standard error what went wrong."""
     sys.stderr.write(f"chatnet: {plain(sentence)}\n")

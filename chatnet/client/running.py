@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
-from twisted.internet.stdio import StandardIO
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatnet.client import standard
 from chatnet.client.courier import Courier, site_of
 from chatnet.client.exits import INTERRUPTED, Exit, explain
 from chatnet.client.keys.home import keys_of
@@ -115,14 +115,9 @@ def run_face(
         reactor.run()
         return status
     assert isinstance(client, protocol.Protocol)
-    blocking = os.get_blocking(0)
-    nowhere = os.open(os.devnull, os.O_WRONLY)  # what is written, Printer writes
-    StandardIO(client, stdout=nowhere, reactor=reactor)  # type: ignore[call-arg]
-    reactor.callWhenRunning(begin)
-    try:
+    with standard.piped(client, reactor):
+        reactor.callWhenRunning(begin)
         reactor.run()
-    finally:
-        os.set_blocking(0, blocking)
     return status
 
 
