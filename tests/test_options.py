@@ -377,8 +377,11 @@ class RefusalTests(LiveTestCase):
             port = str(taken.getsockname()[1])
             options = ("--data", "data", "--interface", "127.0.0.1", "--port", port)
             complaint = await self.fails(*options)
+            twist = (TWISTD[0], str(Path(TWISTD[1]).with_name("twist")))
+            out, err, status = await self.runs(*twist, "chatnet", *options)
         self.assertIn(port, complaint)
         self.assertIn("in use", complaint)
+        self.assertEqual((complaint in out + err, status), (True, 1))
         self.assertFalse((self.folder / "data").exists())
 
     async def test_what_twistd_cannot_write(self) -> None:

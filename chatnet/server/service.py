@@ -99,10 +99,16 @@ class ChatService(Service):
         try:
             self._start()
         except CannotStart as error:
-            self._leave_nothing()
             raise self._shell.tell(error) from None
 
     def _start(self) -> None:
+        try:
+            self._open()
+        except CannotStart:
+            self._leave_nothing()
+            raise
+
+    def _open(self) -> None:
         _allow_many_files()
         if self._folder is not None:
             self._folder.acquire()
