@@ -186,6 +186,19 @@ class TogetherTests(BrowserTestCase):
         self.assertEqual(await zoe.said(), ["ann: green tea"])
         self.assertEqual(await bob.complaints(), [])
 
+    async def test_blanks_before_a_command_do_not_make_it_speech(self) -> None:
+        server = await self.serves()
+        ann = await self.visits(server, "ann")
+        await ann.types("  /nick annie")
+        await ann.shows("annie", "#self")
+        await ann.types(" //shrug", "done")
+        await ann.reads("annie:  /shrug", "annie: done")
+        await ann.types(" /newuser annie geheim")
+        await ann.presses(Key.UP)
+        recalled = "return document.getElementById('write').value"
+        self.assertEqual(await ann.runs(recalled), "done")
+        self.assertEqual(await ann.complaints(), [])
+
     async def test_links_lead_out_and_tell_nothing(self) -> None:
         server = await self.serves()
         ann, zoe = await self.visits(server, "ann"), await self.joins(server, "zoe")

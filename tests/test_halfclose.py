@@ -27,7 +27,8 @@ class HalfCloseTests(LiveTestCase):
                     "Topic: leaves",
                     "ann changed the topic to: leaves",
                     "In tea (1): ann (moderator)",
-                    "There is no command /nonsense. /help lists them.",
+                    "There is no command /nonsense. /help lists them;"
+                    " // begins a message with a slash.",
                     "Rooms:",
                     "tea (1 here): leaves",
                 ]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from chatnet.core import events as e
 from chatnet.core.names import fold
-from chatnet.dialects.verbs import ALL_VERBS, VERBS
+from chatnet.dialects.verbs import ALL_VERBS, VERBS, is_command
 
-_SECRET = ("login", "newuser", "passwd", "lock")  # commands with a password in them
+_SECRET = ("login", "newuser", "passwd", "lock", "recovery")  # with a password in them
 _ABOUT_ROOMS = ("join", "who")
 
 
@@ -33,12 +33,11 @@ class Offers:
 
         ``people`` are here; ``rooms``, if there are any, is what the command is about.
         """
-        first, _, _ = before.partition(" ")
         word = before.rpartition(" ")[2].rpartition("\n")[2]
-        if before.startswith("/") and first == before:
+        if is_command(before) and " " not in before.lstrip():
             found = [f"/{name} " for name in self._commands if name.startswith(word[1:])]
         else:
-            tail = " " if before.startswith("/") else ": " if word == before else " "
+            tail = " " if is_command(before) else ": " if word == before else " "
             names = tuple(rooms) or self._people(people)
             found = [n + tail for n in names if fold(n).startswith(fold(word)) and n != word]
         return sorted(found, key=fold)
@@ -49,17 +48,21 @@ class Offers:
 
 def about_rooms(before: str) -> bool:
     """Return whether what is typed is a command that a room is the object of."""
-    verb = _verb(before.split(" ")[0])
-    return verb is not None and verb in _ABOUT_ROOMS
+    return _verb(_words(before)) in _ABOUT_ROOMS
 
 
 def is_secret(line: str) -> bool:
     """Return whether there is a password in the command that ``line`` is."""
-    words = line.split()
-    verb = _verb(words[0]) if words else None
-    return line.startswith("/recovery") or verb in _SECRET or (verb == "join" and len(words) > 2)
+    words = _words(line)
+    verb = _verb(words)
+    return verb in _SECRET or (verb == "join" and len(words) > 2)
 
 
-def _verb(word: str) -> str | None:
-    verb = VERBS.get(word[1:].lower()) if word.startswith("/") else None
-    return verb.name if verb is not None else None
+def _words(line: str) -> list[str]:
+    """Return the words of the command that ``line`` is; none if it is none."""
+    return line.lstrip()[1:].split() if is_command(line) else []
+
+
+def _verb(words: list[str]) -> str:
+    word = words[0].lower() if words else ""
+    return VERBS[word].name if word in VERBS else word

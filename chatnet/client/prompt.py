@@ -24,6 +24,7 @@ from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Muted, NotAMember, PasswordNeeded, Refused
+from chatnet.dialects.verbs import is_command
 
 
 class Terminal:
@@ -143,7 +144,7 @@ class Terminal:
             and "typing" in hello.features
             and self._link.dialogue.places.here
             and buffer.text
-            and not buffer.text.startswith("/")
+            and not is_command(buffer.text)
             and now - self._wrote_at >= SIGNAL_SECONDS
         ):
             self._wrote_at = now

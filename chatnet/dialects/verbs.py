@@ -318,6 +318,15 @@ VERBS: dict[str, Verb] = {
 }
 
 
+def is_command(line: str) -> bool:
+    """Return whether ``line`` is a command: whether a slash begins it, but for blanks, and not two.
+
+    Two begin a message with one.
+    """
+    begun = line.lstrip()
+    return begun.startswith("/") and not begun.startswith("//")
+
+
 def help_text() -> str:
     """Return the list of all commands."""
     lines = []
@@ -325,8 +334,8 @@ def help_text() -> str:
         names = [f"/{verb.name}" for verb in ALL_VERBS if verb.group == group]
         lines.append(f"{group}: {' '.join(names)}")
     lines += [
-        "/help COMMAND explains one. What does not begin with / is said in the room;",
-        "// begins a message with a slash. Whoever opens a room owns it.",
+        "/help COMMAND explains one. What does not begin with / (blanks do not count) is said",
+        "in the room; // begins a message with a slash. Whoever opens a room owns it.",
     ]
     return "\n".join(lines)
 

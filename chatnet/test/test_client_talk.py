@@ -29,6 +29,10 @@ class TalkTests(LinkTestCase):
     def test_two_slashes_begin_a_message_with_one(self) -> None:
         self.assertEqual(self.types("//help")["body"], "/help")
 
+    def test_blanks_before_a_command_do_not_make_it_speech(self) -> None:
+        self.assertEqual(self.types(" /kick bob")["do"], "kick")
+        self.assertEqual(self.types(" //help")["body"], " /help")
+
     def test_commands_are_about_the_room_one_is_in(self) -> None:
         self.assertEqual(
             self.types("/kick bob rude"),

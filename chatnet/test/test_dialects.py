@@ -102,6 +102,17 @@ class ContractTests(SynchronousTestCase):
             self.assertEqual(TextDialect().speech(units), (), units)
 
     @props
+    @given(st.lists(st.text(" \t\xa0/ab", max_size=5), min_size=1, max_size=4))
+    def test_what_is_taken_for_speech_at_once_is_said_as_line_by_line(
+        self, lines: list[str]
+    ) -> None:
+        units = [line.encode() for line in lines]
+        said = TextDialect().speech(units)
+        if said:
+            asked = [TextDialect().receive(unit, True) for unit in units]
+            self.assertEqual(asked, [c.Request(c.Say("", body)) for body in said])
+
+    @props
     @given(st.one_of(st.text(), st.text(st.characters(codec="ascii"))))
     def test_what_is_printable_is_what_python_says(self, words: str) -> None:
         self.assertEqual(is_printable(words), words.isprintable())
@@ -188,6 +199,23 @@ class TextTests(SynchronousTestCase):
             self.receive("who goes there?", in_room=True), c.Say("", "who goes there?")
         )
         self.assertEqual(self.receive("//shrug", in_room=True), c.Say("", "/shrug"))
+
+    def test_blanks_before_a_command_do_not_make_it_speech(self) -> None:
+        for blanks in (" ", "   ", "\t", "\xa0", "\u3000 "):
+            for in_room in (True, False):
+                got = self.receive(f"{blanks}/login Tom Tom11", in_room)
+                self.assertEqual(got, c.Login("Tom", "Tom11"))
+            with self.assertRaisesRegex(Malformed, "/help lists them; // begins a message"):
+                self.receive(f"{blanks}/* Tom11 */", in_room=True)
+            said = self.receive(f"{blanks}// a // b", in_room=True)
+            self.assertEqual(said, c.Say("", f"{blanks}/ a // b"))
+            units = ["green tea", f"{blanks}/login Tom Tom11"]
+            self.assertEqual(TextDialect().speech([unit.encode() for unit in units]), ())
+
+    def test_slashes_within_a_message_stay(self) -> None:
+        units = [b"either/or //", b" see a//b"]
+        self.assertEqual(TextDialect().speech(units), ["either/or //", " see a//b"])
+        self.assertEqual(self.receive("either/or //", in_room=True), c.Say("", "either/or //"))
 
     def test_every_command_explains_itself_and_says_so_when_misused(self) -> None:
         for verb in ALL_VERBS:

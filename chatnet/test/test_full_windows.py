@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.client.full import windows as w
 from chatnet.client.full.items import Item, Kind, answer, item_of, mentions, shown
 from chatnet.client.full.recalling import Cycle, Typed
+from chatnet.client.offers import Offers, about_rooms
 from chatnet.core import events as e
 
 HOSTILE = "\x1b[2J\x07\u202e[bold]evil\r\n\tann: lies\x9b"
@@ -187,9 +188,17 @@ class RecallingTests(SynchronousTestCase):
 
     def test_passwords_are_not_remembered(self) -> None:
         typed = Typed()
-        for line in ("/login ann geheim", "/join tea geheim", "/lock geheim", "/LOGIN a b"):
+        for line in (
+            "/login ann geheim", "/join tea geheim", "/lock geheim", "/LOGIN a b",
+            " /login ann geheim", "/Recovery ge heim",
+        ):  # fmt: skip
             typed.add(line)
         self.assertIsNone(typed.up(""))
+
+    def test_commands_are_completed_behind_blanks_too(self) -> None:
+        self.assertEqual(Offers().find(" /logi", ()), ["/login "])
+        self.assertEqual(Offers().find("//logi", ()), [])
+        self.assertEqual([about_rooms(line) for line in (" /join t", "//join t")], [True, False])
 
     def test_tab_goes_round_what_the_last_word_may_be(self) -> None:
         cycle = Cycle("hi\nto bo", ["bob ", "boris "])

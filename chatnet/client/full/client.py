@@ -35,6 +35,7 @@ from chatnet.client.writing import SIGNAL_SECONDS, unsent
 from chatnet.core import commands as c, replies as r
 from chatnet.core.plain import plain_lines
 from chatnet.core.refusals import PasswordNeeded, Refused
+from chatnet.dialects.verbs import is_command
 
 
 class Full:
@@ -204,7 +205,7 @@ class Full:
         """Let the others see that something is being written, if it is for them."""
         dialogue, now, window = self.link.dialogue, self.clock.seconds(), self.windows.current
         wanted = dialogue.hello is not None and "typing" in dialogue.hello.features
-        is_speech = text and (not text.startswith("/") or text.startswith("//"))
+        is_speech = text and not is_command(text)
         if wanted and is_speech and window.is_room and now - self._wrote_at >= SIGNAL_SECONDS:
             self._wrote_at = now
             self.link.tell(c.Typing(window.name))

@@ -76,9 +76,12 @@ export const COMMANDS = [
 
 export const command = (name) => COMMANDS.find(({ names }) => names.includes(name));
 
-// What a line with a slash asks for: the command's name, and its fields.
+// Whether a slash begins what was written, but for blanks, and not two: these begin a message with one.
+export const isCommand = (line) => /^\s*\/(?!\/)/.test(line);
+
+// What a command asks for: its name, and its fields.
 export function parse(line) {
-  const [, word, rest] = /^\/(\S*)([^]*?)\s*$/.exec(line);
+  const [, word, rest] = /^\s*\/(\S*)([^]*?)\s*$/.exec(line);
   const found = command(word.toLowerCase());
   if (!found) throw new Refused(`There is no command /${word.slice(0, 32)}. /help lists them; // begins a message with a slash.`);
   const match = found.shape.exec(rest);

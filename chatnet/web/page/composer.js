@@ -1,12 +1,12 @@
 // Where one writes: completes commands and names, remembers what was sent.
 
 import * as client from "./client.js";
-import { COMMANDS } from "./commands.js";
+import { COMMANDS, isCommand } from "./commands.js";
 import { $, h, show } from "./dom.js";
 import * as link from "./link.js";
 import { fold } from "./text.js";
 
-const SECRETS = /^\/(login|newuser|register|passwd|lock|join|recovery)\b/i; // not to be recalled
+const SECRETS = /^\s*\/(login|newuser|register|passwd|lock|join|recovery)\b/i; // not to be recalled
 const TYPING = 3e3; // ms between two signs that one is typing
 
 const box = $("write");
@@ -81,9 +81,9 @@ function choose(at, event) {
 function typed() {
   fit();
   const [last, from] = word();
-  if (from === 0 && /^\/(?!\/)/.test(last)) suggest(commands(last.slice(1).toLowerCase()));
+  if (isCommand(last) && !box.value.slice(0, from).trim()) suggest(commands(last.slice(1).toLowerCase()));
   else if (/^@./.test(last)) suggest(people(last));
-  if (!box.value || box.value.startsWith("/") || talk.whispers || !client.ready || Date.now() - typedAt < TYPING) return;
+  if (!box.value || isCommand(box.value) || talk.whispers || !client.ready || Date.now() - typedAt < TYPING) return;
   typedAt = Date.now();
   link.send({ do: "typing", room: talk.name, cid: "typing" }); // to be refused it is no news
 }

@@ -1,7 +1,7 @@
 // Puts the page together.
 
 import * as client from "./client.js";
-import { parse } from "./commands.js";
+import { isCommand, parse } from "./commands.js";
 import * as composer from "./composer.js";
 import { $, icon, put, show, tool } from "./dom.js";
 import * as door from "./door.js";
@@ -280,8 +280,8 @@ async function submit(event) {
   if (!text) return;
   log.unline();
   log.toEnd();
-  if (/^\/(?!\/)/.test(text)) await run(...parse(text));
-  else say(text.replace(/^\/\//, "/"));
+  if (isCommand(text)) await run(...parse(text));
+  else say(text.replace(/^(\s*)\/\//, "$1/"));
 }
 
 // -- the page itself
