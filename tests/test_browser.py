@@ -174,7 +174,10 @@ class TogetherTests(BrowserTestCase):
         await bob.reads("ann: green tea", "ann: black tea")
         await bob.types("/search green from:ann since:1h")
         await bob.shows("ann: green tea", "#rows .card")
-        await ann.types("/delete by mistake")
+        await ann.types("/delete by mistake", "/ban bob 2x")
+        await ann.shows("/delete [#NUMBER [REASON]] - delete your last message, or #12")
+        await ann.shows("2x is no length of time, like 90s")
+        await ann.types("/delete #5 by mistake")
         for page in (ann, bob):
             await page.shows("ann deleted a message by ann: by mistake")
             await page.shows("ann: (deleted)")

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 
 from chatnet.core import commands as c
 from chatnet.core.durations import parse_duration
+from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed
 from chatnet.core.times import parse_time
 
 ALL = -1
+
+_AFTER_SPAN = " A reason that begins with a digit stands behind one: 0s is for good."
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,20 +153,17 @@ def _search(rest: str) -> c.Command:
 
 def _delete(rest: str) -> c.Command:
     word, _, reason = rest.partition(" ")
-    if word.isdecimal():  # which would be a reason, and the last message would go
+    number = _number(word.removeprefix("#"))
+    if rest and not (number and word.startswith("#")):  # not what was meant, and it is for good
         raise Malformed(
-            f"Nothing was deleted. /delete #{word} deletes the message of that number, /delete by"
-            " itself your last one."
+            f"Nothing was deleted. Use it like this: /delete #{number or 1234} REASON, with the"
+            " number that /history shows, or /delete by itself for your last message."
         )
-    if not word.startswith("#"):
-        return c.Delete("", 0, rest)
-    if not _number(word[1:]):
-        raise Malformed()
-    return c.Delete("", _number(word[1:]), reason.strip())
+    return c.Delete("", number, reason.strip())
 
 
 def _retain(rest: str) -> c.Command:
-    seconds = 0 if rest.lower() in ("off", "0") else parse_duration(rest)
+    seconds = 0 if rest.lower() in ("off", "0") else _span(rest)
     if seconds is None:
         raise Malformed()
     return c.Retain("", seconds)
@@ -173,8 +173,9 @@ def _set(rest: str) -> c.Command:
     words = rest.lower().split()
     if len(words) != 2:
         raise Malformed()
-    on = {"on": 1, "off": 0, "0": 0}.get(words[1], parse_duration(words[1]))
-    if on is None or (words[0] == "slow" and words[1] == "on"):
+    switch = {"on": 1, "off": 0, "0": 0}
+    on = switch[words[1]] if words[1] in switch else _span(words[1])
+    if on is None or words == ["slow", "on"]:
         raise Malformed()
     return c.Configure("", words[0], on)
 
@@ -200,8 +201,23 @@ def _kick(rest: str) -> c.Command:
 def _for_a_while(rest: str) -> tuple[str, float, str]:
     who, tail = _whom(rest)
     word, _, reason = tail.partition(" ")
-    seconds = parse_duration(word)
+    seconds = _span(word, _AFTER_SPAN)
     return (who, 0, tail) if seconds is None else (who, seconds, reason.strip())
+
+
+def _span(word: str, more: str = "") -> int | None:
+    """Return the seconds that ``word`` is; None if it does not begin with a digit.
+
+    Raises:
+        Malformed: it does, and is no length of time. It says ``more``, too.
+    """
+    seconds = parse_duration(word)
+    if seconds is None and word[:1].isdecimal():
+        said = plain(word[:32])
+        raise Malformed(
+            f"Nothing was done: {said} is no length of time, like 90s, 10m, 2h, 7d or 1d12h.{more}"
+        )
+    return seconds
 
 
 def _ban(rest: str) -> c.Command:
@@ -251,7 +267,7 @@ ALL_VERBS = (
          _spam),
     Verb("roll", "/roll [DICE]", "throw dice, like 2d6, where all can see it: the server throws",
          "Talking", _one(lambda rest: c.Roll("", rest or "1d6"), optional=True), ("dice",)),
-    Verb("delete", "/delete [#NUMBER] [REASON]", "delete your last message, or the one of that"
+    Verb("delete", "/delete [#NUMBER [REASON]]", "delete your last message, or the one of that"
          " number: /history and /search show them. Moderators delete what others said, too."
          " Whispers, and what was said to all, cannot be deleted", "Talking", _delete, ("del",)),
     Verb("nick", "/nick NAME", "be called something else", "You", _one(c.Nick), ("name",)),

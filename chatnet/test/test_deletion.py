@@ -45,7 +45,9 @@ class DeletionTests(SynchronousTestCase):
         self.assertEqual(self.rig.store.kept("tea"), before)
 
     def test_ones_own_last_message(self) -> None:
-        self.bob.types("hello", "a secret", "/delete it slipped out")
+        self.bob.types("hello", "a secret")
+        self.refused(self.bob, "/delete it slipped out", "Nothing was deleted")
+        self.bob.types(f"/delete #{self.seq_of('a secret')} it slipped out")
         self.assertEqual(self.ann.hears()[-1], "bob deleted their own message: it slipped out")
         self.assertEqual(self.bob.hears(), ["bob deleted their own message: it slipped out"])
         self.assertEqual(self.bodies(), ["hello"])
@@ -62,7 +64,7 @@ class DeletionTests(SynchronousTestCase):
         self.bob.types("one", "two", "three")
         self.bob.types(f"/delete #{self.seq_of('two')}")
         self.assertEqual(self.bodies(), ["one", "three"])
-        self.refused(self.bob, "/delete #4x", "Use it like this")
+        self.refused(self.bob, "/delete #4x", "Nothing was deleted")
         self.refused(self.bob, "/delete #99", "no message #99")
         self.refused(self.bob, "/delete #1", "#1 of tea is not a message")
         self.refused(self.bob, "/delete #5", "deleted before")

@@ -241,8 +241,20 @@ class TextTests(SynchronousTestCase):
             self.receive("/ban bob 1d12h too loud"), c.Ban("", "bob", 129600, "too loud")
         )
         self.assertEqual(self.receive("/ban bob too loud"), c.Ban("", "bob", 0, "too loud"))
+        self.assertEqual(self.receive("/ban bob 0s 3rd time"), c.Ban("", "bob", 0, "3rd time"))
         self.assertEqual(self.receive("/mute bob 90s"), c.Mute("", "bob", 90, ""))
         self.assertEqual(self.receive("/kick bob"), c.Kick("", "bob", ""))
+
+    def test_what_begins_with_a_digit_and_is_no_duration_is_no_reason(self) -> None:
+        for line in (
+            "/ban bob 2x", "/mute bob 10 minutes", "/ban bob 2H", "/ban bob \u0663d",
+            "/set slow 2x", "/retain 7", "/retain 1234567s",
+        ):  # fmt: skip
+            with self.assertRaises(Malformed, msg=line) as caught:
+                self.receive(line, in_room=True)
+            self.assertIn("is no length of time, like 90s", str(caught.exception))
+        with self.assertRaisesRegex(Malformed, "like this: /set SETTING"):
+            self.receive("/set slow maybe")
 
     def test_telnets_negotiation_is_passed_over_also_across_lines(self) -> None:
         dialect = TextDialect()
@@ -261,15 +273,18 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(len(names), len(set(names)))
         self.assertLessEqual(set(names), set(VERBS))
 
-    def test_a_number_alone_deletes_nothing_else(self) -> None:
-        dialect = TextDialect()
-        for line in (b"/delete 4", b"/delete 4 a typo"):
-            with self.assertRaises(Malformed) as caught:
-                dialect.receive(line, True)
-            self.assertIn("/delete #4", str(caught.exception))
-        asked = dialect.receive(b"/delete #4 a typo", True)
-        assert isinstance(asked, c.Request)
-        self.assertEqual(asked.command, c.Delete("", 4, "a typo"))
+    def test_what_is_no_number_deletes_nothing(self) -> None:
+        for line, next_time in (
+            ("/delete 4", "/delete #4 "), ("/delete 4 a typo", "/delete #4 "),
+            ("/delete foo", "/delete #1234 "), ("/delete #foo", "/delete #1234 "),
+            ("/delete by mistake", "/delete by itself for your last message."),
+        ):  # fmt: skip
+            with self.assertRaises(Malformed, msg=line) as caught:
+                self.receive(line, in_room=True)
+            self.assertIn("Nothing was deleted.", str(caught.exception))
+            self.assertIn(next_time, str(caught.exception))
+        self.assertEqual(self.receive("/delete #4 a typo"), c.Delete("", 4, "a typo"))
+        self.assertEqual(self.receive("/delete"), c.Delete("", 0))
 
 
 class JsonTests(SynchronousTestCase):

@@ -24,7 +24,7 @@ export const COMMANDS = [
   ["topic", "[TOPIC]", "show or change what the room is about; - removes it"],
   ["history", "", "go back in what was said"],
   ["search find", "WORDS", "find words; from:bob in:lobby since:7d"],
-  ["delete del", "[NUMBER] [REASON]", "delete your last message, or #12"],
+  ["delete del", "[#NUMBER [REASON]]", "delete your last message, or #12"],
   ["whisper w msg tell", "USER TEXT", "tell one person alone"],
   ["me", "TEXT", "say what you do"],
   ["shout", "TEXT", "say it in capitals"],
@@ -66,12 +66,13 @@ export const COMMANDS = [
   ["help ?", "", "list the commands"],
 ].map(([called, usage, about]) => {
   const names = called.split(" ");
-  const fields = [...usage.matchAll(/(\[?)([A-Z]+)/g)].map(([, optional, term]) => {
+  const fields = [];
+  const shape = usage.replace(/ ?\[/g, "(?:").replaceAll("]", ")?").replace(/ ?#?([A-Z]+)/g, (all, term) => {
     const [field, pattern] = TERMS[term] || [term.toLowerCase(), "\\S+"];
-    return { term, field, pattern: `(?:\\s+(?<${field}>${pattern}))${optional && "?"}` };
+    fields.push({ term, field });
+    return `\\s+(?<${field}>${pattern})`;
   });
-  const shape = new RegExp(`^${fields.map(({ pattern }) => pattern).join("")}$`);
-  return { name: names[0], names, about, fields, shape, usage: `/${names[0]} ${usage}`.trim() };
+  return { name: names[0], names, about, fields, shape: new RegExp(`^${shape}$`), usage: `/${names[0]} ${usage}`.trim() };
 });
 
 export const command = (name) => COMMANDS.find(({ names }) => names.includes(name));
@@ -85,8 +86,10 @@ export function parse(line) {
   const found = command(word.toLowerCase());
   if (!found) throw new Refused(`There is no command /${word.slice(0, 32)}. /help lists them; // begins a message with a slash.`);
   const match = found.shape.exec(rest);
-  if (!match) throw new Refused(`It goes like this: ${found.usage}`);
+  if (!match) throw new Refused(`Nothing was done. It goes like this: ${found.usage} - ${found.about}`);
   const { times, seconds, message, ...fields } = match.groups || {};
+  const [unclear] = /^\d\S*/.exec(!seconds && found.usage.includes("[DURATION]") && fields.reason) || [];
+  if (unclear) throw new Refused(`Nothing was done: ${unclear.slice(0, 32)} is no length of time, like 90s, 10m, 2h, 7d or 1d12h. A reason that begins with a digit stands behind one: 0s is for good.`);
   if (times) fields.times = Number(times);
   if (message) fields.message = Number(message.slice(1));
   if (seconds) fields.seconds = seconds.match(/\d+./g).reduce((sum, part) => sum + parseInt(part) * SIZES[part.at(-1)], 0);
