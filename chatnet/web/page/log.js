@@ -29,6 +29,7 @@ const SENTENCES = { // in braces: fields of the entry
   unlocked: "{by} removed the password",
   noticed: "{text}",
   deleted: "{by} deleted a message by {author}{because}",
+  takenback: "{by} deleted their own message{because}",
   erased: "{by}: (deleted)",
   encrypted: "{by} encrypted the room: what is said from now on, only those in it can read",
   sealed: "{by}: {why}",
@@ -271,8 +272,9 @@ function comings(run) {
 
 // An event as a sentence.
 function told(entry) {
-  const { event, dropped, old, topic, reason, until, at } = entry;
-  const kind = dropped ? "dropped" : old && fold(old) === fold(entry.new) ? "identified" : event;
+  const { event, dropped, old, by, author, topic, reason, until, at } = entry;
+  const same = (one, other) => one && fold(one) === fold(other);
+  const kind = dropped ? "dropped" : same(old, entry.new) ? "identified" : same(author, by) ? "takenback" : event;
   const fields = { why: UNREAD, ...entry, devices: entry.device ? `one ${entry.added ? "more" : "less"} device now` : "other devices than before", because: reason && `: ${reason}`, about: topic && `: ${topic}`, until: until ? ` for ${lasting(until - at)}` : " for good" };
   return (SENTENCES[kind.replace("whisper", "")] || kind).split(/\{(\w+)\}/).map((part, at) => (at % 2 ? fields[part] && h("bdi", fields[part]) : part));
 }
