@@ -32,6 +32,7 @@ from chatnet.interfaces import Account, Gone, IAccounts, IAccountStore, Runs, ne
 
 T = TypeVar("T")
 
+_TRY_AGAIN = "Try again; whoever runs this server helps those who forgot theirs."
 _MANY = 500  # accounts that are looked at in one go
 _AT_ONCE = 100  # names that are looked up in one go
 
@@ -167,7 +168,8 @@ class Accounts:
             avatar = await self._tried(self._prove(credentials), address, gone)
         except UnauthorizedLogin:
             raise WrongPassword(
-                f"Wrong name or password. Is there an account called {name.text}?"
+                f"Wrong name or password. Either the password of {name.text} is another one, or"
+                f" there is no account called {name.text}. {_TRY_AGAIN}"
             ) from None
         self._throttle.succeeded(name.key, address)
         account = avatar.account
@@ -181,7 +183,12 @@ class Accounts:
 
     async def _change(self, name: Name, old: str, new: str, address: str, gone: Gone) -> None:
         self.check_length(new)
-        await self._login(name, old, address, gone)
+        try:
+            await self._login(name, old, address, gone)
+        except WrongPassword:
+            raise WrongPassword(
+                f"That is not the password you have now, so it stays as it is. {_TRY_AGAIN}"
+            ) from None
         await self._replace(name.key, new)
 
     async def _reset(self, name: Name, password: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatnet.client.frames import encode
 from chatnet.core import commands as c, replies as r
-from chatnet.core.names import person_name, room_name
+from chatnet.core.names import account_name, person_name, room_name
 from chatnet.core.refusals import BadPassword, NotAllowed, Plaintext, TooLong
 from chatnet.core.rules import LONGEST_LOCK, parse_dice
 
@@ -38,8 +38,10 @@ def check(command: c.Command, hello: r.Hello) -> None:
             room_name(room)
         case c.Roll(_, dice):
             parse_dice(dice)
-        case c.Nick(name) | c.Login(name):
+        case c.Nick(name):
             person_name(name)
+        case c.Login(name):
+            account_name(name)
         case c.Register(name, password):
             person_name(name)
             _check_password(password, hello.password_length)

@@ -93,18 +93,34 @@ def person_name(text: str) -> Name:
     """Return ``text`` as a person's name.
 
     Raises:
-        BadName: it is too short or long, or holds what a name may not hold.
+        BadName: it is too short or long, or holds what a name may not hold, or is not to be had.
     """
+    return _persons(text, "Please choose another one.")
+
+
+def account_name(text: str) -> Name:
+    """Return ``text`` as the name of an account that somebody may log in to.
+
+    Raises:
+        BadName: as for ``person_name``.
+    """
+    return _persons(
+        text,
+        "Use the name of your account: /login NAME PASSWORD. /newuser NAME PASSWORD makes one.",
+    )
+
+
+def _persons(text: str, instead: str) -> Name:
     name = _checked(text, "name", SHORTEST_PERSON, LONGEST_PERSON)
     if name.claims & _operators():
         raise BadName(
             f"{name.text} is no account's name: it is, or looks like, what whoever runs this server"
-            " is called. Please choose another one."
+            f" is called. {instead}"
         )
     if name.claims & _reserved():
-        raise BadName(f"The name {name.text} is reserved. Please choose another one.")
+        raise BadName(f"The name {name.text} is reserved. {instead}")
     if any(claim.startswith((GUEST, skeleton(GUEST))) for claim in name.claims):
-        raise BadName(f'Names that begin with "{GUEST}" are given by the server.')
+        raise BadName(f'Names that begin with "{GUEST}" are given by the server. {instead}')
     return name
 
 

@@ -34,6 +34,11 @@ SHORTEST_RETENTION, LONGEST_RETENTION = 60, 1_000_000_000  # seconds
 MOST_WHISPERS = 10  # of one /spam
 MOST_DICE, MOST_SIDES = 20, 1000
 
+_AS_ANOTHER = ". /logout, then come again as someone else."
+_COME_AGAIN: dict[type[c.Command], str] = {
+    c.Nick: ", and your account's name is yours to keep. Come again to be someone else: /logout",
+    c.Register: ". /logout, then come again to make another account.",
+}
 _DICE = re.compile(r"(\d{0,3})d(\d{1,4})", re.ASCII | re.IGNORECASE)
 
 
@@ -425,10 +430,7 @@ def _refusal(
     if right.account and not actor.registered:
         return NeedsAccount("That takes an account: /newuser NAME PASSWORD, or /login")
     if right.account is False and actor.registered:
-        return NotAllowed(
-            f"You are logged in as {actor.name}, and your account's name is yours to keep."
-            " Come again to be someone else: /logout"
-        )
+        return NotAllowed(f"You are logged in as {actor.name}{_COME_AGAIN.get(verb, _AS_ANOTHER)}")
     match role:
         case Role.BANNED:
             return Banned(_sentence("You are banned from this room", state.bans, actor, now))

@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatnet.core import commands as c, rules
-from chatnet.core.names import GUEST, Name, guest_name, person_name
-from chatnet.core.refusals import Malformed, NameTaken, NotAllowed, Refused, Unavailable
+from chatnet.core.names import GUEST, Name, account_name, guest_name, person_name
+from chatnet.core.refusals import Malformed, NameTaken, Refused, Unavailable
 from chatnet.core.replies import Noted, Reply, YouAre
 from chatnet.core.roles import Rank
 from chatnet.core.room import Actor
@@ -55,26 +55,24 @@ async def identify(
     Raises:
         Refused: not so.
     """
-    if isinstance(command, c.Login) and session.actor.registered:
-        if person_name(command.name).key == session.actor.key:
-            return YouAre(session.actor.name, True)
-        raise NotAllowed(
-            f"You are logged in as {session.actor.name}. /logout, then come again as someone else."
-        )
-    rules.permit_person(session.actor, type(command))
+    actor = session.actor
+    match command:
+        case c.Login(name) if actor.registered and account_name(name).key == actor.key:
+            return YouAre(actor.name, True)
+    rules.permit_person(actor, type(command))
     match command:
         case c.Nick(name, secret):
             return await _nick(host, session, person_name(name), secret)
         case c.Register(name, password, invitation):
             return await _register(host, session, person_name(name), password, invitation)
         case c.Login(name, password):
-            account = await _prove(host, session, person_name(name), password)
+            account = await _prove(host, session, account_name(name), password)
             check_in(host, account.name, True)
             if codes.is_one(host, account.key, password):
                 session.tell("That is a code, for a day. Choose a password: /passwd CODE NEW")
             return await _log_in(host, session, account)
         case c.ChangePassword(old, new):
-            actor, name_ = session.actor, session.person.name
+            name_ = session.person.name
             await codes.change(host, name_, old, new, actor.address, session.gone)
             return Noted("Your password is changed.")
 

@@ -148,7 +148,7 @@ class CodeTests(AccountCase):
         ann.types(f"/passwd {code} open-sesame")
         self.assertIn("Your password is changed.", self.heard(ann))
         ann.types(f"/passwd {code} other-sesame")
-        self.assertIn("Wrong", self.heard(ann))
+        self.assertIn("not the password you have now", self.heard(ann))
         for word, told in (
             (code, "Wrong name"),
             ("secret", "Wrong name"),

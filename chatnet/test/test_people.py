@@ -122,7 +122,9 @@ class AccountTests(SynchronousTestCase):
         self.assertEqual(
             again.hears(),
             [
-                "Wrong name or password. Is there an account called tom?",
+                "Wrong name or password. Either the password of tom is another one, or there is no"
+                " account called tom. Try again; whoever runs this server helps those who forgot"
+                " theirs.",
                 "You are logged in as Tom.",
                 "You are logged in as Tom.",
                 "You are logged in as Tom. /logout, then come again as someone else.",
@@ -187,9 +189,25 @@ class AccountTests(SynchronousTestCase):
 
     def test_an_account_keeps_its_name(self) -> None:
         tom = self.rig.account("tom")
-        tom.types("/nick tim", "/newuser tim abcd")
-        for heard in tom.hears():
-            self.assertIn("You are logged in as tom", heard)
+        tom.types("/nick tim", "/newuser tim abcd", "/login tim abcd", "/login nobody abcd")
+        self.assertEqual(
+            tom.hears()[:3],
+            [
+                "You are logged in as tom, and your account's name is yours to keep."
+                " Come again to be someone else: /logout",
+                "You are logged in as tom. /logout, then come again to make another account.",
+                "You are logged in as tom. /logout, then come again as someone else.",
+            ],
+        )
+
+    def test_who_logs_in_by_a_name_that_no_account_can_have_is_not_told_to_choose_one(self) -> None:
+        guest = self.rig.arrives()
+        guest.hears()
+        guest.types("/login nobody abcd", "/login operator abcd", "/login guest-1 abcd")
+        for name, heard in zip(("nobody", "operator", "guest-"), guest.hears(), strict=True):
+            self.assertIn(name, heard)
+            self.assertNotIn("choose another", heard)
+            self.assertIn("Use the name of your account: /login NAME PASSWORD.", heard)
 
     def test_passwords_have_a_length_and_can_be_changed(self) -> None:
         tom = self.rig.arrives()
@@ -200,7 +218,11 @@ class AccountTests(SynchronousTestCase):
         self.assertIn("takes an account", heard[0])
         self.assertEqual(heard[1], "A password has 4 to 128 characters here.")
         self.assertEqual(heard[2], "You are logged in as tom.")
-        self.assertIn("Wrong name or password", heard[3])
+        self.assertEqual(
+            heard[3],
+            "That is not the password you have now, so it stays as it is. Try again; whoever runs"
+            " this server helps those who forgot theirs.",
+        )
         self.assertEqual(heard[4], "A password has 4 to 128 characters here.")
         self.assertEqual(heard[5], "Your password is changed.")
         again = self.rig.arrives("/login tom abcd", "/login tom abcde")
