@@ -30,9 +30,9 @@ PATIENCE_SECONDS = 60.0  # for a lost link to come back
 
 _MESSAGES = (*e.MESSAGES, e.Whispered, e.SealedWhisper, e.Announced)
 _COMMON = (e.Joined, e.Left, e.Renamed)  # of no interest to a program
-_ANSWERS = (
-    r.Found | r.Members | r.Rooms | r.Bans | r.Topic | r.Whoami | r.Ignored | r.Pong
-)  # what was asked for
+_ANSWERS = (  # what was asked for
+    r.Found | r.Members | r.Rooms | r.Bans | r.Topic | r.Settings | r.Whoami | r.Ignored | r.Pong
+)
 
 
 @implementer(IHalfCloseableProtocol)

@@ -611,6 +611,13 @@ class ShowTopic:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSettings:
+    """Ask what can be set in ``room``, and what it is now."""
+
+    room: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Whois:
     """Ask who ``who`` is."""
 
@@ -682,7 +689,7 @@ Governing = (  # changes the staff's log
 )
 StaffCommand = Governing | Purge
 Telling = Whisper | SealWhisper | Announce  # changes the log of a person, or of everybody
-RoomQuery = ListMembers | ListBans | ShowTopic | History
+RoomQuery = ListMembers | ListBans | ShowTopic | ShowSettings | History
 Query = RoomQuery | ListRooms | Whois  # answered from what is shown; changes nothing
 KeyCommand = (  # about the keys of one's own or another account
     BeDevice | RemoveDevice | PublishKeys | ListDevices | ClaimKey | Deliver | Collected

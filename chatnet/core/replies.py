@@ -209,6 +209,23 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingLine:
+    """One setting of a room: 0 is off, 1 on, anything else a number of seconds."""
+
+    setting: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set in ``room``, and what it is."""
+
+    room: str
+    name: str
+    settings: tuple[SettingLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Whoami:
     """Who ``name`` is: for ``seconds`` connected, ``idle`` of them silent; in which rooms."""
 
@@ -378,6 +395,6 @@ class Bye:
 
 Reply = (
     Hello | YouAre | Entered | AlreadyIn | CaughtUp | History | Found | Out | Members | Rooms
-    | Bans | Topic | Whoami | Ignored | Token | Link | Noted | Typing | Wait | Pong | Done | Sorry
-    | Bye | Attached | Devices | Claimed | Kept
+    | Bans | Topic | Settings | Whoami | Ignored | Token | Link | Noted | Typing | Wait | Pong
+    | Done | Sorry | Bye | Attached | Devices | Claimed | Kept
 )  # fmt: skip

@@ -75,6 +75,7 @@ RIGHTS: dict[type[c.Command], Right] = {
     c.Join: _NEWCOMER,
     c.ListMembers: _NEWCOMER,  # of a locked room: members only, see rules.look
     c.ShowTopic: _NEWCOMER,
+    c.ShowSettings: _NEWCOMER,
     c.Leave: _LISTENER,
     c.History: _LISTENER,
     c.Find: _LISTENER,

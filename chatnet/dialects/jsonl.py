@@ -51,8 +51,8 @@ VERBS: dict[str, type[c.Command]] = {
     "ban": c.Ban, "unban": c.Unban, "mute": c.Mute, "unmute": c.Unmute, "op": c.Op,
     "deop": c.Deop, "lock": c.Lock, "unlock": c.Unlock, "whisper": c.Whisper,
     "announce": c.Announce, "who": c.ListMembers, "rooms": c.ListRooms, "bans": c.ListBans,
-    "showtopic": c.ShowTopic, "whois": c.Whois, "history": c.History, "search": c.Find,
-    "delete": c.Delete, "retain": c.Retain, "owner": c.Own,
+    "showtopic": c.ShowTopic, "showsettings": c.ShowSettings, "whois": c.Whois,
+    "history": c.History, "search": c.Find, "delete": c.Delete, "retain": c.Retain, "owner": c.Own,
     "rename": c.RenameRoom, "deleteroom": c.DeleteRoom, "restoreroom": c.RestoreRoom,
     "voice": c.Voice, "devoice": c.Devoice, "invite": c.Invite, "set": c.Configure,
     "rank": c.SetRank, "serverban": c.ServerBan, "serverunban": c.ServerUnban,
@@ -154,9 +154,9 @@ class JsonDialect:
                 said = {"signal": type(reply).__name__.lower(), **_shallow(reply)}
             case (
                 r.Hello() | r.YouAre() | r.Entered() | r.AlreadyIn() | r.CaughtUp() | r.History()
-                | r.Found() | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic() | r.Whoami()
-                | r.Ignored() | r.Token() | r.Link() | r.Noted() | r.Pong() | r.Bye() | r.Attached()
-                | r.Devices() | r.Claimed() | r.Kept()
+                | r.Found() | r.Out() | r.Members() | r.Rooms() | r.Bans() | r.Topic()
+                | r.Settings() | r.Whoami() | r.Ignored() | r.Token() | r.Link() | r.Noted()
+                | r.Pong() | r.Bye() | r.Attached() | r.Devices() | r.Claimed() | r.Kept()
             ):  # fmt: skip
                 said = {"reply": type(reply).__name__.lower(), **_shallow(reply)}
             case _:

@@ -172,6 +172,8 @@ class TextDialect:
                 return "\n".join(_sanctions(name, "banned from", bans, "muted in", mutes))
             case r.Topic(_, name, topic):
                 return f"Topic of {name}: {plain(topic)}" if topic else f"{name} has no topic."
+            case r.Settings(_, name, settings):
+                return _settings(name, settings)
             case r.Whoami():
                 return _whois(reply)
             case r.Ignored(names):
@@ -292,6 +294,14 @@ def _sanctions(
             reason = f": {plain(one.reason)}" if one.reason else ""
             lines.append(f"{one.who} is {what} {name} by {one.by}{until}{reason}")
     return lines or [f"Nobody is banned from {name}, and nobody is muted there."]
+
+
+def _settings(name: str, settings: tuple[r.SettingLine, ...]) -> str:
+    lines = [f"What can be set in {name}, and what it is:"]
+    for one in settings:
+        value = spell_duration(one.value) if one.value > 1 else "on" if one.value else "off"
+        lines.append(f"{plain(one.setting)}: {value}")
+    return "\n".join([*lines, "Moderators change it: /set SETTING on, off or DURATION"])
 
 
 def _whois(reply: r.Whoami) -> str:

@@ -171,6 +171,8 @@ def _retain(rest: str) -> c.Command:
 
 def _set(rest: str) -> c.Command:
     words = rest.lower().split()
+    if not words:
+        return c.ShowSettings()
     if len(words) != 2:
         raise Malformed()
     switch = {"on": 1, "off": 0, "0": 0}
@@ -305,9 +307,10 @@ ALL_VERBS = (
          "Moderators", _here(lambda room, who: c.Invite(room, who))),
     Verb("encrypt", "/encrypt on", "encrypt the room, for good: the server cannot read what is"
          " said from then on, and only accounts with keys take part", "Moderators", _encrypt),
-    Verb("set", "/set SETTING on, off or DURATION", "change the room: invite-only, members-only"
-         " (who has an account enters), announce-only (who has a voice speaks), slow (a DURATION"
-         " between messages), closed (its owner)", "Moderators", _set),
+    Verb("set", "/set [SETTING on, off or DURATION]", "list what can be set here; moderators change"
+         " it: invite-only, members-only (who has an account enters), announce-only (who has a"
+         " voice speaks), slow (a DURATION between messages), closed (its owner)", "Moderators",
+         _set),
     Verb("owner", "/owner USER", "let the room belong to someone who is in it; you moderate it on",
          "Moderators", _here(c.Own)),
     Verb("rename", "/rename NAME", "let the room be called something else; its old name goes on to"

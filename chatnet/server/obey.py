@@ -99,7 +99,10 @@ def obey(session: Session, command: c.Command, cid: str | None) -> None:
             session.slowly(_recall(session, command, cid), cid)
         case c.Find():
             session.slowly(_find(session, command, cid), cid)
-        case c.ListMembers() | c.ListRooms() | c.ListBans() | c.ShowTopic() | c.Whois():
+        case (
+            c.ListMembers() | c.ListRooms() | c.ListBans() | c.ShowTopic() | c.ShowSettings()
+            | c.Whois()
+        ):  # fmt: skip
             session.slowly(_answer(session, command, cid), cid)
         case c.Join():
             session.slowly(_join(session, command, cid), cid)

@@ -15,6 +15,8 @@ from chatnet.core.replies import (
     Reply,
     RoomLine,
     Rooms,
+    SettingLine,
+    Settings,
     Topic,
     Whoami,
 )
@@ -56,6 +58,9 @@ async def answer(host: Host, session: Session, query: c.Query) -> Reply:
             bans = tuple(ban for ban in state.bans.values() if ban.holds(now))
             mutes = tuple(mute for mute in state.mutes.values() if mute.holds(now))
             return Bans(key, state.name, bans, mutes)
+        case c.ShowSettings():
+            settings = [(one, float(state.settings.get(one, 0))) for one in terms.SETTINGS]
+            return Settings(key, state.name, tuple(SettingLine(*one) for one in settings))
         case _:
             return Topic(key, state.name, state.topic)
 

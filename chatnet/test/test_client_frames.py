@@ -19,6 +19,7 @@ SAMPLES: dict[Any, Any] = {
     tuple[str, ...]: ("ann", "bob"), tuple[int, ...]: (1, 2), tuple[int, int]: (4, 128),
     tuple[r.PersonLine, ...]: (r.PersonLine("ann", True),),
     tuple[r.RoomLine, ...]: (r.RoomLine("tea", "Tea", 2, "", False),),
+    tuple[r.SettingLine, ...]: (r.SettingLine("slow", 30.0),),
     tuple[r.Present, ...]: (r.Present("ann", True, False),),
     r.Snapshot: r.Snapshot(
         9, "tea", True, (r.Present("ann", True, False),), ("ann",), True, 3, ("bob",)

@@ -141,6 +141,7 @@ class ContractTests(SynchronousTestCase):
             r.Rooms((r.RoomLine("tea", "Tea", 1, "green", True),), 1),
             r.Bans("tea", "Tea", (Sanction("bob", "ann", 0, ""),), ()),
             r.Topic("tea", "Tea", ""),
+            r.Settings("tea", "Tea", (r.SettingLine("slow", 30.0),)),
             r.Whoami("ann", True, False),
             r.Ignored(()),
             r.Noted("noted"),
@@ -253,7 +254,7 @@ class TextTests(SynchronousTestCase):
             with self.assertRaises(Malformed, msg=line) as caught:
                 self.receive(line, in_room=True)
             self.assertIn("is no length of time, like 90s", str(caught.exception))
-        with self.assertRaisesRegex(Malformed, "like this: /set SETTING"):
+        with self.assertRaisesRegex(Malformed, "Use it like this: /set .SETTING"):
             self.receive("/set slow maybe")
 
     def test_telnets_negotiation_is_passed_over_also_across_lines(self) -> None:

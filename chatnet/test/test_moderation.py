@@ -47,6 +47,7 @@ TABLE: dict[type[c.Command], tuple[str, str, str]] = {
     c.Join: ("outsider", "both", "moderator"),
     c.ListMembers: ("outsider", "both", "moderator"),
     c.ShowTopic: ("outsider", "both", "moderator"),
+    c.ShowSettings: ("outsider", "both", "moderator"),
     c.Leave: ("muted", "both", "nobody"),
     c.History: ("muted", "both", "nobody"),
     c.Find: ("muted", "both", "nobody"),
@@ -549,8 +550,23 @@ class SettingTests(ModerationTestCase):
         cat.types("/join tea")
         self.assertIn("Welcome to room tea!", cat.hears())
 
+    def test_what_can_be_set_is_listed_for_everyone(self) -> None:
+        self.after("/set slow 90s", "/set announce-only on")
+        self.assertEqual(
+            self.after("/set", by=self.bob)[-7:],
+            [
+                "What can be set in tea, and what it is:", "invite-only: off",
+                "members-only: off", "announce-only: on", "slow: 1 minute 30 seconds",
+                "closed: off", "Moderators change it: /set SETTING on, off or DURATION",
+            ],
+        )  # fmt: skip
+        self.after("/lock sesame")
+        bot = self.rig.program("bot")
+        bot.sends("showsettings", room="tea")
+        self.assertEqual(bot.receives()[-1]["error"], "not-a-member")
+
     def test_what_makes_no_sense_is_refused(self) -> None:
-        for line in ("/set", "/set slow", "/set slow on", "/set loud on", "/set slow 7h"):
+        for line in ("/set slow", "/set slow on", "/set loud on", "/set slow 7h"):
             self.assertEqual(len(self.after(line)), 1, line)
         self.assertEqual(self.rig.room("tea").state.settings, {})
         self.assertEqual(self.after("/set slow off"), [])
