@@ -197,8 +197,8 @@ class TogetherTests(BrowserTestCase):
         ann = await self.visits(server, "ann")
         await ann.types("  /nick annie")
         await ann.shows("annie", "#self")
-        await ann.types(" //shrug", "done")
-        await ann.reads("annie:  /shrug", "annie: done")
+        await ann.types(" // shrug", "done")
+        await ann.reads("annie:  // shrug", "annie: done")
         await ann.types(" /newuser annie geheim")
         await ann.presses(Key.UP)
         recalled = "return document.getElementById('write').value"

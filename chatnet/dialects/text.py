@@ -35,7 +35,7 @@ _NOT_UTF_8 = "That line is not UTF-8, so it was not sent. Set your terminal to U
 
 @implementer(IDialect)
 class TextDialect:
-    """Commands begin with ``/``, after blanks or none, and anything else is speech.
+    """Commands begin with ``/``, see ``is_command``, and anything else is speech.
 
     Outside a room there is nobody to speak to: there, a line that begins with a command's name is
     that command without its slash.
@@ -100,11 +100,10 @@ class TextDialect:
         if self._password_first:
             self._password_first = False
             return Request(Password(line.strip()))
-        begun = line.lstrip()
-        if is_command(begun):
-            return self._command(begun[1:])
-        if begun.startswith("/"):
-            return self._say(line.replace("/", "", 1), in_room)
+        if is_command(line):
+            return self._command(line.lstrip()[1:])
+        if line.startswith("//"):
+            return self._say(line[1:], in_room)
         if not in_room and line.split(maxsplit=1)[0].lower() in VERBS:
             return self._command(line)
         return self._say(line, in_room)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from chatnet.core.refusals import Malformed
 from chatnet.core.times import parse_time
 
 ALL = -1
+_COMMAND = re.compile(r"/(?!/)|\s+/[a-z?-]+(?!\S)", re.IGNORECASE)
 
 _AFTER_SPAN = " A reason that begins with a digit stands behind one: 0s is for good."
 
@@ -338,12 +340,12 @@ VERBS: dict[str, Verb] = {
 
 
 def is_command(line: str) -> bool:
-    """Return whether ``line`` is a command: whether a slash begins it, but for blanks, and not two.
+    """Return whether ``line`` is a command: whether one slash begins it, and not two.
 
-    Two begin a message with one.
+    Behind blanks only a slash with a word and no more signs does: what is pasted from a program is
+    none, but a command that slipped is not said aloud.
     """
-    begun = line.lstrip()
-    return begun.startswith("/") and not begun.startswith("//")
+    return bool(_COMMAND.match(line))
 
 
 def help_text() -> str:
@@ -353,8 +355,8 @@ def help_text() -> str:
         names = [f"/{verb.name}" for verb in ALL_VERBS if verb.group == group]
         lines.append(f"{group}: {' '.join(names)}")
     lines += [
-        "/help COMMAND explains one. What does not begin with / (blanks do not count) is said",
-        "in the room; // begins a message with a slash. Whoever opens a room owns it.",
+        "/help COMMAND explains one. What does not begin with / is said in the room;",
+        "// begins a message with a slash. Whoever opens a room owns it.",
     ]
     return "\n".join(lines)
 

@@ -31,7 +31,7 @@ class TalkTests(LinkTestCase):
 
     def test_blanks_before_a_command_do_not_make_it_speech(self) -> None:
         self.assertEqual(self.types(" /kick bob")["do"], "kick")
-        self.assertEqual(self.types(" //help")["body"], " /help")
+        self.assertEqual(self.types(" // help")["body"], " // help")
 
     def test_commands_are_about_the_room_one_is_in(self) -> None:
         self.assertEqual(

@@ -207,11 +207,13 @@ class TextTests(SynchronousTestCase):
                 got = self.receive(f"{blanks}/login Tom Tom11", in_room)
                 self.assertEqual(got, c.Login("Tom", "Tom11"))
             with self.assertRaisesRegex(Malformed, "/help lists them; // begins a message"):
-                self.receive(f"{blanks}/* Tom11 */", in_room=True)
-            said = self.receive(f"{blanks}// a // b", in_room=True)
-            self.assertEqual(said, c.Say("", f"{blanks}/ a // b"))
+                self.receive(f"{blanks}/qqqq Tom11", in_room=True)
             units = ["green tea", f"{blanks}/login Tom Tom11"]
             self.assertEqual(TextDialect().speech([unit.encode() for unit in units]), ())
+
+    def test_what_is_pasted_from_a_program_is_said_as_it_is(self) -> None:
+        for line in (" // why", "\t/* how */", "  /usr/bin/true", " /-\\", "   /", "  /a_b c"):
+            self.assertEqual(self.receive(line, in_room=True), c.Say("", line))
 
     def test_slashes_within_a_message_stay(self) -> None:
         units = [b"either/or //", b" see a//b"]

@@ -77,8 +77,8 @@ export const COMMANDS = [
 
 export const command = (name) => COMMANDS.find(({ names }) => names.includes(name));
 
-// Whether a slash begins what was written, but for blanks, and not two: these begin a message with one.
-export const isCommand = (line) => /^\s*\/(?!\/)/.test(line);
+// Whether one slash begins what was written, and not two; behind blanks only with a word and no more signs, as pasted text has.
+export const isCommand = (line) => /^(\/(?!\/)|\s+\/[a-z?-]+(?!\S))/i.test(line);
 
 // What a command asks for: its name, and its fields.
 export function parse(line) {

@@ -281,7 +281,7 @@ async function submit(event) {
   log.unline();
   log.toEnd();
   if (isCommand(text)) await run(...parse(text));
-  else say(text.replace(/^(\s*)\/\//, "$1/"));
+  else say(text.replace(/^\/\//, "/"));
 }
 
 // -- the page itself
