@@ -270,7 +270,7 @@ class TalkingTests(FullTestCase):
 
     def test_a_whisper_from_elsewhere_is_told_there_and_opens_a_window(self) -> None:
         asked = self.types("/w bob psst")
-        self.assertEqual(self.shows(), ["[whisper to bob] psst"])
+        self.assertEqual(self.shows(), ["ann: [whisper to bob] psst"])
         window = self.windows.get("@bob")
         assert window is not None
         self.server.answers(asked, {"reply": "noted", "text": "bob is not here."})
@@ -375,13 +375,29 @@ class PagesTests(FullTestCase):
         assert item is not None
         self.assertEqual(item.lines, ("m3",))
 
-    def test_history_is_read_again_with_times_and_numbers(self) -> None:
-        history = self.talking.typed("/history 2")
+    def reads_again(self, line: str, *seqs: int) -> list[Item]:
+        history = self.talking.typed(line)
         assert history is not None
         Deferred.fromCoroutine(self.pages.again(self.tea, history)).addErrback(self.fail)
         [asked] = self.server.hears()
-        self.sends(asked, 3)
+        self.sends(asked, *seqs)
+        shown = self.tea.items[1:]
         self.assertEqual(
-            self.shows()[1:],
-            ["--- history ---", "[1970-01-01 00:00 #3] bob: m3", "--- end of history ---"],
+            [shown.pop(0).lines, shown.pop().lines],
+            [("--- history ---",), ("--- end of history ---",)],
         )
+        return shown
+
+    def test_history_is_read_again_with_times_and_numbers(self) -> None:
+        [item] = self.reads_again("/history 2", 3)
+        self.assertEqual((item.at, item.number, item.who, item.lines), (0.5, 3, "bob", ("m3",)))
+
+    def test_what_is_read_again_is_not_taken_for_the_log(self) -> None:
+        self.reads_again("/history 2", 3)
+        self.assertEqual((self.tea.first, self.tea.find(3)), (5, None))
+
+    def test_what_is_deleted_is_gone_where_it_was_read_again_too(self) -> None:
+        shown = self.reads_again("/history 2", 3, 4)
+        self.server.says({"event": "deleted", "room": "lobby", "seq": 6, "at": 0.5, "by": "bob",
+                          "message": 3, "author": "bob", "reason": ""})  # fmt: skip
+        self.assertEqual([item.lines for item in shown], [("(deleted)",), ("m4",)])

@@ -112,6 +112,50 @@ class SheetTests(SynchronousTestCase):
             for row in rows:
                 self.assertLessEqual(cell_len(text(row)), width, row)
 
+    def test_what_is_answered_or_read_again_stands_below_all_else(self) -> None:
+        again = said("one\ntwo")
+        again.number, again.seq = 7, 0
+        waved = item_of(e.Entry("tea", 8, NOON, e.Said("bob", "waves", True)), "ann")
+        assert waved is not None
+        waved.number, waved.seq = 8, 0
+        items = (
+            answer(["Commands:", "/join"], NOON),
+            answer(["[whisper to bob] psst", "!"], NOON, who="ann"),
+            again,
+            waved,
+        )
+        for width, rows in (
+            (
+                80,
+                [
+                    "12:00                │ Commands:",
+                    "                     │ /join",
+                    "12:00            ann │ [whisper to bob] psst",
+                    "                     │ !",
+                    "12:00            bob │ #7 one",
+                    "                     │ two",
+                    "12:00              * │ #8 bob waves",
+                ],
+            ),
+            (
+                30,
+                [
+                    "12:00 Commands:",
+                    "  /join",
+                    "12:00 ann: [whisper to bob]",
+                    "  psst",
+                    "  !",
+                    "12:00 bob: #7 one",
+                    "  two",
+                    "12:00 * #8 bob waves",
+                ],
+            ),
+        ):
+            sheet = Sheet(width, UTC)
+            for item in items:
+                sheet.add(item)
+            self.assertEqual([text(row) for row in sheet.rows[1:]], rows)
+
     def test_a_line_says_what_is_new(self) -> None:
         sheet = Sheet(80, UTC)
         sheet.add(said("old"))

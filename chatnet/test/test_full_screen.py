@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chatnet.client.dialogue import Identity
-from chatnet.client.full.items import Kind
+from chatnet.client.full.items import Item, Kind
 from chatnet.client.keys.news import Compare
 from chatnet.client.keys.people import KeysChanged
 from chatnet.client.settings import Settings
@@ -424,6 +424,16 @@ class TypingTests(ScreenTestCase):
 
         self.run_at(scenario)
 
+    def test_a_message_that_was_read_again_is_saved_too(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            saved = self.mktemp()
+            again = Item(Kind.SAID, 0.5, "bob", ("old",), body="old", number=2)
+            self.full.windows.current.add(again)
+            self.full.typed(f"/save #2 {saved}")
+            self.assertEqual(Path(saved).read_text(), "old")
+
+        self.run_at(scenario)
+
 
 class FilesTests(ScreenTestCase):
     def test_a_file_is_sent_to_the_window_with_a_bar_and_given_up(self) -> None:
@@ -438,7 +448,7 @@ class FilesTests(ScreenTestCase):
             self.assertIn("↑", self.sees()[-1])
             self.full.typed("/cancel")
             await self.settle(pilot)
-            self.assertEqual(self.sees()[-1], f"{path.name} is given up.")
+            self.assertEqual(self.sees()[-1], f"00:00                │ {path.name} is given up.")
 
         self.run_at(scenario, (120, 24))
 

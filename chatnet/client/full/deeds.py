@@ -111,8 +111,9 @@ class Deeds:
         word, _, file = rest.partition(" ")
         if not (word.startswith("#") and word[1:].isdigit() and word.isascii() and file.strip()):
             _misused("save")
-        item = self._full.windows.current.find(int(word[1:16]))
-        if item is None or not item.body:
+        number, items = int(word[1:16]), self._full.windows.current.items
+        item = next((one for one in items if one.body and number in (one.seq, one.number)), None)
+        if item is None:
             raise Malformed(f"There is no message {word} here. Numbers stand in /history.")
         path = path_of(file.strip())
         try:

@@ -57,10 +57,12 @@ class Hearing:
         self._early: list[Item] = []  # what was told before one was in a room
         link.dialogue.ear = self
 
-    def say(self, *lines: str, kind: Kind = Kind.ANSWER, window: Window | None = None) -> None:
-        """Show ``lines`` in ``window``, or in the one that is looked at."""
+    def say(
+        self, *lines: str, kind: Kind = Kind.ANSWER, window: Window | None = None, who: str = ""
+    ) -> None:
+        """Show ``lines`` in ``window``, or in the one that is looked at; as said by ``who``."""
         if lines:
-            item = answer(lines, self._now(), kind)
+            item = answer(lines, self._now(), kind, who)
             (window or self._windows.current).add(item)
         self._face.changed()
 

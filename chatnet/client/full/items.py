@@ -57,6 +57,7 @@ class Item:
     body: str = ""
     locked: bool = False  # it was encrypted, where not all is
     file: str = ""  # the id of the one that was sent
+    number: int = 0  # its place in the log, of what stands here once more, and without ``seq``
 
     @property
     def is_message(self) -> bool:
@@ -98,9 +99,9 @@ def item_of(entry: e.Entry, me: str, words: Iterable[str] = ()) -> Item | None:
     return Item(kind, at, "", tuple(map(flat, lines)), seq) if lines else None
 
 
-def answer(lines: Iterable[str], at: float, kind: Kind = Kind.ANSWER) -> Item:
-    """Return ``lines``, which are for one alone, as an item."""
-    return Item(kind, at, "", tuple(map(flat, lines)))
+def answer(lines: Iterable[str], at: float, kind: Kind = Kind.ANSWER, who: str = "") -> Item:
+    """Return ``lines``, which are for one alone, as an item; ``who`` said them, if anybody did."""
+    return Item(kind, at, who, tuple(map(flat, lines)))
 
 
 def flat(text: str) -> str:

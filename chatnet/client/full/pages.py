@@ -8,15 +8,14 @@ from chatnet.client.full.hearing import Hearing
 from chatnet.client.full.items import Item
 from chatnet.client.full.reading import read
 from chatnet.client.full.windows import Older, Window
-from chatnet.client.keys.shown import Shown
 from chatnet.client.link import Link
-from chatnet.client.places import Manner
 from chatnet.client.stretches import Stretches
 from chatnet.core import commands as c, events as e
 from chatnet.core.refusals import Refused
 
 PAGE = 100  # messages that are read at once
 FARTHEST = 1000  # messages that are read to come to one that was found
+_SAID = (*e.MESSAGES, e.Whispered, e.SealedWhisper)  # of which one asks to read it again
 
 
 class Pages:
@@ -71,10 +70,11 @@ class Pages:
         except Refused as refusal:
             self._hearing.refused(refusal, None)
             return
-        me, keys, shown = self._link.dialogue.name, self._link.keys, Shown()
-        how = (Manner.RECALLED, False, me)
-        lines = [line for one in entries for line in shown.lines(keys, one, *how)]
-        self._hearing.say("--- history ---", *lines, "--- end of history ---", window=window)
+        self._hearing.say("--- history ---", window=window)
+        for item in self._items([one for one in entries if isinstance(one.event, _SAID)]):
+            item.number, item.seq = (0 if history.who else item.seq), 0
+            window.add(item)
+        self._hearing.say("--- end of history ---", window=window)
 
     def _items(self, entries: list[e.Entry]) -> list[Item]:
         words = self._hearing.highlights

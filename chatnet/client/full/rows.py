@@ -105,7 +105,8 @@ class Sheet:
             name, colour = item.who or "***", "server"
         lines: Sequence[str] = item.lines
         if item.rest:
-            more = f"… and {item.rest:,} characters more: /save #{item.seq} FILE writes all of it"
+            number = item.number or item.seq
+            more = f"… and {item.rest:,} characters more: /save #{number} FILE writes all of it"
             lines = [*lines, more]
         if item.locked:
             lines = [f"{LOCK} {lines[0]}", *lines[1:]]
@@ -114,13 +115,14 @@ class Sheet:
         if item.kind is Kind.DONE:
             lines = [f"{item.who} {lines[0]}", *lines[1:]]
             name = "*"
-        if item.kind is Kind.ANSWER:
-            return self._flow("", (), lines, body)
+        if item.number:
+            lines = [f"#{item.number} {lines[0]}", *lines[1:]]
         if self._narrow:
             time = time if self._width > 20 else ""
-            sign = "" if name in ("", "*", "·", "!", "***") else ":"
+            sign = "" if name in ("*", "·", "!", "***") else ":"
             fitted = clip(name, self._width // 2)
-            return self._flow(time, ((fitted + sign + " ", colour),), lines, body, 2)
+            lead = ((fitted + sign + " ", colour),) if name else ()
+            return self._flow(time, lead, lines, body, 2)
         fitted = clip(name, self._names)
         column = (" " * (self._names - cell_len(fitted)) + fitted, colour)
         return self._flow(time, (column, (" │ ", "rule")), lines, body)
@@ -131,11 +133,7 @@ class Sheet:
         """Return ``lines`` behind ``time`` and ``lead``, and below their end or ``indent``."""
         taken = len(time) + sum(cell_len(text) for text, _ in lead)
         hang = taken if indent is None else indent
-        bar: Row = (
-            ((" " * (hang - 2) + "│ ", "rule"),)
-            if indent is None and lead
-            else ((" " * hang, body),)
-        )
+        bar: Row = ((" " * (hang - 2) + "│ ", "rule"),) if indent is None else ((" " * hang, body),)
         rows: list[Row] = []
         for line in lines:
             first = not rows

@@ -93,7 +93,9 @@ class Talking:
         if window is None:
             self._windows.person(plain(who))
         if here.key != key:
-            self._hearing.say(*(f"[whisper to {plain(who)}] {line}" for line in shown(body)[0]))
+            first, *others = shown(body)[0]
+            lines = (f"[whisper to {plain(who)}] {first}", *others)
+            self._hearing.say(*lines, who=plain(self._link.dialogue.name))
 
     def _send(self, window: Window, command: c.Command, body: str, action: bool) -> None:
         """Ask for ``command``, which puts ``body`` into the log that ``window`` shows."""

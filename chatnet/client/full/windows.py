@@ -100,7 +100,7 @@ class Window:
         self.last = max(self.last, item.seq)
         if item.kind is Kind.FOLD and self.items and self.items[-1].kind is Kind.FOLD:
             return
-        if item.kind is Kind.UNREAD:
+        if item.kind is Kind.UNREAD and item.seq:
             self._unread[item.seq] = item
         self.items.append(item)
         self._weight += item.weight
@@ -125,11 +125,11 @@ class Window:
 
     def erase(self, seq: int) -> None:
         """Show no more what the message at ``seq`` said."""
-        item = self.find(seq)
-        if item is not None:
-            item.kind, item.lines, item.rest, item.body = Kind.EVENT, ("(deleted)",), 0, ""
-            item.mention = False
-            self.turns += 1
+        for item in self.items:
+            if seq in (item.seq, item.number):
+                item.kind, item.lines, item.rest, item.body = Kind.EVENT, ("(deleted)",), 0, ""
+                item.mention = False
+                self.turns += 1
 
     def clear(self) -> None:
         """Forget what is here; but for what the server says, it can be read again."""
