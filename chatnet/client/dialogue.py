@@ -107,7 +107,7 @@ class Dialogue:
         self.hello: r.Hello | None = None
         self.places = Places()
         self.outbox = Outbox(entropy, self.places.key_of)
-        self.arriving = False  # names and rooms are being asked for
+        self.arriving = True  # one is not there yet: names and rooms are still being asked for
         self.over = False  # the server said the farewell that was asked for
         self.dismissed: Dismissed | None = None
         self._confides = confides

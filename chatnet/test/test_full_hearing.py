@@ -132,6 +132,26 @@ class HearingTests(FullTestCase):
         for window in (self.tea, self.windows.server):
             self.assertIn("The link to the server is lost", self.shows(window)[-1])
 
+    def test_what_is_told_before_there_is_a_link_is_read_in_the_room_one_comes_to(self) -> None:
+        self.link.run("lobby")
+        self.hearing.notice("You meet here:1 for the first time.")
+        self.server.accepts()
+        self.server.greets()
+        self.server.names()
+        self.server.lets_in()
+        self.assertEqual(self.windows.current.key, "lobby")
+        for window in (self.windows.current, self.windows.server):
+            self.assertEqual(self.shows(window)[0], "You meet here:1 for the first time.")
+
+    def test_why_the_server_says_goodbye_is_told_where_one_looks(self) -> None:
+        self.arrive()
+        self.server.says({"reply": "bye", "text": "The server is going down.", "code": "shutdown"})
+        self.server.hangs_up()
+        for window in (self.tea, self.windows.server):
+            why, lost = self.shows(window)[-2:]
+            self.assertEqual(why, "The server is going down.")
+            self.assertIn("The link to the server is lost", lost)
+
     def test_nothing_is_lost_or_doubled_after_a_cut(self) -> None:
         self.arrive()
         self.server.tells(5, "bob", "one")

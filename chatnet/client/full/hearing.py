@@ -120,8 +120,10 @@ class Hearing:
                 self._face.found(reply)
             case r.Bye() if self._link.leaving:
                 pass
-            case r.Hello() | r.Bye():
+            case r.Hello():
                 self.say(*lines_of_reply(reply), window=self._windows.server)
+            case r.Bye(text):
+                self.notice(text)
             case _:
                 self.say(*lines_of_reply(reply))
         self._face.changed()
