@@ -17,30 +17,50 @@ from chatnet.wires.lines import LineWire
 PING_SECONDS = 45.0  # between two signs of life that are asked for
 SILENT_SECONDS = 120.0  # without any, after which a link is dead
 GREETING_SECONDS = 20.0  # until the first
+ANSWER_SECONDS = 10.0  # without any, after which one that was asked for is overdue
+LOOK_SECONDS = 5.0  # between two looks at it
 LATE_SECONDS = 5.0  # after which it was us who slept, and not the other side that was silent
 
 
 @implementer(ISession)
 class Connection:
-    """Passes on each line that comes, and cuts a wire on which none comes for too long."""
+    """Passes on each line that comes, and cuts a wire on which none comes for too long.
 
-    def __init__(self, wire: LineWire, clock: IReactorTime, hear: Callable[[bytes], None]) -> None:
+    Before that ``silent`` is told how many seconds nothing came though something was asked for; 0
+    when something comes again.
+    """
+
+    def __init__(
+        self,
+        wire: LineWire,
+        clock: IReactorTime,
+        hear: Callable[[bytes], None],
+        silent: Callable[[float], None],
+    ) -> None:
         self.closed: Deferred[None] = Deferred(lambda _: self.abort())
         self.greeted = False  # something came
         self._wire = wire
         self._clock = clock
         self._hear = hear
+        self._silent = silent
+        self._silence = 0.0  # that was told
         self._heard_at = 0.0
+        self._asked_at: float | None = None  # first, since something was heard
         self._coming = 0  # bytes of a line that had come when we looked last
         self._due = 0.0  # when to look next
         self._timers: list[IDelayedCall] = []
 
     def send(self, command: Command, cid: str | None = None) -> None:
         """Send ``command``, named ``cid``."""
-        self.write(encode(command, cid))
+        self._put(encode(command, cid))
 
     def write(self, line: bytes) -> None:
-        """Send ``line``."""
+        """Send ``line``, to which there is an answer."""
+        if self._asked_at is None:
+            self._asked_at = self._clock.seconds()
+        self._put(line)
+
+    def _put(self, line: bytes) -> None:
         if self._wire.connected:
             self._wire.write(line)
 
@@ -59,7 +79,9 @@ class Connection:
 
     def receive(self, unit: bytes) -> None:
         self.greeted = True
-        self._heard_at = self._clock.seconds()
+        self._heard_at, self._asked_at = self._clock.seconds(), None
+        if self._silence:
+            self._tell(0.0)
         self._hear(unit)
 
     def overlong(self, limit: int) -> None:
@@ -91,9 +113,8 @@ class Connection:
         """The wire is gone."""
 
     def _ask(self) -> None:
-        self.send(Ping())
+        self.write(encode(Ping()))
         self._timers.append(self._clock.callLater(PING_SECONDS, self._ask))
-        self._timers = [timer for timer in self._timers if timer.active()]
 
     def _look(self) -> None:
         """Look whether the other side lives, and when to look again."""
@@ -103,11 +124,21 @@ class Connection:
             self._heard_at = now
         if self._wire.coming != self._coming:  # a large message, on a slow line
             self._coming, self._heard_at = self._wire.coming, now
-        if now - self._heard_at >= limit:
+        silence = now - self._heard_at
+        if silence >= limit:
             self.abort()
             return
-        self._due = self._heard_at + limit
+        asked = self._asked_at
+        overdue = asked is not None and now - max(asked, self._heard_at) >= ANSWER_SECONDS
+        self._tell(silence if overdue else 0.0)
+        self._due = min(now + LOOK_SECONDS, self._heard_at + limit)
         self._timers.append(self._clock.callLater(self._due - now, self._look))
+        self._timers = [timer for timer in self._timers if timer.active()]
+
+    def _tell(self, silence: float) -> None:
+        if silence != self._silence:
+            self._silence = silence
+            self._silent(silence)
 
 
 class Connections(Factory):
@@ -115,12 +146,18 @@ class Connections(Factory):
 
     noisy = False
 
-    def __init__(self, clock: IReactorTime, hear: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hear: Callable[[bytes], None],
+        silent: Callable[[float], None],
+    ) -> None:
         self._clock = clock
         self._hear = hear
+        self._silent = silent
 
     def buildProtocol(self, addr: IAddress | None) -> LineWire:
         """Return a wire with a connection behind it."""
         wire = LineWire(self._clock, 0)
-        wire.session = Connection(wire, self._clock, self._hear)
+        wire.session = Connection(wire, self._clock, self._hear, self._silent)
         return wire

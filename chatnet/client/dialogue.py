@@ -64,6 +64,9 @@ class Ear(Protocol):
     def concluded(self) -> None:
         """One command more is answered."""
 
+    def silent(self) -> None:
+        """The link says nothing for longer than it should, or speaks again; see its ``silence``."""
+
     def notice(self, text: str) -> None:
         """There is news about the link, or something that is not of this dialect."""
 

@@ -98,6 +98,7 @@ class Link:
         self.dialogue = Dialogue(identity, entropy, self.flow, confides)
         self.keys: Keyring | None = None
         self.online = False  # what is asked for is sent at once
+        self.silence = 0.0  # seconds that nothing came, though an answer is overdue
         self._endpoint = endpoint
         self._clock = clock
         self._entropy = entropy
@@ -237,7 +238,8 @@ class Link:
             CannotConnect, Refused: as for ``run``.
         """
         try:
-            wire = await self._endpoint.connect(Connections(self._clock, self.dialogue.hear))
+            wires = Connections(self._clock, self.dialogue.hear, self._silent)
+            wire = await self._endpoint.connect(wires)
         except (CancelledError, Untrusted):
             raise
         except Exception as error:
@@ -332,8 +334,13 @@ class Link:
         silent = isinstance(refusal, Gone) and not connection.greeted
         return CannotConnect() if silent else refusal
 
+    def _silent(self, seconds: float) -> None:
+        self.silence = seconds
+        self.dialogue.ear.silent()
+
     def _gone(self, _: object) -> None:
         was_online, self.online, self._connection = self.online, False, None
+        self.silence = 0.0
         self.flow.end()
         if self.keys is not None:
             self.keys.offline()

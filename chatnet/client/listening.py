@@ -72,6 +72,9 @@ class Listening:
     def concluded(self) -> None:
         pass
 
+    def silent(self) -> None:
+        pass
+
     def notice(self, text: str) -> None:
         self._log.info("{text}", text=text)
         if self._tell is not None:

@@ -199,6 +199,9 @@ class Plain(Protocol):
     def concluded(self) -> None:
         self._go_on()
 
+    def silent(self) -> None:
+        pass
+
     def notice(self, text: str) -> None:
         self._err(text)
 

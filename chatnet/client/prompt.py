@@ -19,7 +19,13 @@ from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of_reply
 from chatnet.client.talk import Talk
 from chatnet.client.transfers import Transfers
-from chatnet.client.writing import SIGNAL_SECONDS, WRITING_SECONDS, unsent, who_writes
+from chatnet.client.writing import (
+    SIGNAL_SECONDS,
+    WRITING_SECONDS,
+    heard_nothing,
+    unsent,
+    who_writes,
+)
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.names import fold
 from chatnet.core.plain import plain
@@ -107,6 +113,9 @@ class Terminal:
     def concluded(self) -> None:
         self._refresh()
 
+    def silent(self) -> None:
+        self._refresh()
+
     def notice(self, text: str) -> None:
         self._print(text)
         self._refresh()
@@ -178,13 +187,14 @@ class Terminal:
 
     def _prompt(self) -> str:
         room = self._link.dialogue.places.room
-        waits = "" if self._link.online else " (no link)"
-        waits += f" ({self._link.waiting} to be sent)" if self._link.waiting else ""
+        waits = [heard_nothing(self._link.silence)] if self._link.online else ["no link"]
+        waits += [f"{self._link.waiting} to be sent"] if self._link.waiting else []
         keys, here = self._link.keys, self._link.dialogue.places.here
         lock = ""
         if isinstance(keys, Keys) and keys.is_encrypted(here):
             lock = " (NOT ENCRYPTED)" if keys.is_denied(here) else f" {LOCK}"
-        return f"{room}{lock}{waits}> "
+        told = ", ".join(filter(None, waits))
+        return f"{room}{lock}{f' ({told})' if told else ''}> "
 
     def _refresh(self) -> None:
         if self._session.app.is_running:

@@ -1,4 +1,6 @@
-"""What every face of the client says of what is being written."""
+"""What every face of the client says of the link, and of what is being written."""
+
+from chatnet.core.durations import spell_duration
 
 SIGNAL_SECONDS = 3.0  # between two signals that one is writing
 WRITING_SECONDS = 6.0  # for which the others are shown one
@@ -15,6 +17,11 @@ def who_writes(names: list[str]) -> str:
             return f"{one} and {other} are writing ..."
         case _:
             return f"{len(names)} people are writing ..."
+
+
+def heard_nothing(seconds: float) -> str:
+    """Return in words that nothing came for so many ``seconds``; empty for 0."""
+    return f"nothing heard for {spell_duration(seconds)}" if seconds else ""
 
 
 def unsent(count: int) -> str:

@@ -99,6 +99,9 @@ class Person:
     def concluded(self) -> None:
         pass
 
+    def silent(self) -> None:
+        pass
+
     def notice(self, text: str) -> None:
         self.notices.append(text)
 

@@ -13,7 +13,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatnet.client.connection import GREETING_SECONDS, PING_SECONDS, SILENT_SECONDS
+from chatnet.client.connection import (
+    ANSWER_SECONDS,
+    GREETING_SECONDS,
+    LOOK_SECONDS,
+    PING_SECONDS,
+    SILENT_SECONDS,
+)
 from chatnet.client.dialogue import Dismissed, Identity
 from chatnet.client.flow import EASE_SECONDS, MOST
 from chatnet.client.link import (
@@ -157,6 +163,9 @@ class Listener:
 
     def concluded(self) -> None:
         pass
+
+    def silent(self) -> None:
+        self.lines.append(f"({self.link.silence:.0f} seconds of silence)")
 
     def notice(self, text: str) -> None:
         self.lines.append(text)
@@ -314,7 +323,8 @@ class ArrivalTests(LinkTestCase):
     def test_who_says_nothing_is_no_server(self) -> None:
         running = self.link.run()
         self.server.accepts()
-        self.clock.advance(GREETING_SECONDS)
+        for _ in range(int(GREETING_SECONDS)):
+            self.clock.advance(1)
         self.failureResultOf(running, CannotConnect)
 
     def test_a_room_that_is_shut_is_told_and_the_link_stays(self) -> None:
@@ -635,8 +645,44 @@ class PauseTests(LinkTestCase):
             self.clock.advance(1)
         self.assertFalse(self.link.online)
         self.assertEqual(
-            self.listener.heard(), ["The link to the server is lost. Trying to get it back ..."]
+            self.listener.heard()[-1], "The link to the server is lost. Trying to get it back ..."
         )
+
+    def wait(self, seconds: float) -> list[str]:
+        """Let so many seconds pass, and return what was heard."""
+        for _ in range(int(seconds)):
+            self.clock.advance(1)
+        return self.listener.heard()
+
+    def test_a_sign_of_life_that_is_overdue_is_told(self) -> None:
+        self.arrive()
+        self.assertEqual(self.wait(PING_SECONDS + ANSWER_SECONDS - LOOK_SECONDS), [])
+        told = self.wait(3 * LOOK_SECONDS)
+        first = PING_SECONDS + ANSWER_SECONDS
+        silences = [first, first + LOOK_SECONDS, first + 2 * LOOK_SECONDS]
+        self.assertEqual(told, [f"({silence:.0f} seconds of silence)" for silence in silences])
+        self.server.says({"reply": "pong"})
+        self.assertEqual(self.listener.heard(), ["(0 seconds of silence)"])
+        self.assertEqual(self.wait(ANSWER_SECONDS), [])
+
+    def test_so_is_any_other_answer(self) -> None:
+        self.arrive()
+        self.say("hi")
+        self.assertEqual(self.wait(ANSWER_SECONDS), ["(10 seconds of silence)"])
+        self.server.hangs_up()
+        self.assertEqual(self.link.silence, 0)
+
+    def test_what_has_no_answer_is_not_waited_for(self) -> None:
+        self.arrive()
+        self.link.tell(c.Typing("lobby"))
+        self.assertEqual(self.wait(2 * ANSWER_SECONDS), [])
+
+    def test_whoever_slept_did_not_hear_and_that_is_no_silence(self) -> None:
+        self.arrive()
+        self.say("hi")
+        self.clock.advance(3600)
+        self.assertEqual(self.listener.heard(), [])
+        self.assertTrue(self.link.online)
 
     def test_a_link_that_lives_is_kept(self) -> None:
         self.arrive()

@@ -173,6 +173,20 @@ class MessagesTests(ScreenTestCase):
 
         self.run_at(scenario)
 
+    def test_the_status_says_that_the_link_is_silent(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            self.full.typed("hi")
+            self.assertIn("● online", self.status())
+            for _ in range(15):
+                self.clock.advance(1)
+            await self.settle(pilot)
+            self.assertIn("○ nothing heard for 15 seconds", self.status())
+            self.server.tells(5, "bob", "yes?")
+            await self.settle(pilot)
+            self.assertIn("● online", self.status())
+
+        self.run_at(scenario)
+
     def test_a_new_size_wraps_anew_and_small_ones_are_usable(self) -> None:
         async def scenario(pilot: Pilot[None]) -> None:
             self.server.tells(5, "bob", "word " * 30)

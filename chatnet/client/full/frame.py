@@ -13,7 +13,7 @@ from chatnet.client.full.windows import Window, Windows
 from chatnet.client.keys.keys import Keys
 from chatnet.client.keys.shown import LOCK
 from chatnet.client.link import Link
-from chatnet.client.writing import who_writes
+from chatnet.client.writing import heard_nothing, who_writes
 from chatnet.core.names import fold
 from chatnet.core.plain import plain
 from chatnet.core.replies import Found, Present
@@ -82,9 +82,9 @@ def head(link: Link, window: Window) -> str:
 def status(link: Link, windows: Windows, now: float, following: bool, logging: bool) -> str:
     """Return the line below the messages: the link, who one is, who writes, what is elsewhere."""
     dialogue, window = link.dialogue, windows.current
-    waiting = link.waiting
-    state = "● online" if link.online else "○ no link, trying"
-    parts = [state + (f" ({waiting} to be sent)" if waiting else "")]
+    silence = heard_nothing(link.silence)
+    state = f"○ {silence}" if silence else "● online" if link.online else "○ no link, trying"
+    parts = [state + (f" ({link.waiting} to be sent)" if link.waiting else "")]
     parts += [dialogue.name] if dialogue.name else []
     people = people_of(link, window)
     parts += [f"{len(people)} here"] if window.is_room and people else []

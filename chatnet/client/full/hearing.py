@@ -147,6 +147,9 @@ class Hearing:
     def concluded(self) -> None:
         self._face.changed()
 
+    def silent(self) -> None:
+        self._face.changed()
+
     def notice(self, text: str) -> None:
         self._tell(text, Kind.ANSWER)
 
