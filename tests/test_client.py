@@ -454,6 +454,16 @@ class TerminalTests(ClientTestCase):
         await ann.shows("bob: gruß")
         self.assertNotIn("is writing", bob.out)
 
+    async def test_a_password_is_not_shown(self) -> None:
+        server = await self.serves()
+        ann = self.starts(server, "tea", "--name", "ann", terminal=True)
+        await ann.shows("tea>")
+        await ann.listens()
+        ann.types("/login bob xyzzy\r")
+        await ann.shows("Is there an account called bob?")
+        self.assertIn("\N{BULLET}", ann.out)
+        self.assertNotIn("y", ann.out.partition("/login")[2].partition("Wrong")[0])
+
     async def test_tab_completes_commands_and_people(self) -> None:
         server = await self.serves()
         other = await self.joins(server, "bartholomew")

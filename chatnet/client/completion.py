@@ -1,4 +1,4 @@
-"""What Tab completes in the line mode, and what it remembers."""
+"""What Tab completes in the line mode, what it remembers, and what it does not show."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import AsyncGenerator, Iterable
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.layout.utils import explode_text_fragments
 
 from chatnet.client.link import Link
-from chatnet.client.offers import Offers, about_rooms, is_secret
+from chatnet.client.offers import DOT, Offers, about_rooms, is_secret, veiled
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.refusals import Refused
 
@@ -66,3 +68,16 @@ class DiscreetHistory(InMemoryHistory):
     def append_string(self, string: str) -> None:
         if not is_secret(string):
             super().append_string(string)
+
+
+class Veil(Processor):
+    """Shows dots in place of a password."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        document = transformation_input.document
+        shown = veiled(document.text).split("\n")[transformation_input.lineno]
+        fragments = explode_text_fragments(transformation_input.fragments)
+        for at, char in enumerate(shown):
+            if char == DOT:
+                fragments[at] = (fragments[at][0], DOT)
+        return Transformation(fragments)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from chatnet.core import events as e
 from chatnet.core.names import fold
 from chatnet.dialects.verbs import ALL_VERBS, VERBS, is_command
 
-_SECRET = ("login", "newuser", "passwd", "lock", "recovery")  # with a password in them
+# Commands with a password in them, and how many words stand before it.
+_SECRET = {"login": 2, "newuser": 2, "join": 2, "passwd": 1, "lock": 1, "recovery": 1}
+DOT = "\N{BULLET}"  # in the place of each character of a password
 _ABOUT_ROOMS = ("join", "who")
 
 
@@ -55,7 +58,21 @@ def is_secret(line: str) -> bool:
     """Return whether there is a password in the command that ``line`` is."""
     words = _words(line)
     verb = _verb(words)
-    return verb in _SECRET or (verb == "join" and len(words) > 2)
+    return verb in _SECRET and (verb != "join" or len(words) > 2)
+
+
+def veiled(line: str) -> str:
+    """Return ``line``, as far as it is typed, with dots in place of the password in it."""
+    verb = _verb(_words(line))
+    if verb not in _SECRET:
+        return line
+    before = re.match(rf"\s*(?:\S+\s+){{{_SECRET[verb]}}}", line)
+    if before is None:
+        return line
+    at = before.end()
+    if verb == "recovery" and "new".startswith(line[at:].strip()):
+        return line
+    return line[:at] + re.sub(r"[^\n]", DOT, line[at:])
 
 
 def _words(line: str) -> list[str]:

@@ -10,7 +10,7 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
-from chatnet.client.completion import Completions, DiscreetHistory
+from chatnet.client.completion import Completions, DiscreetHistory, Veil
 from chatnet.client.exits import Exit
 from chatnet.client.keys.keys import Keys
 from chatnet.client.keys.shown import LOCK, Shown
@@ -50,6 +50,7 @@ class Terminal:
             completer=self._completions,
             complete_while_typing=False,
             rprompt=self._writing,
+            input_processors=[Veil()],
         )
         self._session.default_buffer.on_text_changed += self._wrote
         self._writers: dict[str, tuple[str, float]] = {}  # by key, and until when that is shown

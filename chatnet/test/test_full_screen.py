@@ -341,6 +341,24 @@ class TypingTests(ScreenTestCase):
 
         self.run_at(scenario)
 
+    def test_a_password_is_dots_where_one_types(self) -> None:
+        async def scenario(pilot: Pilot[None]) -> None:
+            def line(y: int) -> str:
+                return self.app.composer.render_line(y).text.rstrip()
+
+            await pilot.press(*"/login ann s3cret")
+            self.assertEqual(line(0), "/login ann ••••••")
+            self.assertEqual(self.app.composer.text, "/login ann s3cret")
+            await pilot.press("ctrl+j", "x")
+            self.assertEqual((line(0), line(1)), ("/login ann ••••••", "•"))
+            await pilot.press(*["backspace"] * 2, "enter")
+            asked = next(one for one in self.server.hears() if one["do"] == "login")
+            self.assertEqual(asked["password"], "s3cret")
+            await pilot.press(*"ann s3cret")
+            self.assertEqual(line(0), "ann s3cret")
+
+        self.run_at(scenario)
+
     def test_up_brings_back_what_was_typed(self) -> None:
         async def scenario(pilot: Pilot[None]) -> None:
             for line in ("one", "two"):

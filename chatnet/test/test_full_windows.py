@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatnet.client.full import windows as w
 from chatnet.client.full.items import Item, Kind, answer, item_of, mentions, shown
 from chatnet.client.full.recalling import Cycle, Typed
-from chatnet.client.offers import Offers, about_rooms
+from chatnet.client.offers import Offers, about_rooms, veiled
 from chatnet.core import events as e
 
 HOSTILE = "\x1b[2J\x07\u202e[bold]evil\r\n\tann: lies\x9b"
@@ -199,6 +199,27 @@ class RecallingTests(SynchronousTestCase):
         self.assertEqual(Offers().find(" /logi", ()), ["/login "])
         self.assertEqual(Offers().find("//logi", ()), [])
         self.assertEqual([about_rooms(line) for line in (" /join t", "//join t")], [True, False])
+
+    def test_passwords_are_dots_as_far_as_they_are_typed(self) -> None:
+        for typed, dots in (
+            ("/login", "/login"),
+            ("/login ann", "/login ann"),
+            ("/login ann ", "/login ann "),
+            ("/LOGIN  ann  a b", "/LOGIN  ann  •••"),
+            ("/register ann pw code", "/register ann •••••••"),
+            (" /login ann a", " /login ann •"),
+            ("/passwd old", "/passwd •••"),
+            ("/lock 漢字", "/lock ••"),
+            ("/join tea", "/join tea"),
+            ("/join tea pw\nmore", "/join tea ••\n••••"),
+            ("/recovery ne", "/recovery ne"),
+            ("/recovery new", "/recovery new"),
+            ("/recovery news alley", "/recovery ••••••••••"),
+            ("/whisper ann login", "/whisper ann login"),
+            ("login ann secret", "login ann secret"),
+            ("//login ann secret", "//login ann secret"),
+        ):
+            self.assertEqual(veiled(typed), dots)
 
     def test_tab_goes_round_what_the_last_word_may_be(self) -> None:
         cycle = Cycle("hi\nto bo", ["bob ", "boris "])

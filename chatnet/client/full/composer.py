@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.text import Text
 from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
 from chatnet.client.full.recalling import Cycle, Typed
+from chatnet.client.offers import veiled
 from chatnet.core.plain import plain_lines
 
 _NEW_LINE = ("alt+enter", "shift+enter", "ctrl+j")
@@ -56,6 +58,11 @@ class Composer(TextArea):
         self._cycle = None
         self.load_text(text)
         self.move_cursor(self.document.end)
+
+    def get_line(self, line_index: int) -> Text:
+        line = super().get_line(line_index)
+        line.plain = veiled("\n".join(self.document.lines)).split("\n")[line_index]
+        return line
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key not in ("tab", "shift+tab"):
