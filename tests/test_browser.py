@@ -13,6 +13,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from twisted.python.failure import Failure
 
+from chatnet.core.files import spell_size
 from chatnet.web.crypto import MESSAGES
 from tests.browser import BrowserTestCase, Key, Page, address
 from tests.harness import LiveTestCase, poll, reactor, said, told
@@ -463,6 +464,16 @@ class FileTests(BrowserTestCase):
         self.assertEqual(got, 3_000_000)
         await page.types("in the same room")
         await bob.until("in the same room")
+
+    async def test_sizes_are_written_as_in_a_terminal(self) -> None:
+        page = await self.visits(await self.serves(), "ann")
+        sizes = [0, 1, 999, 1023, 1024, 90_000, 102_350, 1 << 20, 3_000_000, 1 << 30, 5 << 50]
+        spelt = await page.until(
+            "import('/page/text.js').then((text) => (window.spelt ="
+            " arguments[0].map(text.spellSize))); return window.spelt",
+            sizes,
+        )
+        self.assertEqual(spelt, [spell_size(size) for size in sizes])
 
     async def test_it_shows_how_far_it_is_and_is_given_up(self) -> None:
         server = await self.serves("--limit", "file-bytes=1M+1M/s", "--limit", "file-spare=0")

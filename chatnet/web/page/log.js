@@ -4,7 +4,7 @@ import * as client from "./client.js";
 import { $, button, face, h, icon, put, show } from "./dom.js";
 import { keepRead } from "./settings.js";
 import { concerns, continues, joins, passing, speaks } from "./state.js";
-import { clock, cut, day, fold, foldAt, hue, lasting, pieces, safe, sameDay, some } from "./text.js";
+import { clock, cut, day, fold, foldAt, hue, lasting, pieces, safe, sameDay, some, spellSize } from "./text.js";
 
 const MOST = 300; // entries on the screen
 const STEP = 100; // entries by which the window moves
@@ -225,7 +225,7 @@ function drawn(entry, goesOn) {
 const files = (what, entry) => async () => (await import("./files.js"))[what](entry);
 
 const file = (entry) => entry.sealed ? h("div.body", "A file, encrypted: this page has no keys for it. Keys belong to an account.") : h("div.body",
-  h("strong", entry.name), ` ${entry.size < 1e5 ? some(entry.size, "byte") : `${(entry.size / 1048576).toFixed(1)} MiB`} `, button("Download", files("fetchFile", entry), { class: "more" }),
+  h("strong", entry.name), ` ${spellSize(entry.size)} `, button("Download", files("fetchFile", entry), { class: "more" }),
   entry.type.startsWith("image/") && [" ", button("Show", files("picture", entry), { class: "more" })]);
 
 const LOCKS = {

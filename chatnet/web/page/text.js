@@ -81,4 +81,11 @@ export function lasting(seconds) {
   return some(Math.max(1, Math.round(seconds)), "second");
 }
 
+// A size in bytes, as the clients for terminals write it: 1.4 MiB.
+export function spellSize(size) {
+  const power = Math.min(4, Math.floor(Math.log2(size || 1) / 10));
+  const count = size / 1024 ** power;
+  return `${count.toFixed(power && count < 100 ? 1 : 0)} ${["bytes", "KiB", "MiB", "GiB", "TiB"][power]}`;
+}
+
 export const some = (count, word) => `${count.toLocaleString()} ${word}${count === 1 ? "" : "s"}`;
