@@ -385,6 +385,25 @@ class TogetherTests(BrowserTestCase):
             await page.runs("document.getElementById('shade').click()")
             self.assertEqual(await overflow(page), 0)
 
+    async def test_a_narrow_screen_has_room_for_what_is_wrong_and_what_is_written(self) -> None:
+        server = await self.serves()
+        page = await self.visits(server, "ann")
+        size = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+        await page.does(
+            lambda driver: driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        )
+        clip, send = await page.runs(
+            "return ['#composer .tool', '#send'].map((one) => {"
+            "  const {left, right} = document.querySelector(one).getBoundingClientRect();"
+            "  return {left, right}; })"
+        )
+        self.assertLessEqual(send["left"] - clip["right"], 8)
+        server.kill(signal.SIGKILL)
+        await server.ended()
+        await page.until("return !document.getElementById('banner').hidden")
+        wide = await page.runs("return document.getElementById('trouble').offsetWidth")
+        self.assertGreaterEqual(wide, 260)
+
 
 class AccountTests(BrowserTestCase):
     async def test_an_account_is_made_and_used_again(self) -> None:
