@@ -310,7 +310,7 @@ function click({ target }) {
 
 const people = () => (narrow.matches ? drawer("people") : document.body.classList.toggle("alone"));
 
-$("side-tools").append(tool("Rooms", "search", DOES.rooms), tool("Light or dark", "moon", () => theme(true)));
+$("side-tools").append(tool("Rooms", "hash", DOES.rooms), tool("Light or dark", "moon", () => theme(true)));
 $("people-tools").append(tool("Close", "close", () => drawer("")));
 $("to-side").prepend(tool("Conversations", "menu", () => drawer("side")));
 $("head-tools").append(tool("People", "people", people, { id: "to-people" }), tool("Room menu", "more", menus("roomMenu"), { "aria-haspopup": "menu" }));
