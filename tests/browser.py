@@ -17,6 +17,7 @@ from tests.harness import LiveTestCase, Server
 try:
     from selenium import webdriver
     from selenium.common.exceptions import TimeoutException
+    from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 except ImportError:  # then none of it is used
@@ -137,6 +138,15 @@ class Page:
     async def presses(self, *keys: str) -> None:
         """Press ``keys`` where one writes."""
         await self.does(lambda driver: driver.find_element(By.ID, "write").send_keys(*keys))
+
+    async def points(self, row: int) -> None:
+        """Move the mouse to the message that stands in so many-th place."""
+
+        def point(driver: webdriver.Chrome) -> None:
+            said = driver.find_elements(By.CSS_SELECTOR, "#rows .said, #rows .did")[row]
+            ActionChains(driver).move_to_element(said).perform()
+
+        await self.does(point)
 
     async def clicks(self, selector: str) -> None:
         await self.until("return document.querySelector(arguments[0])", selector)

@@ -357,6 +357,28 @@ class TogetherTests(BrowserTestCase):
         await ann.clicks("[data-key='tea']")
         await ann.until("return document.title.startsWith('chatnet')")
 
+    async def test_what_one_may_delete_has_a_button_where_one_points(self) -> None:
+        server = await self.serves()
+        bob = await self.joins(server, "bob")
+        ann = await self.visits(server, "ann")
+        bob.types("mine")
+        await ann.types("oops", "/roll")
+        await ann.until("return document.querySelectorAll('#rows .die').length === 1")
+        await ann.points(1)
+        self.assertTrue(await ann.runs("return !!document.querySelector('.bin')"))
+        for other in (0, 2):
+            await ann.points(other)
+            self.assertFalse(await ann.runs("return !!document.querySelector('.bin')"))
+        await ann.points(1)
+        await ann.clicks("#write")
+        await ann.until("return !document.querySelector('.bin')")
+        await ann.points(1)
+        await ann.clicks(".bin")
+        await ann.chooses("Delete the message")
+        await bob.until("ann deleted")
+        await ann.reads("bob: mine")
+        await ann.shows("ann: (deleted)")
+
     async def test_a_narrow_screen_has_nothing_outside(self) -> None:
         server = await self.serves()
         page = await self.page()

@@ -4,6 +4,7 @@ import { hue, initial, safe } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWINGS = {
+  bin: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
   clip: "M9 12l5-5a2.5 2.5 0 0 1 4 4l-7 7a4 4 0 0 1-6-6l7-7",
   close: "M6 6l12 12M18 6L6 18",
   hash: "M10 4L8 20M16 4l-2 16M5 9h15M4 15h15",

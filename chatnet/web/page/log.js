@@ -1,7 +1,7 @@
 // What was said, on the screen: a window of some hundred rows on a conversation.
 
 import * as client from "./client.js";
-import { $, button, face, h, icon, put, show } from "./dom.js";
+import { $, button, face, h, icon, put, show, tool } from "./dom.js";
 import { keepRead } from "./settings.js";
 import { concerns, continues, joins, passing, speaks } from "./state.js";
 import { clock, cut, day, fold, foldAt, hue, lasting, pieces, safe, sameDay, some, spellSize } from "./text.js";
@@ -48,6 +48,7 @@ let talk = null;
 let rows = []; // {element, entries}: one, or several comings and goings
 let ends = true; // the window reached the end when it was drawn
 let bottom = true; // and the reader is there
+let meant = null; // the entry that the bin is for
 
 export function open(other) {
   if (talk) Object.assign(talk, { following: true, line: null });
@@ -177,6 +178,21 @@ export function unline() {
   list.querySelector(".newline")?.remove();
 }
 
+// The one way to delete a message is put where one points, if one may.
+const bin = tool("Delete", "bin", async () => (await import("./menus.js")).remove(talk, meant, bin), { class: "tool bin" });
+
+function point({ target }) {
+  const row = rows.find(({ element }) => element.contains(target));
+  if (!row || row.element.contains(bin)) return;
+  [meant] = row.entries;
+  const { event, by } = meant;
+  const may = talk.here && !talk.whispers && (fold(by || "") === client.me.key || talk.moderators.has(client.me.key));
+  if (may && ["said", "shared"].includes(event)) row.element.lastChild.append(bin);
+  else bin.remove();
+}
+
+for (const kind of ["pointerover", "focusin"]) list.addEventListener(kind, point);
+list.onpointerleave = ({ pointerType }) => pointerType === "mouse" && bin.remove();
 scroller.onscroll = scrolled;
 $("jump").onclick = toEnd;
 new ResizeObserver(() => bottom && stick()).observe(scroller);

@@ -91,6 +91,11 @@ export function self(anchor) {
   ]);
 }
 
+// Delete a message, if that is meant.
+export const remove = (talk, { id, seq }, anchor) => menu(anchor, "For everybody, and for good", [
+  [`Delete the ${id ? "file" : "message"}`, () => act("delete", { room: talk.name, message: seq }), "danger"],
+]);
+
 export function roomMenu() {
   const talk = current;
   const { name, whispers, here, moderators, locked, encrypted, topic } = talk;
