@@ -25,5 +25,6 @@ def heard_nothing(seconds: float) -> str:
 
 
 def unsent(count: int) -> str:
-    """Return in words that ``count`` lines were not sent."""
-    return "1 line was not sent." if count == 1 else f"{count} lines were not sent."
+    """Return in words that the server has not said that it has ``count`` lines."""
+    lines = "1 line" if count == 1 else f"{count} lines"
+    return f"The server has not confirmed {lines}: look whether all is there, when you are back."

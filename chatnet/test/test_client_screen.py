@@ -4,6 +4,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of, lines_of_reply
+from chatnet.client.writing import unsent
 from chatnet.core import events as e, replies as r
 
 HOSTILE = "\x1b[2J\x07\u202eevil\r\nann: lies\x9b"
@@ -67,3 +68,9 @@ class ScreenTests(SynchronousTestCase):
         self.assertEqual(lines_of_reply(r.Topic("tea", "tea", "")), ["tea has no topic."])
         self.assertEqual(lines_of_reply(r.Noted("one\ntwo")), ["one", "two"])
         self.assertEqual(lines_of_reply(r.Done("x", "tea", 1)), [])
+
+    def test_of_lines_without_an_answer_nobody_says_that_they_were_not_sent(self) -> None:
+        self.assertEqual(
+            [unsent(count).partition(":")[0] for count in (1, 5)],
+            [f"The server has not confirmed {lines}" for lines in ("1 line", "5 lines")],
+        )
