@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from chatnet.client.outbox import Pending
 
 MOST = 16  # commands without an answer that are on their way
+LONGEST_SECONDS = 60.0  # of a wait, whatever a server says
 EASE_SECONDS = 10.0  # after a wait, for which it is one
 
 
@@ -60,6 +61,7 @@ class Flow:
         """Send nothing for ``seconds``."""
         if self._timer is not None:
             self._timer.cancel()
+        seconds = min(max(0.0, seconds), LONGEST_SECONDS)
         self._timer = self._clock.callLater(seconds, self._waited)
 
     def _waited(self) -> None:

@@ -21,7 +21,7 @@ from chatnet.client.connection import (
     SILENT_SECONDS,
 )
 from chatnet.client.dialogue import Dismissed, Identity
-from chatnet.client.flow import EASE_SECONDS, MOST
+from chatnet.client.flow import EASE_SECONDS, LONGEST_SECONDS, MOST
 from chatnet.client.link import (
     FIRST_PAUSE,
     GOODBYE_SECONDS,
@@ -779,6 +779,13 @@ class FlowTests(LinkTestCase):
         self.says(1)
         self.clock.advance(1)
         self.assertEqual(len(self.server.hears()), 1)
+
+    def test_no_server_makes_it_wait_for_ever(self) -> None:
+        for seconds in (1e308, -1.0, 0.0):
+            self.waits(seconds)
+            self.clock.advance(LONGEST_SECONDS)
+            [asked] = [one for one in self.says(1) if one["do"] == "say"]
+            self.server.confirms(asked, 5)
 
     def test_questions_keep_their_place(self) -> None:
         self.waits(1)
