@@ -460,7 +460,7 @@ class TerminalTests(ClientTestCase):
         await ann.shows("tea>")
         await ann.listens()
         ann.types("/login bob xyzzy\r")
-        await ann.shows("Is there an account called bob?")
+        await ann.shows("or there is no account called bob.")
         self.assertIn("\N{BULLET}", ann.out)
         self.assertNotIn("y", ann.out.partition("/login")[2].partition("Wrong")[0])
 
