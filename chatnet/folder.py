@@ -26,7 +26,7 @@ class DataFolder:
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self._lock: int | None = None
-        self._made: list[Path] = []  # of the folders on the way there, the innermost first
+        self._made: dict[Path, tuple[int, int]] = {}  # on the way there, the innermost first
 
     def prepare(self) -> None:
         """Make the folder if it is not there.
@@ -38,7 +38,7 @@ class DataFolder:
             if not self.path.is_dir():
                 missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
                 self.path.mkdir(mode=0o700, parents=True)
-                self._made = missing
+                self._made = {path: _identity(path) for path in missing}
         except FileExistsError:
             raise CannotStart(
                 f"chatnet: {self.path} is no folder. Name one for data with --data DIR."
@@ -73,19 +73,28 @@ class DataFolder:
     def undo(self) -> None:
         """Remove what ``prepare`` made, and what was put there since the folder was taken.
 
-        For a server that did not start: nobody was there yet.
+        For a server that did not start: nobody was there yet. What is called the same and is
+        another folder by now, as after ``twistd --chroot``, stays.
         """
-        made = self._made
-        if made and self._lock is not None:
-            shutil.rmtree(self.path, ignore_errors=True)
+        for folder, identity in self._made.items():
+            with suppress(OSError):  # it is gone, or somebody else has put something there
+                if _identity(folder) != identity:
+                    break
+                if folder == self.path and self._lock is not None:
+                    shutil.rmtree(folder)
+                else:
+                    folder.rmdir()
         self.release()
-        for folder in made:
-            with suppress(OSError):  # somebody else has put something there
-                folder.rmdir()
 
     def release(self) -> None:
         """Let the folder go, and what is in it stay."""
-        self._made = []
+        self._made = {}
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """Return which one ``folder`` is, whatever it is called: its device and inode."""
+    found = os.stat(folder, follow_symlinks=False)
+    return found.st_dev, found.st_ino

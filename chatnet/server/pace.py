@@ -24,6 +24,7 @@ LONGEST_DEBT = 30.0  # seconds that a large message costs at most
 ACCOUNT_BURSTS = 64  # bursts of bytes that someone with an account has: a large message or two
 LONG = 1.0  # seconds, of which one is told also if nothing waits
 EPISODE = 10.0  # seconds without a wait, after which one is told again
+UNDER_WAY = 16  # units that were sent, perhaps, before their sender heard that it is to wait
 LINGER_SECONDS = 60.0  # that what waits of someone who is gone is still heard
 MOST_SHOWN = 20  # rooms for which a new name is paid: what LONGEST_WAIT brings back
 _NEARLY = 0.001  # seconds that are no wait
@@ -72,9 +73,9 @@ class Pace:
     """Counts what one session sends. All that happens for each unit is some arithmetic."""
 
     __slots__ = (
-        "_bytes", "_clock", "_defence", "_held", "_late", "_messages", "_new", "_new_bytes",
-        "_new_lines", "_owed", "_released_at", "_session", "_timer", "_told", "_until", "_warned",
-        "_watch",
+        "_bytes", "_clock", "_defence", "_heedless", "_held", "_late", "_messages", "_new",
+        "_new_bytes", "_new_lines", "_owed", "_released_at", "_session", "_timer", "_told",
+        "_until", "_warned", "_watch",
     )  # fmt: skip
 
     def __init__(self, session: Paced, defence: Defence, clock: IReactorTime) -> None:
@@ -86,6 +87,7 @@ class Pace:
         self._owed = 0.0  # messages, in parts, that were not counted yet
         self._until = self._released_at = 0.0
         self._told = self._warned = False
+        self._heedless = 0  # units that had waited when they were heard
         self._timer: IDelayedCall | None = None  # the end of a wait
         self._late: IDelayedCall | None = None  # the end of the turn in which what waited is heard
         self._watch: IDelayedCall | None = None  # of a newcomer, or of what waits of one who left
@@ -200,6 +202,7 @@ class Pace:
         wait = min(wait, LONGEST_WAIT)
         if self._timer is None and now - self._released_at > EPISODE:
             self._told = self._warned = False
+            self._heedless = 0
         if not self._told and (self._late is not None or wait > LONG):
             self._told = True
             self._session.tell(
@@ -213,7 +216,9 @@ class Pace:
             self._session.hold_back()
             self._timer = self._clock.callLater(wait, self._release)
             if self._late is not None:
-                self._tire(wait, now, what)
+                self._heedless += 1
+                if self._heedless >= UNDER_WAY:
+                    self._tire(wait, now, what)
 
     def _tire(self, wait: float, now: float, what: str) -> None:
         """Count ``wait`` seconds, for which more is waiting; warn of them, then mute."""

@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
+from chatnet.client.flow import MOST
 from chatnet.core.limits import (
     TABLE,
     UNLIMITED,
@@ -35,7 +36,7 @@ from chatnet.core.refusals import (
 from chatnet.server import defence
 from chatnet.server.defence import Defence
 from chatnet.server.levels import LEVELS, Levels
-from chatnet.server.pace import LINGER_SECONDS, LONGEST_WAIT
+from chatnet.server.pace import LINGER_SECONDS, LONGEST_WAIT, UNDER_WAY
 from chatnet.test.properties import given, settings, st
 from chatnet.test.rig import Client, Rig, Wire
 
@@ -232,7 +233,7 @@ class PaceTests(SynchronousTestCase):
 
     def test_who_does_not_stop_is_muted_for_a_minute_and_then_for_ten(self) -> None:
         self.ann.types(*(f"{n}" for n in range(1000)))
-        self.passes(90)
+        self.passes(110)
         before = len(self.said())
         self.assertLess(before, 200)
         heard = self.ann.hears()
@@ -249,7 +250,7 @@ class PaceTests(SynchronousTestCase):
         self.passes(30)
         (told,) = self.ann.hears()
         self.assertIn("You are sending faster", told)
-        self.passes(20)
+        self.passes(30)
         (warning,) = self.ann.hears()
         self.assertIn("After 30 seconds more of that you are muted", warning)
         self.passes(20)
@@ -270,6 +271,18 @@ class PaceTests(SynchronousTestCase):
             for frame in frames:
                 if frame.get("signal") == "wait":
                     self.passes(frame["seconds"] + 0.01)
+
+    def test_what_was_under_way_when_a_wait_was_told_does_not_count(self) -> None:
+        bot = self.rig.program("bot")
+        bot.sends("join", room="tea")
+        self.rest()
+        said = [json.dumps({"do": "say", "room": "tea", "body": f"{n}"}) for n in range(MOST)]
+        for _ in range(200):
+            bot.types(*said)
+            self.passes(20)
+        self.assertNotIn("error", [key for frame in bot.receives() for key in frame])
+        self.assertEqual(len([line for line in self.bob.hears() if line[:4] == "bot:"]), 200 * MOST)
+        self.assertLessEqual(MOST, UNDER_WAY)
 
     def test_who_speaks_in_the_moment_after_a_wait_did_not_wait(self) -> None:
         self.ann.types(*(f"{n}" for n in range(10)))

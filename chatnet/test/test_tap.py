@@ -325,6 +325,16 @@ class ServiceTests(SynchronousTestCase):
         folder.undo()
         self.assertTrue(folder.path.exists())
 
+    def test_another_folder_of_the_same_name_is_left_there(self) -> None:
+        folder = DataFolder(str(Path(self.mktemp()) / "data"))
+        folder.prepare()
+        folder.path.rename(folder.path.with_name("made"))
+        folder.path.mkdir()  # as after a chroot
+        (folder.path / "kept").touch()
+        folder.acquire()
+        folder.undo()
+        self.assertTrue((folder.path / "kept").exists())
+
     def test_what_another_server_took_meanwhile_is_left_to_it(self) -> None:
         path = self.mktemp()
         one, two = DataFolder(path), DataFolder(path)
