@@ -89,7 +89,7 @@ class Pace:
         self._told = self._warned = False
         self._heedless = 0  # units that had waited when they were heard
         self._timer: IDelayedCall | None = None  # the end of a wait
-        self._late: IDelayedCall | None = None  # the end of the turn in which what waited is heard
+        self._late = False  # what is heard has waited on the wire
         self._watch: IDelayedCall | None = None  # of a newcomer, or of what waits of one who left
 
     @property
@@ -112,10 +112,9 @@ class Pace:
     def end(self) -> None:
         """The connection is gone, and all it said was heard."""
         self._stop_watching()
-        for call in (self._timer, self._late):
-            if call is not None:
-                call.cancel()
-        self._timer = self._late = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def forget(self) -> None:
         """Let go of the session, which has ended and does nothing any more."""
@@ -203,7 +202,7 @@ class Pace:
         if self._timer is None and now - self._released_at > EPISODE:
             self._told = self._warned = False
             self._heedless = 0
-        if not self._told and (self._late is not None or wait > LONG):
+        if not self._told and (self._late or wait > LONG):
             self._told = True
             self._session.tell(
                 f"You are sending {what}. What you send is held back for now, and comes in order."
@@ -215,7 +214,7 @@ class Pace:
             self._defence.held += 1
             self._session.hold_back()
             self._timer = self._clock.callLater(wait, self._release)
-            if self._late is not None:
+            if self._late:
                 self._heedless += 1
                 if self._heedless >= UNDER_WAY:
                     self._tire(wait, now, what)
@@ -240,11 +239,11 @@ class Pace:
             self._timer = self._clock.callLater(self._until - now, self._release)
             return
         self._released_at = now
-        self._late = self._clock.callLater(0, self._be_in_time)
-        self._session.let_go()
-
-    def _be_in_time(self) -> None:
-        self._late = None
+        self._late = True
+        try:
+            self._session.let_go()
+        finally:
+            self._late = False
 
     def _count(self, size: int) -> None:
         limits = self._defence.limits
