@@ -195,9 +195,12 @@ class Link:
             self._connection.send(command)
 
     def leave(self) -> None:
-        """Leave when all that was asked for is done; at once if the link is down."""
-        self._leaving = True
-        if self.online:
+        """Leave when all that was asked for is done; at once if told again, or if the link is down.
+
+        Whoever asked knows by the outbox what was not.
+        """
+        again, self._leaving = self._leaving, True
+        if self.online and not again:
             self.flow.put(Pending("", c.Quit(), encode(c.Quit())))
             self._hurry(GOODBYE_SECONDS)
         elif self._running is not None:
@@ -362,7 +365,14 @@ class Link:
     def _hurry(self, seconds: float) -> None:
         assert self._running is not None
         self._calm()
-        self._impatience = self._clock.callLater(seconds, self._running.cancel)
+        self._impatience = self._clock.callLater(seconds, self._cut, self._running)
+
+    def _cut(self, running: Deferred[None]) -> None:
+        """End, unless the server is only slow to take what was asked for before that."""
+        if self.online and self.flow:
+            self._hurry(GOODBYE_SECONDS)
+        else:
+            running.cancel()
 
     def _calm(self) -> None:
         if self._impatience is not None and self._impatience.active():

@@ -21,6 +21,7 @@ from chatnet.client.places import Manner
 from chatnet.client.screen import lines_of_reply
 from chatnet.client.talk import Talk
 from chatnet.client.transfers import Transfers
+from chatnet.client.writing import unsent
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, Refused
@@ -69,7 +70,12 @@ class Plain(Protocol):
         Raises:
             CannotConnect, LinkLost, Refused: as ``Link.run`` does.
         """
-        await self._link.run(*rooms)
+        try:
+            await self._link.run(*rooms)
+        finally:
+            if count := len(self._link.dialogue.outbox):
+                self._err(unsent(count))
+                self.status = self.status or Exit.LOST
 
     def close(self) -> None:
         """Nothing has to be given back."""

@@ -818,6 +818,27 @@ class FlowTests(LinkTestCase):
         self.server.confirms(asked[1], 6)
         self.assertEqual(self.bodies(self.server.hears()), [f"{MOST}", "quit"])
 
+    def test_leaving_waits_as_long_as_there_is_something_to_be_sent(self) -> None:
+        asked = self.says(MOST + 1)
+        self.link.leave()
+        for seq in range(5, 15):
+            self.clock.advance(GOODBYE_SECONDS / 2)
+            self.server.tells(seq, "bob", "still here")
+        self.assertNoResult(self.running)
+        for seq, one in enumerate(asked, 15):
+            self.server.confirms(one, seq)
+        self.assertIn("quit", self.bodies(self.server.hears()))
+        self.clock.advance(2 * GOODBYE_SECONDS)
+        self.assertIsNone(self.successResultOf(self.running))
+        self.assertEqual(len(self.link.dialogue.outbox), 1)
+
+    def test_who_wants_to_leave_twice_leaves_at_once(self) -> None:
+        self.says(MOST + 1)
+        self.link.leave()
+        self.assertNoResult(self.running)
+        self.link.leave()
+        self.assertIsNone(self.successResultOf(self.running))
+
 
 class FarewellTests(LinkTestCase):
     def test_leaving_waits_for_the_server(self) -> None:

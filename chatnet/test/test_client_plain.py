@@ -8,6 +8,7 @@ from chatnet.client.dialogue import Identity
 from chatnet.client.exits import Exit
 from chatnet.client.plain import MOST_PENDING, Plain
 from chatnet.client.sending import Sender
+from chatnet.client.writing import unsent
 from chatnet.test.test_client_link import LinkTestCase
 
 
@@ -178,6 +179,15 @@ class PlainTests(LinkTestCase):
         self.end()
         self.come_back(2, 1)
         self.assertEqual(self.bodies(self.server.hears()), ["one"])
+
+    def test_what_the_server_did_not_confirm_is_told_at_the_end(self) -> None:
+        self.arrive()
+        self.plain.dataReceived(b"one\ntwo\n/quit\n")
+        self.server.confirms(self.server.hears()[0], 5)
+        self.server.hangs_up()
+        self.successResultOf(self.done)
+        self.assertEqual(self.err, [unsent(1)])
+        self.assertEqual(self.plain.status, Exit.LOST)
 
 
 class SenderTests(LinkTestCase):

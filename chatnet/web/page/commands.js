@@ -11,7 +11,7 @@ const TERMS = { // field and pattern; others are a word called like the term
   TIMES: ["times", "\\d{1,9}"],
   ON: ["on", "(?:[oO][nN]|[fF]orget)"],
   OK: ["ok", "[oO][kK]"],
-  NUMBER: ["message", "#\\d+"],
+  NUMBER: ["message", "#0*[1-9]\\d*"],
   DURATION: ["seconds", "(?:\\d{1,6}[smhdw])+"],
 };
 const SIZES = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
