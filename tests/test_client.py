@@ -208,7 +208,9 @@ class PipeTests(ClientTestCase):
         out, err, status = await self.pipes(server, "/nope\n/topic\n/kick nobody\nend\n", "tea")
         self.assertEqual(out, "tea has no topic.\n")
         self.assertEqual(
-            err, "There is no command /nope. Did you mean /op?\nnobody is not in tea.\n"
+            err,
+            "There is no command /nope. Did you mean /op? // begins a message with a slash.\n"
+            "nobody is not in tea.\n",
         )
         self.assertEqual(status, 1)
 

@@ -176,7 +176,8 @@ def secret(question: str) -> str:
         SystemExit: there is none.
     """
     try:
-        return ask_hidden(question) if sys.stdin.isatty() else _first_line()
+        terminal = sys.stdin is not None and sys.stdin.isatty()
+        return ask_hidden(question) if terminal else _first_line()
     except (OSError, EOFError):
         sys.stderr.write("chatnet: there is nobody to ask for the password.\n")
         raise SystemExit(USAGE) from None

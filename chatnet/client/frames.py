@@ -148,8 +148,15 @@ _IS: dict[Any, Callable[[Any], bool]] = {
     str: lambda v: isinstance(v, str),
     bool: lambda v: isinstance(v, bool),
     int: lambda v: isinstance(v, int) and not isinstance(v, bool),
-    float: lambda v: isinstance(v, int | float) and not isinstance(v, bool) and isfinite(v),
+    float: lambda v: isinstance(v, int | float) and not isinstance(v, bool) and _is_finite(v),
 }
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:  # a whole number of more digits than there are
+        return False
 
 
 def _no_number(word: str) -> NoReturn:

@@ -29,7 +29,7 @@ _END = "\r\n"
 _RETURN = {ord("\r")}
 _first: Callable[[str], str] = itemgetter(0)
 _last: Callable[[bytes], int] = itemgetter(-1)
-_NO_COMMAND = "/help lists them; // begins a message with a slash."
+_SLASH = "// begins a message with a slash."
 _NOT_UTF_8 = "That line is not UTF-8, so it was not sent. Set your terminal to UTF-8."
 
 
@@ -123,7 +123,7 @@ class TextDialect:
             return r.Noted(help_on(rest.strip().lower().removeprefix("/")) if rest else help_text())
         if verb is None:
             near = get_close_matches(word.lower(), VERBS, 1)
-            hint = f"Did you mean /{near[0]}?" if near else _NO_COMMAND
+            hint = f"Did you mean /{near[0]}? {_SLASH}" if near else f"/help lists them; {_SLASH}"
             raise Malformed(f"There is no command /{plain(word[:32])}. {hint}")
         try:
             return Request(verb.parse(rest.strip()))

@@ -79,6 +79,7 @@ class FramesTests(SynchronousTestCase):
             b'{"ok":5,"room":"tea","seq":1}',
             b'{"signal":"laughing","room":"tea","who":"ann"}',
             b'{"signal":"typing","room":"tea"}',
+            b'{"signal":"wait","seconds":1' + b"0" * 400 + b"}",
             b"{}",
         ):
             self.assertIsNone(decode(line), line)

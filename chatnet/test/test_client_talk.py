@@ -58,7 +58,8 @@ class TalkTests(LinkTestCase):
 
     def test_misuse_is_explained(self) -> None:
         self.assert_refused("/nick", Malformed, "Use it like this: /nick NAME")
-        self.assert_refused("/jion x", Malformed, "There is no command /jion. Did you mean /join?")
+        said = "There is no command /jion. Did you mean /join? // begins a message with a slash."
+        self.assert_refused("/jion x", Malformed, said)
         self.assert_refused(
             "/roll 7", Malformed, "Dice are written like 2d6: up to 20 dice of 2 to 1000 sides."
         )

@@ -461,6 +461,8 @@ class TypingTests(ScreenTestCase):
             saved = self.mktemp()
             again = Item(Kind.SAID, 0.5, "bob", ("old",), body="old", number=2)
             self.full.windows.current.add(again)
+            self.full.typed(f"/save #0 {saved}")
+            self.assertFalse(Path(saved).exists())
             self.full.typed(f"/save #2 {saved}")
             self.assertEqual(Path(saved).read_text(), "old")
 

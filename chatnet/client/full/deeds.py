@@ -112,7 +112,8 @@ class Deeds:
         if not (word.startswith("#") and word[1:].isdigit() and word.isascii() and file.strip()):
             _misused("save")
         number, items = int(word[1:16]), self._full.windows.current.items
-        item = next((one for one in items if one.body and number in (one.seq, one.number)), None)
+        known = (one for one in items if one.body and number in (one.seq, one.number))
+        item = next(known, None) if number else None
         if item is None:
             raise Malformed(f"There is no message {word} here. Numbers stand in /history.")
         path = path_of(file.strip())
