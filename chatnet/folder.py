@@ -40,6 +40,8 @@ class DataFolder:
                 self.path.mkdir(mode=0o700, parents=True)
                 self._made = {path: _identity(path) for path in missing}
         except FileExistsError:
+            if self.path.is_dir():  # another server made it meanwhile
+                return
             raise CannotStart(
                 f"chatnet: {self.path} is no folder. Name one for data with --data DIR."
             ) from None

@@ -11,7 +11,7 @@ from chatnet.client.outbox import Pending
 
 MOST = 16  # commands without an answer that are on their way
 LONGEST_SECONDS = 60.0  # of a wait, whatever a server says
-EASE_SECONDS = 10.0  # after a wait, for which it is one
+EASE_SECONDS = 12.0  # after a wait, for which it is one
 
 
 class Flow:
@@ -59,6 +59,8 @@ class Flow:
 
     def wait(self, seconds: float) -> None:
         """Send nothing for ``seconds``."""
+        if self._write is None:
+            return
         if self._timer is not None:
             self._timer.cancel()
         seconds = min(max(0.0, seconds), LONGEST_SECONDS)

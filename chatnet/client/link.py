@@ -6,6 +6,7 @@ one was, and whatever was asked for and is not answered yet. Knows no terminal.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -38,6 +39,7 @@ from chatnet.wires.lines import LineWire
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries to connect, on average
 WAITING_PAUSE = 3.0  # seconds at most, while there was no link yet
 GOODBYE_SECONDS = 10.0  # from the wish to leave until the wire is cut
+LONGEST_STAND = 30.0  # for which nothing of what is to be sent before that goes out
 VISITOR = "visitor-"  # what the names begin with of those who gave none
 _LATER = (
     Unavailable,
@@ -110,6 +112,7 @@ class Link:
         self._connection: Connection | None = None
         self._was_online = False
         self._leaving = False
+        self._left = sys.maxsize  # commands that were to be sent before, when that was looked at
         self._impatience: IDelayedCall | None = None
         self._running: Deferred[None] | None = None
 
@@ -368,9 +371,10 @@ class Link:
         self._impatience = self._clock.callLater(seconds, self._cut, self._running)
 
     def _cut(self, running: Deferred[None]) -> None:
-        """End, unless the server is only slow to take what was asked for before that."""
-        if self.online and self.flow:
-            self._hurry(GOODBYE_SECONDS)
+        """End, unless the server takes what was asked for before that, if slowly."""
+        left, self._left = self._left, len(self.flow)
+        if self.online and 0 < len(self.flow) < left:
+            self._hurry(LONGEST_STAND)
         else:
             running.cancel()
 

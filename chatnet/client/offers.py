@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from chatnet.core import events as e
 from chatnet.core.names import fold
-from chatnet.dialects.verbs import ALL_VERBS, VERBS, is_command
+from chatnet.dialects.verbs import ALL_VERBS, VERBS, command_of, is_command
 
 # Commands with a password in them, and how many words stand before it.
 _SECRET = {"login": 2, "newuser": 2, "join": 2, "passwd": 1, "lock": 1, "recovery": 1}
@@ -77,7 +77,7 @@ def veiled(line: str) -> str:
 
 def _words(line: str) -> list[str]:
     """Return the words of the command that ``line`` is; none if it is none."""
-    return line.lstrip()[1:].split() if is_command(line) else []
+    return (command_of(line) or "").split()
 
 
 def _verb(words: list[str]) -> str:

@@ -20,7 +20,7 @@ from chatnet.core.room import Sanction
 from chatnet.core.search import excerpt
 from chatnet.dialects.styles import DATED, LIVE, PAST, when
 from chatnet.dialects.telnet import Negotiation
-from chatnet.dialects.verbs import VERBS, help_on, help_text, is_command
+from chatnet.dialects.verbs import VERBS, command_of, help_on, help_text, is_command
 from chatnet.interfaces import IDialect
 
 SHOWN = 300  # characters of a message that was found
@@ -77,7 +77,7 @@ class TextDialect:
         if not all(map(str.strip, lines)):
             return ()
         # To look for one byte is quick, and mostly it is nowhere.
-        slashed = b"/" in data and "/" in map(_first, map(str.lstrip, lines))
+        slashed = b"/" in data and ("/" in map(_first, lines) or any(map(is_command, lines)))
         return () if slashed else lines
 
     def read(self, unit: bytes, in_room: bool) -> Work[Request | r.Reply | None]:
@@ -100,8 +100,9 @@ class TextDialect:
         if self._password_first:
             self._password_first = False
             return Request(Password(line.strip()))
-        if is_command(line):
-            return self._command(line.lstrip()[1:])
+        command = command_of(line)
+        if command is not None:
+            return self._command(command)
         if line.startswith("//"):
             return self._say(line[1:], in_room)
         if not in_room and line.split(maxsplit=1)[0].lower() in VERBS:

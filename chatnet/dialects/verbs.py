@@ -13,7 +13,10 @@ from chatnet.core.refusals import Malformed
 from chatnet.core.times import parse_time
 
 ALL = -1
-_COMMAND = re.compile(r"/(?!/)|\s+/[a-z?-]+(?!\S)", re.IGNORECASE)
+# With blanks are what pastes and files bring along unseen: marks of order, of direction, of bytes.
+_COMMAND = re.compile(
+    r"/(?!/)|[\s\u200b-\u200f\u2060-\u206f\ufeff]+/(?=\s*[a-z?-]+(?!\S))", re.IGNORECASE
+)
 
 _AFTER_SPAN = " A reason that begins with a digit stands behind one: 0s is for good."
 
@@ -216,7 +219,7 @@ def _span(word: str, more: str = "") -> int | None:
         Malformed: it does, and is no length of time. It says ``more``, too.
     """
     seconds = parse_duration(word)
-    if seconds is None and word[:1].isdecimal():
+    if seconds is None and word.lstrip("+-.,")[:1].isnumeric():
         said = plain(word[:32])
         raise Malformed(
             f"Nothing was done: {said} is no length of time, like 90s, 10m, 2h, 7d or 1d12h.{more}"
@@ -339,13 +342,20 @@ VERBS: dict[str, Verb] = {
 }
 
 
-def is_command(line: str) -> bool:
-    """Return whether ``line`` is a command: whether one slash begins it, and not two.
+def command_of(line: str) -> str | None:
+    """Return the command that ``line`` is, without its slash; None if it is none.
 
-    Behind blanks only a slash with a word and no more signs does: what is pasted from a program is
-    none, but a command that slipped is not said aloud.
+    One slash begins it, and not two. Behind blanks, or what nobody sees, only a slash with a word
+    and no more signs does: what is pasted from a program is none, but a command that slipped is not
+    said aloud.
     """
-    return bool(_COMMAND.match(line))
+    found = _COMMAND.match(line)
+    return line[found.end() :] if found else None
+
+
+def is_command(line: str) -> bool:
+    """Return whether ``line`` is a command; see ``command_of``."""
+    return _COMMAND.match(line) is not None
 
 
 def help_text() -> str:

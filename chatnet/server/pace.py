@@ -50,6 +50,10 @@ class Paced(Protocol):
     def rooms(self) -> Sized:
         """Those that it is in."""
 
+    @property
+    def coming(self) -> int:
+        """How many bytes have come of a unit that is not complete."""
+
     def hold_back(self) -> None:
         """Take no input until it is let go."""
 
@@ -73,9 +77,9 @@ class Pace:
     """Counts what one session sends. All that happens for each unit is some arithmetic."""
 
     __slots__ = (
-        "_bytes", "_clock", "_defence", "_heedless", "_held", "_late", "_messages", "_new",
+        "_bytes", "_clock", "_defence", "_heedless", "_held", "_held_at", "_messages", "_new",
         "_new_bytes", "_new_lines", "_owed", "_released_at", "_session", "_timer", "_told",
-        "_until", "_warned", "_watch",
+        "_until", "_warned", "_watch", "_what",
     )  # fmt: skip
 
     def __init__(self, session: Paced, defence: Defence, clock: IReactorTime) -> None:
@@ -85,11 +89,11 @@ class Pace:
         self._messages, self._bytes, self._held = Bucket(), Bucket(), Bucket()
         self._new, self._new_bytes, self._new_lines = True, 0, 0
         self._owed = 0.0  # messages, in parts, that were not counted yet
-        self._until = self._released_at = 0.0
+        self._until = self._held_at = self._released_at = 0.0
+        self._what = ""  # it sends too much of, in words
         self._told = self._warned = False
-        self._heedless = 0  # units that had waited when they were heard
+        self._heedless = 0  # waits at whose end more was waiting
         self._timer: IDelayedCall | None = None  # the end of a wait
-        self._late = False  # what is heard has waited on the wire
         self._watch: IDelayedCall | None = None  # of a newcomer, or of what waits of one who left
 
     @property
@@ -197,30 +201,46 @@ class Pace:
         return not session.actor.registered and session.since >= self._defence.levels.since
 
     def _hold(self, wait: float, now: float, what: str) -> None:
-        """Hold the wire for ``wait`` seconds; tell why, if something has waited already."""
+        """Hold the wire for ``wait`` seconds, because more was sent than ``what``."""
         wait = min(wait, LONGEST_WAIT)
         if self._timer is None and now - self._released_at > EPISODE:
             self._told = self._warned = False
             self._heedless = 0
-        if not self._told and (self._late or wait > LONG):
-            self._told = True
-            self._session.tell(
-                f"You are sending {what}. What you send is held back for now, and comes in order."
-            )
         if now + wait > self._until:
-            self._until = now + wait
+            self._until, self._what = now + wait, what
             self._session.slow_down(ceil(wait * 1000) / 1000)
+        if wait > LONG:
+            self._tell()
         if self._timer is None:
             self._defence.held += 1
+            self._held_at = now
             self._session.hold_back()
             self._timer = self._clock.callLater(wait, self._release)
-            if self._late:
-                self._heedless += 1
-                if self._heedless >= UNDER_WAY:
-                    self._tire(wait, now, what)
 
-    def _tire(self, wait: float, now: float, what: str) -> None:
-        """Count ``wait`` seconds, for which more is waiting; warn of them, then mute."""
+    def _release(self) -> None:
+        self._timer, now = None, self._clock.seconds()
+        if now < self._until - _NEARLY:
+            self._timer = self._clock.callLater(self._until - now, self._release)
+            return
+        self._released_at = now
+        session, wait = self._session, now - self._held_at
+        session.let_go()
+        if self.holding or session.coming:  # something was waiting
+            self._tell()
+            self._heedless += 1
+            if self._heedless >= UNDER_WAY:
+                self._tire(wait, now)
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
+            self._session.tell(
+                f"You are sending {self._what}. What you send is held back for now, and comes in"
+                " order."
+            )
+
+    def _tire(self, wait: float, now: float) -> None:
+        """Count ``wait`` seconds, for which more was waiting; warn of them, then mute."""
         limit = self._defence.limits.held
         left = -self._held.take(limit, wait, now) / limit.each if limit.each else limit.most
         if left < 0:
@@ -229,21 +249,10 @@ class Pace:
         elif left < limit.most / 2 and not self._warned:
             self._warned = True
             self._session.tell(
-                f"You go on sending {what}. After {spell_span(ceil(left))} more of that you are"
-                " muted for a while, and what waits then is refused. Wait until all of it is here."
+                f"You go on sending {self._what}. After {spell_span(ceil(left))} more of that you"
+                " are muted for a while, and what waits then is refused. Wait until all of it is"
+                " here."
             )
-
-    def _release(self) -> None:
-        self._timer, now = None, self._clock.seconds()
-        if now < self._until - _NEARLY:
-            self._timer = self._clock.callLater(self._until - now, self._release)
-            return
-        self._released_at = now
-        self._late = True
-        try:
-            self._session.let_go()
-        finally:
-            self._late = False
 
     def _count(self, size: int) -> None:
         limits = self._defence.limits

@@ -101,6 +101,10 @@ class Wire(Protocol):
     """What a session needs of its connection."""
 
     @property
+    def coming(self) -> int:
+        """How many bytes have come of a unit that is not complete."""
+
+    @property
     def sent(self) -> int:
         """Something that grows while the other side reads what is large."""
 
@@ -389,6 +393,11 @@ class Session:
     def let_go(self) -> None:
         """Hear it again."""
         self._wire.release("flood")
+
+    @property
+    def coming(self) -> int:
+        """How many bytes have come of a unit that is not complete."""
+        return self._wire.coming
 
     def slow_down(self, seconds: float) -> None:
         """Signal that what is sent now is heard in ``seconds``."""

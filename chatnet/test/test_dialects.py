@@ -202,9 +202,11 @@ class TextTests(SynchronousTestCase):
         self.assertEqual(self.receive("//shrug", in_room=True), c.Say("", "/shrug"))
 
     def test_blanks_before_a_command_do_not_make_it_speech(self) -> None:
-        for blanks in (" ", "   ", "\t", "\xa0", "\u3000 "):
+        for blanks in (" ", "   ", "\t", "\xa0", "\u3000 ", "\ufeff", "\u200b \u2066"):
             for in_room in (True, False):
                 got = self.receive(f"{blanks}/login Tom Tom11", in_room)
+                self.assertEqual(got, c.Login("Tom", "Tom11"))
+                got = self.receive(f"{blanks}/ login Tom Tom11", in_room)
                 self.assertEqual(got, c.Login("Tom", "Tom11"))
             with self.assertRaisesRegex(Malformed, "/help lists them; // begins a message"):
                 self.receive(f"{blanks}/qqqq Tom11", in_room=True)
@@ -251,6 +253,7 @@ class TextTests(SynchronousTestCase):
     def test_what_begins_with_a_digit_and_is_no_duration_is_no_reason(self) -> None:
         for line in (
             "/ban bob 2x", "/mute bob 10 minutes", "/ban bob 2H", "/ban bob \u0663d",
+            "/ban bob -5m", "/ban bob .5h", "/ban bob \u00bdh",
             "/set slow 2x", "/retain 7", "/retain 1234567s",
         ):  # fmt: skip
             with self.assertRaises(Malformed, msg=line) as caught:

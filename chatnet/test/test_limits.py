@@ -79,6 +79,9 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(spell_rate(Limit(3, 1200.0)), "one every 20 minutes")
 
 
+READ = 65536  # bytes that come at once
+
+
 class BucketTests(SynchronousTestCase):
     @settings(derandomize=True, deadline=None, max_examples=50)
     @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 30)), max_size=20))
@@ -250,13 +253,27 @@ class PaceTests(SynchronousTestCase):
         self.passes(30)
         (told,) = self.ann.hears()
         self.assertIn("You are sending faster", told)
-        self.passes(30)
+        self.passes(20)
         (warning,) = self.ann.hears()
         self.assertIn("After 30 seconds more of that you are muted", warning)
-        self.passes(20)
+        self.passes(15)
         self.assertEqual(self.ann.hears(), [])
-        self.passes(30)
+        self.passes(15)
         self.assertIn("you are muted for 1 minute.", self.ann.hears()[0])
+
+    def test_who_floods_with_long_lines_is_warned_and_muted_too(self) -> None:
+        for size in (40_000, 150_000):
+            eve = self.rig.member(f"eve{size}", address="192.0.2.40")
+            data, heard = (b"x" * size + b"\n") * 200, ""
+            for _ in range(3000):
+                while data and eve.transport.producerState != "paused":  # what is asked for comes
+                    eve.door.dataReceived(data[:READ])
+                    data = data[READ:]
+                self.passes(0.1)
+                heard += "\n".join(eve.hears())
+            self.assertIn("You go on sending more than 32,768 bytes a second", heard)
+            self.assertIn("you are muted for", heard)
+            eve.hangs_up()
 
     def test_who_heeds_the_signal_is_never_muted(self) -> None:
         bot = self.rig.program("bot")

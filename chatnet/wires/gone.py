@@ -48,7 +48,7 @@ class Gone:
 class GoneWire:
     """What a session has in its wire's place when that is gone."""
 
-    sent = 0
+    coming = sent = 0
     direct = None
 
     def url(self, secure: bool) -> str:

@@ -19,7 +19,7 @@ from chatnet.core.names import fold
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Malformed, NoDevice, Refused
 from chatnet.dialects.text import fingerprint
-from chatnet.dialects.verbs import is_command
+from chatnet.dialects.verbs import command_of
 
 USAGE = {
     "verify": "/verify USER, then /verify yes or /verify no - compare seven emoji, so as to know"
@@ -50,7 +50,7 @@ class KeyCommands:
         Raises:
             Refused: it is not possible; the sentence says why.
         """
-        words = line.lstrip()[1:].split() if is_command(line) else []
+        words = (command_of(line) or "").split()
         match [word.lower() for word in words[:1]], words[1:]:
             case ["help" | "?"], [name] if name.removeprefix("/").lower() in USAGE:
                 return r.Noted(USAGE[name.removeprefix("/").lower()])

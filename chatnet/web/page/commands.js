@@ -77,18 +77,20 @@ export const COMMANDS = [
 
 export const command = (name) => COMMANDS.find(({ names }) => names.includes(name));
 
-// Whether one slash begins what was written, and not two; behind blanks only with a word and no more signs, as pasted text has.
-export const isCommand = (line) => /^(\/(?!\/)|\s+\/[a-z?-]+(?!\S))/i.test(line);
+// Whether one slash begins what was written, and not two; behind blanks, or what nobody sees, only with a word and no more signs, as pasted text has.
+const UNSEEN = "[\\s\\u200b-\\u200f\\u2060-\\u206f\\ufeff]";
+const BEGINS = new RegExp(`^(/(?!/)|${UNSEEN}+/(?=\\s*[a-z?-]+(?!\\S)))`, "i");
+export const isCommand = (line) => BEGINS.test(line);
 
 // What a command asks for: its name, and its fields.
 export function parse(line) {
-  const [, word, rest] = /^\s*\/(\S*)([^]*?)\s*$/.exec(line);
+  const [, word, rest] = /^\s*(\S*)([^]*?)\s*$/.exec(line.replace(BEGINS, ""));
   const found = command(word.toLowerCase());
   if (!found) throw new Refused(`There is no command /${word.slice(0, 32)}. /help lists them; // begins a message with a slash.`);
   const match = found.shape.exec(rest);
   if (!match) throw new Refused(`Nothing was done. It goes like this: ${found.usage} - ${found.about}`);
   const { times, seconds, message, ...fields } = match.groups || {};
-  const [unclear] = /^\d\S*/.exec(!seconds && found.usage.includes("[DURATION]") && fields.reason) || [];
+  const [unclear] = /^[+\-.,]*\p{N}\S*/u.exec(!seconds && found.usage.includes("[DURATION]") && fields.reason) || [];
   if (unclear) throw new Refused(`Nothing was done: ${unclear.slice(0, 32)} is no length of time, like 90s, 10m, 2h, 7d or 1d12h. A reason that begins with a digit stands behind one: 0s is for good.`);
   if (times) fields.times = Number(times);
   if (message) fields.message = Number(message.slice(1));

@@ -179,7 +179,10 @@ export function unline() {
 }
 
 // The one way to delete a message is put where one points, if one may.
-const bin = tool("Delete", "bin", async () => (await import("./menus.js")).remove(talk, meant, bin), { class: "tool bin" });
+const bin = tool("Delete", "bin", async () => {
+  const [where, entry] = [talk, meant];
+  (await import("./menus.js")).remove(where, entry, bin);
+}, { class: "tool bin" });
 
 function point({ target }) {
   const row = rows.find(({ element }) => element.contains(target));
