@@ -1,15 +1,17 @@
 /* About the least that a chat server can do: what the others are measured by, and no server.
  *
- *   least PORT
+ *   least PORT [FILE]
  *
  * Lines: "/nick NAME" ("named NAME" is said), "/join ROOM" ("joined ROOM"), and all else goes to
  * the room as "NAME: LINE", to the speaker as well. What comes in one round of epoll is put behind
- * the room's log, and each member gets what is new to it in one send. Nothing is stored, limited
- * or checked. Prints the port it listens on, which it chooses itself if PORT is 0.
+ * the room's log, and each member gets what is new to it in one send. Nothing is limited or
+ * checked. With FILE, what is new is written there, and made durable by one fdatasync, before it is
+ * sent: over and over in the same 4 MiB, which is the least that storing can cost. Prints the port it listens on, which it chooses itself if PORT is 0.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <search.h>
 #include <stdio.h>
@@ -22,12 +24,14 @@
 
 #define LONGEST 4096
 #define CHUNK (256 * 1024)
+#define STORE (4 * 1024 * 1024)
 
 struct room {
     char name[32];
     struct member **members;
     char *log;
     size_t start, end, cap; /* the log holds the bytes from start to end of all that was said */
+    size_t stored;          /* up to here they are in the file */
     int count, rung;
     struct room *next; /* that is rung */
 };
@@ -41,6 +45,7 @@ struct member {
 static int poll_fd;
 static struct room *rung;
 static char chunk[LONGEST + CHUNK];
+static int store = -1;
 
 static void *grown(void *old, size_t size)
 {
@@ -164,6 +169,30 @@ static void greet(int door)
     }
 }
 
+static void open_store(const char *path)
+{
+    static const char nothing[CHUNK];
+    store = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    for (int i = 0; i < STORE / CHUNK; i++)
+        if (pwrite(store, nothing, CHUNK, (off_t)i * CHUNK) != CHUNK) perror("least"), exit(1);
+    fsync(store);
+}
+
+/* Make durable what is new in all rooms that are rung. */
+static void keep_rung(void)
+{
+    static off_t at;
+    for (struct room *room = rung; room; room = room->next) {
+        size_t length = room->end - room->stored;
+        if (at + (off_t)length > STORE) at = 0;
+        if (pwrite(store, room->log + room->stored - room->start, length, at) != (ssize_t)length)
+            perror("least"), exit(1);
+        at += (off_t)length;
+        room->stored = room->end;
+    }
+    if (fdatasync(store)) perror("least"), exit(1);
+}
+
 int main(int count, char **given)
 {
     static struct epoll_event events[1024];
@@ -183,6 +212,7 @@ int main(int count, char **given)
         perror("least");
         return 1;
     }
+    if (count > 2) open_store(given[2]);
     printf("%d\n", ntohs(at.sin_port));
     fflush(stdout);
     poll_fd = epoll_create1(0);
@@ -199,6 +229,7 @@ int main(int count, char **given)
             if (events[i].events & EPOLLOUT) m->room ? bring(m) : watch(m, 0);
             if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) take(m);
         }
+        if (rung && store >= 0) keep_rung();
         for (struct room *room = rung; room; room = room->next) {
             room->rung = 0;
             for (int i = 0; i < room->count; i++)

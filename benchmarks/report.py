@@ -13,7 +13,9 @@ from pathlib import Path
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "performance.md"
 WIDTH, HEIGHT, LEFT, TOP = 720, 360, 60, 30
-COLOURS = ("#777", "#c0392b", "#e67e22", "#2980b9", "#27ae60", "#8e44ad", "#16a085")
+COLOURS = (
+    "#777", "#2c3e50", "#c0392b", "#e67e22", "#2980b9", "#27ae60", "#8e44ad", "#16a085",
+)  # fmt: skip
 
 Series = dict[str, list[tuple[float, float]]]  # by name, places
 

@@ -133,10 +133,11 @@ def generous(*options: object) -> Process:
     return chatnet(*limits, "--max-clients", 20000, *options)
 
 
-def least() -> Process:
-    """Start the C limit."""
+def least(stores: bool = False) -> Process:
+    """Start the C limit; one that makes durable what it shows if it ``stores``."""
     kept = tempfile.TemporaryDirectory(prefix="chatnet-bench-")
-    server = Process(kept, [built("least")])
+    file = [Path(kept.name, "store")] if stores else []
+    server = Process(kept, [built("least"), 0, *file])
     return server.answers(lambda: int(server.out.read_text() or 0))
 
 
@@ -226,6 +227,7 @@ class Server:
 
 
 LIMIT = Server("C limit", least, LEAST)
+STORING = Server("C limit, storing", lambda: least(True), LEAST)
 DURABLE = Server("chatnet", generous, TEXT)
 MEMORY = Server("chatnet, memory:", lambda: generous("--store", "memory:"), TEXT)
 PEERS = (
@@ -234,4 +236,4 @@ PEERS = (
     Server("miniircd", miniircd, IRC, 4),
     Server("twisted.words", words, WORDS, 256, 4),
 )
-ALL = (LIMIT, DURABLE, MEMORY, *PEERS)
+ALL = (LIMIT, STORING, DURABLE, MEMORY, *PEERS)

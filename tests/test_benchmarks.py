@@ -60,6 +60,7 @@ class BenchmarkTests(SynchronousTestCase):
         told: dict[str, list[dict[str, Any]]] = {}
         for name, server, dialect, heard in (
             ("C limit", least(), LEAST, 12 * 5 * 6),
+            ("C limit, storing", least(True), LEAST, 12 * 5 * 6),
             ("chatnet", generous("--store", "memory:"), TEXT, 12 * 5 * 5),
         ):
             with server:
