@@ -176,6 +176,8 @@ async def _submit(session: Session, key: str, command: c.RoomCommand, cid: str |
 
 
 async def _join(session: Session, command: c.Join, cid: str | None) -> None:
+    if (slot := session.host.turn.slot()) is not None:
+        await slot
     network, key = session.host.network, session.key_of(command.room)
     if key not in session.rooms and len(session.rooms) >= MOST_ROOMS:
         raise NotAllowed(f"You are in {MOST_ROOMS} rooms already. Leave one first.")

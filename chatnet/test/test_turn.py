@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatnet.server.turn import SLICE_SECONDS, Turn
+from chatnet.server.turn import ASKED_SECONDS, SLICE_SECONDS, Turn
 
 
 class Sleeper:
@@ -44,4 +44,29 @@ class TurnTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertIn(self.served.index("eve"), range(10, 30))
         self.assertEqual([name for name in self.served if name != "eve"], list(map(str, range(40))))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_who_asks_for_much_gets_it_at_once_or_in_its_turn(self) -> None:
+        got: list[int] = []
+
+        def takes(number: int) -> None:
+            got.append(number)
+            self.clock.rightNow += ASKED_SECONDS / 4
+
+        def asks(number: int) -> None:
+            slot = self.turn.slot()
+            if slot is None:
+                takes(number)
+            else:
+                slot.addCallback(lambda _: takes(number))
+
+        for number in range(10):
+            asks(number)
+        self.assertEqual(got, [0, 1, 2, 3])
+        self.rings("eve")
+        self.clock.callLater(0, asks, 10)
+        self.clock.advance(0)
+        self.assertEqual(got, [*range(11)])
+        self.assertEqual(self.served, ["eve"])
+        self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
