@@ -40,7 +40,7 @@ class OneShot:
                 complain(f"A {argument.name} is not for the command line: it is asked for.")
                 return USAGE
             given.values[argument.name] = secret(f"{argument.name.capitalize()}: ")
-        return await _told(self._do(verb, given))
+        return await status_of(self._do(verb, given))
 
     async def _do(self, verb: Verb, given: Given) -> int:
         if verb.name == "watch":
@@ -61,7 +61,7 @@ class OneShot:
 
     async def lay(self, path: str, now: float) -> int:
         """Lay the bans and exemptions in the file ``path`` that hold ``now``; return the status."""
-        return await _told(self._lay(path, now))
+        return await status_of(self._lay(path, now))
 
     async def _lay(self, path: str, now: float) -> int:
         try:
@@ -115,15 +115,18 @@ def dumped(row: Shown) -> str:
     return text if plain(text) == text else json.dumps(row)
 
 
-async def _told(work: Awaitable[int]) -> int:
-    """Return what ``work`` returns, or the status for why it came to nothing, and say why."""
+async def status_of(work: Awaitable[int], where: str = "") -> int:
+    """Return what ``work`` returns, or the status for why it came to nothing, and say why.
+
+    ``where`` stands before that.
+    """
     try:
         return await work
     except Refused as refusal:
-        complain(str(refusal))
+        complain(f"{where}{refusal}")
         return REFUSED
     except Unreachable as error:
-        complain(str(error))
+        complain(f"{where}{error}")
         return UNREACHABLE
 
 

@@ -6,12 +6,11 @@ from twisted.internet.defer import DeferredQueue
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from chatnet.admin.calling import Unreachable
 from chatnet.admin.commandline import USAGE
 from chatnet.admin.grammar import Given, Kind, Verb
-from chatnet.admin.oneshot import DONE, REFUSED, UNREACHABLE, OneShot, complain, write
+from chatnet.admin.oneshot import DONE, UNREACHABLE, OneShot, complain, status_of, write
 from chatnet.admin.typed import LEAVING, read
-from chatnet.core.refusals import Malformed, Refused
+from chatnet.core.refusals import Malformed
 
 
 class Lines(Protocol):
@@ -60,7 +59,7 @@ class Piped:
         return status
 
     async def _typed(self, line: str) -> int:
-        number = self._lines.number
+        where = f"line {self._lines.number}: "
         try:
             asked = read(line)
             if isinstance(asked, str):
@@ -69,16 +68,12 @@ class Piped:
                 return DONE
             await self._ask_secrets(*asked)
         except Malformed as error:
-            complain(f"line {number}: {error}")
+            complain(f"{where}{error}")
             return USAGE
-        try:
-            await self._shot.ask(*asked)
-        except Refused as refusal:
-            complain(f"line {number}: {refusal}")
-            return REFUSED
-        except Unreachable as error:
-            complain(f"line {number}: {error}")
-            return UNREACHABLE
+        return await status_of(self._do(*asked), where)
+
+    async def _do(self, verb: Verb, given: Given) -> int:
+        await self._shot.ask(verb, given)
         return DONE
 
     async def _ask_secrets(self, verb: Verb, given: Given) -> None:

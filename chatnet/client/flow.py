@@ -27,7 +27,7 @@ class Flow:
         self._waiting: deque[Pending] = deque()
         self._flying: set[str] = set()  # cids
         self._timer: IDelayedCall | None = None
-        self._waited_at: float | None = None  # when the last wait ended
+        self._eases_at = 0.0  # when it is some at once again
 
     def __len__(self) -> int:
         """How many are not on their way."""
@@ -39,7 +39,7 @@ class Flow:
 
     def end(self) -> None:
         """The connection is gone, and all that was to go over it."""
-        self._write = self._waited_at = None
+        self._write, self._eases_at = None, 0.0
         self._waiting.clear()
         self._flying.clear()
         if self._timer is not None:
@@ -67,18 +67,13 @@ class Flow:
         self._timer = self._clock.callLater(seconds, self._waited)
 
     def _waited(self) -> None:
-        self._timer, self._waited_at = None, self._clock.seconds()
+        self._timer, self._eases_at = None, self._clock.seconds() + EASE_SECONDS
         self._go_on()
 
     def _go_on(self) -> None:
-        while self._waiting and self._timer is None and len(self._flying) < self._most():
+        most = 1 if self._clock.seconds() < self._eases_at else MOST
+        while self._waiting and self._timer is None and len(self._flying) < most:
             pending = self._waiting.popleft()
             self._flying.add(pending.cid)
             if self._write is not None:
                 self._write(pending.line)
-
-    def _most(self) -> int:
-        slow = self._waited_at is not None
-        if self._waited_at is not None and self._clock.seconds() >= self._waited_at + EASE_SECONDS:
-            self._waited_at, slow = None, False
-        return 1 if slow else MOST

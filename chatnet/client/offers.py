@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from chatnet.core import events as e
 from chatnet.core.names import fold
-from chatnet.dialects.verbs import ALL_VERBS, VERBS, command_of, is_command
+from chatnet.dialects.verbs import ALL_VERBS, VERBS, command_of
 
 # Commands with a password in them, and how many words stand before it.
 _SECRET = {"login": 2, "newuser": 2, "join": 2, "passwd": 1, "lock": 1, "recovery": 1}
@@ -37,10 +37,11 @@ class Offers:
         ``people`` are here; ``rooms``, if there are any, is what the command is about.
         """
         word = before.rpartition(" ")[2].rpartition("\n")[2]
-        if is_command(before) and " " not in before.lstrip():
+        command = command_of(before)
+        if command is not None and " " not in command:
             found = [f"/{name} " for name in self._commands if name.startswith(word[1:])]
         else:
-            tail = " " if is_command(before) else ": " if word == before else " "
+            tail = ": " if word == before and command is None else " "
             names = tuple(rooms) or self._people(people)
             found = [n + tail for n in names if fold(n).startswith(fold(word)) and n != word]
         return sorted(found, key=fold)
@@ -63,16 +64,15 @@ def is_secret(line: str) -> bool:
 
 def veiled(line: str) -> str:
     """Return ``line``, as far as it is typed, with dots in place of the password in it."""
-    verb = _verb(_words(line))
+    command = command_of(line) or ""
+    verb = _verb(command.split())
     if verb not in _SECRET:
         return line
-    before = re.match(rf"\s*(?:\S+\s+){{{_SECRET[verb]}}}", line)
-    if before is None:
+    before = re.match(rf"\s*(?:\S+\s+){{{_SECRET[verb]}}}", command)
+    rest = command[before.end() :] if before else ""
+    if verb == "recovery" and "new".startswith(rest.strip()):
         return line
-    at = before.end()
-    if verb == "recovery" and "new".startswith(line[at:].strip()):
-        return line
-    return line[:at] + re.sub(r"[^\n]", DOT, line[at:])
+    return line[: len(line) - len(rest)] + re.sub(r"[^\n]", DOT, rest)
 
 
 def _words(line: str) -> list[str]:

@@ -276,10 +276,7 @@ class PaceTests(SynchronousTestCase):
             eve.hangs_up()
 
     def test_who_heeds_the_signal_is_never_muted(self) -> None:
-        bot = self.rig.program("bot")
-        bot.sends("join", room="tea")
-        self.rest()
-        bot.receives()
+        bot = self.named_in(0)
         for n in range(300):
             bot.sends("say", room="tea", body=f"{n}", cid=f"c{n}")
             frames = bot.receives()
@@ -290,15 +287,15 @@ class PaceTests(SynchronousTestCase):
                     self.passes(frame["seconds"] + 0.01)
 
     def test_what_was_under_way_when_a_wait_was_told_does_not_count(self) -> None:
-        bot = self.rig.program("bot")
-        bot.sends("join", room="tea")
-        self.rest()
+        bot = self.named_in(0)
         said = [json.dumps({"do": "say", "room": "tea", "body": f"{n}"}) for n in range(MOST)]
         for _ in range(200):
             bot.types(*said)
             self.passes(20)
         self.assertNotIn("error", [key for frame in bot.receives() for key in frame])
-        self.assertEqual(len([line for line in self.bob.hears() if line[:4] == "bot:"]), 200 * MOST)
+        self.assertEqual(
+            len([line for line in self.bob.hears() if line[:7] == "robot0:"]), 200 * MOST
+        )
         self.assertLessEqual(MOST, UNDER_WAY)
 
     def test_who_speaks_in_the_moment_after_a_wait_did_not_wait(self) -> None:
@@ -309,10 +306,7 @@ class PaceTests(SynchronousTestCase):
         self.assertEqual(self.ann.hears(), [])
 
     def test_the_signal_tells_the_longest_of_all_waits(self) -> None:
-        bot = self.rig.program("bot")
-        bot.sends("join", room="tea")
-        self.rest()
-        bot.receives()
+        bot = self.named_in(0)
         for _ in range(20):
             bot.sends("say", room="tea", body="z" * 50_000)
         waits = [f["seconds"] for f in bot.receives() if f.get("signal") == "wait"]
