@@ -28,7 +28,8 @@ Arguments: TypeAlias = "list[tuple[bytes, amp.Argument]]"
 def _refusals() -> Iterator[tuple[type[Exception], bytes]]:
     """Yield each way to say no with its code; the one that all others are comes last."""
     for kind in refusals.Refused.__subclasses__():
-        yield kind, kind.code.encode()
+        if kind.__module__ == refusals.__name__:  # a client has others, which no server sends
+            yield kind, kind.code.encode()
     yield refusals.Refused, refusals.Refused.code.encode()
 
 
