@@ -82,9 +82,12 @@ const UNSEEN = "[\\s\\u200b-\\u200f\\u2060-\\u206f\\ufeff]";
 const BEGINS = new RegExp(`^(/(?!/)|${UNSEEN}+/(?=\\s*[a-z?-]+(?!\\S)))`, "i");
 export const isCommand = (line) => BEGINS.test(line);
 
+// The command that a line is, without its slash; nothing if it is none.
+export const commandOf = (line) => (isCommand(line) ? line.replace(BEGINS, "") : "");
+
 // What a command asks for: its name, and its fields.
 export function parse(line) {
-  const [, word, rest] = /^\s*(\S*)([^]*?)\s*$/.exec(line.replace(BEGINS, ""));
+  const [, word, rest] = /^\s*(\S*)([^]*?)\s*$/.exec(commandOf(line));
   const found = command(word.toLowerCase());
   if (!found) throw new Refused(`There is no command /${word.slice(0, 32)}. /help lists them; // begins a message with a slash.`);
   const match = found.shape.exec(rest);

@@ -1,12 +1,12 @@
 // Where one writes: completes commands and names, remembers what was sent.
 
 import * as client from "./client.js";
-import { COMMANDS, isCommand } from "./commands.js";
+import { COMMANDS, commandOf, isCommand } from "./commands.js";
 import { $, h, show } from "./dom.js";
 import * as link from "./link.js";
 import { fold } from "./text.js";
 
-const SECRETS = /^\s*\/(login|newuser|register|passwd|lock|join|recovery)\b/i; // not to be recalled
+const SECRETS = /^\s*(login|newuser|register|passwd|lock|join|recovery)\b/i; // not to be recalled
 const TYPING = 3e3; // ms between two signs that one is typing
 
 const box = $("write");
@@ -116,7 +116,7 @@ function recall(back) {
 // Return what was written, and forget it but for the up arrow.
 export function take() {
   const text = box.value.replace(/^\s*\n|\s+$/g, "");
-  if (text && !SECRETS.test(text) && talk.sent.at(-1) !== text) talk.sent = [...talk.sent.slice(-49), text];
+  if (text && !SECRETS.test(commandOf(text)) && talk.sent.at(-1) !== text) talk.sent = [...talk.sent.slice(-49), text];
   fill("");
   return text;
 }
