@@ -58,7 +58,7 @@ class TextDialect:
 
     def speech(self, units: Sequence[bytes]) -> Sequence[str]:
         data = b"\n".join(units)
-        if b"\xff" in data or self._negotiation.pending or self._password_first:
+        if self._may_negotiate(data) or self._password_first:
             return ()
         if b"\r" in data:
             bare = data.replace(b"\r", b"")
@@ -90,9 +90,11 @@ class TextDialect:
         return self._understand(line, in_room)
 
     def _stripped(self, unit: bytes) -> bytes:
-        if b"\xff" in unit or self._negotiation.pending:
-            return self._negotiation.strip(unit)
-        return unit
+        return self._negotiation.strip(unit) if self._may_negotiate(unit) else unit
+
+    def _may_negotiate(self, data: bytes) -> bool:
+        """Return whether telnet's commands, or its way to end a line, may be in ``data``."""
+        return b"\xff" in data or b"\0" in data or self._negotiation.pending
 
     def _understand(self, line: str, in_room: bool) -> Request | r.Reply | None:
         if not line or line.isspace():

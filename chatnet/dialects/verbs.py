@@ -18,6 +18,7 @@ _COMMAND = re.compile(
     r"/(?!/)|[\s\u200b-\u200f\u2060-\u206f\ufeff]+/(?=\s*[a-z?-]+(?!\S))", re.IGNORECASE
 )
 
+_TOO_LONG = re.compile(r"(?:\d+[smhdw])+", re.ASCII)  # if it is no length of time
 _AFTER_SPAN = " A reason that begins with a digit stands behind one: 0s is for good."
 
 
@@ -221,6 +222,10 @@ def _span(word: str, more: str = "") -> int | None:
     seconds = parse_duration(word)
     if seconds is None and word.lstrip("+-.,")[:1].isnumeric():
         said = plain(word[:32])
+        if _TOO_LONG.fullmatch(word):
+            raise Malformed(
+                f"Nothing was done: {said} is too long: each number has six digits at most.{more}"
+            )
         raise Malformed(
             f"Nothing was done: {said} is no length of time, like 90s, 10m, 2h, 7d or 1d12h.{more}"
         )

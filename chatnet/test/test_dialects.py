@@ -11,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from chatnet.core import commands as c, events as e, replies as r
 from chatnet.core.codec import KINDS, decode_event, encode_event
+from chatnet.core.large import finish
 from chatnet.core.plain import is_printable, plain, plain_lines
 from chatnet.core.refusals import Malformed
 from chatnet.core.room import RoomState, Sanction
@@ -254,11 +255,14 @@ class TextTests(SynchronousTestCase):
         for line in (
             "/ban bob 2x", "/mute bob 10 minutes", "/ban bob 2H", "/ban bob \u0663d",
             "/ban bob -5m", "/ban bob .5h", "/ban bob \u00bdh",
-            "/set slow 2x", "/retain 7", "/retain 1234567s",
+            "/set slow 2x", "/retain 7", "/retain 12345678",
         ):  # fmt: skip
             with self.assertRaises(Malformed, msg=line) as caught:
                 self.receive(line, in_room=True)
             self.assertIn("is no length of time, like 90s", str(caught.exception))
+        for line in ("/ban bob 9999999d", "/set slow 1234567s"):
+            with self.assertRaisesRegex(Malformed, "is too long: each number has six digits"):
+                self.receive(line, in_room=True)
         with self.assertRaisesRegex(Malformed, "Use it like this: /set .SETTING"):
             self.receive("/set slow maybe")
 
@@ -269,6 +273,34 @@ class TextTests(SynchronousTestCase):
         got = dialect.receive(b"\xff\xf0hello\xff\xf1 there\xff\xfd\x06", True)
         assert isinstance(got, c.Request)
         self.assertEqual(got.command, c.Say("", "hello there"))
+
+    def test_what_telnet_does_not_know_is_refused_whole_and_takes_nothing_with_it(self) -> None:
+        dialect = TextDialect()
+        for line in (
+            b"x \xff\xfa y", b"\xff\xfa y", b"\xff\xfa\x1f\x00\x50\x00\x0b\x01", b"a\xff b c",
+            b"y\xff", b"ok \xff\xfe", b"\xff\xfe", b"\xff\xfeh\0i\0", b"d\xff\xffe",
+            b"a\xff\xff\xf1b", b"\xff\xf1" * 40_000,
+        ):  # fmt: skip
+            for slowly in (False, True):
+                with self.assertRaisesRegex(Malformed, "not UTF-8", msg=line[:20]):
+                    finish(dialect.read(line, True)) if slowly else dialect.receive(line, True)
+                got = dialect.receive(b"hello", True)
+                self.assertEqual(got, c.Request(c.Say("", "hello")))
+            self.assertEqual(dialect.speech([b"hello", line]), ())
+
+    def test_a_window_whose_size_was_begun_takes_no_line_with_it(self) -> None:
+        dialect = TextDialect()
+        self.assertIsNone(dialect.receive(b"\xff\xfa\x1f\x00\x50\x00", True))
+        self.assertEqual(dialect.speech([b"hello", b"there"]), ())
+        for line, said in ((b"hello", "hello"), (b"x\xff\xf0y", "xy")):
+            self.assertEqual(dialect.receive(line, True), c.Request(c.Say("", said)))
+
+    def test_a_line_may_end_as_telnet_ends_it(self) -> None:
+        for line in (b"/quit\r\0", b"/quit"):
+            self.assertEqual(TextDialect().receive(line, True), c.Request(c.Quit()))
+        self.assertEqual(TextDialect().speech([b"one\r\0", b"two\r\0"]), ())
+        for line in (b"a\r\0b\r\0", b"a\rb"):
+            self.assertEqual(TextDialect().receive(line, True), c.Request(c.Say("", "a\rb")))
 
     def test_a_line_that_is_not_utf8_is_refused_whole(self) -> None:
         with self.assertRaisesRegex(Malformed, "not UTF-8"):
