@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from math import inf
 from typing import Any, ParamSpec, Protocol, Self, TypeVar
 
@@ -211,7 +210,7 @@ class Batch:
         """Return a batch of ``entries``, in which those of one room are in order."""
         return cls(in_series(entries), *more, **others)
 
-    @cached_property
+    @property
     def deletions(self) -> Sequence[tuple[Entry, Deleted]]:
         """What of it deletes a message: the entry, and its event."""
         return [

@@ -166,7 +166,7 @@ class ServerContract(Contract):
 
     def test_a_transaction_that_is_cut_off_is_not_kept(self) -> None:
         self.store.write(said("tea", 1, "kept"))
-        with self.assertRaises(OSError), self.store._db.transaction() as db:
+        with self.assertRaises(OSError), self.store._db.transaction as db:
             db.execute(text("DELETE FROM entries"))
             running(self.kind).restart()
             db.execute(text("DELETE FROM messages"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any
 
@@ -22,16 +22,20 @@ class Connected:
     Whatever fails because the database is away raises OSError; the next call tries again.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, doubt: Callable[[], object]) -> None:
         """Connect, and see that the tables are those of this release.
+
+        ``doubt`` is called when a transaction failed: what it was to keep may be kept or not.
 
         Raises:
             OSError: the database is away, or the like.
             ValueError: its tables are of a later release, or of something else.
         """
         self.database = database
+        self.transaction = Transaction(self, doubt)
         self._db: Connection | None = None
-        self._into: dict[Table, str] = {}  # how a statement names each table and its columns
+        self._cursor: Any = None  # the driver's, for what is executed without SQLAlchemy
+        self._inserts: dict[tuple[Table, int, tuple[str, str]], str] = {}  # of so many rows
         try:
             prepare(self._connection(), database)
         except self.database.errors as error:
@@ -58,25 +62,6 @@ class Connected:
                     raise told(error) from None
         raise AssertionError("unreachable")
 
-    @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Keep, durably, all that is done within, or none of it.
-
-        Raises:
-            OSError: the database is away, or the like. It may still have kept it, if it went away
-                at the very end.
-            ValueError: a place is taken.
-        """
-        db = self._begun()
-        try:
-            yield db
-            _run(db, "COMMIT")
-        except BaseException as error:
-            self._take_back(db)
-            if isinstance(error, self.database.errors):
-                raise told(error) from error
-            raise
-
     def insert(
         self,
         db: Connection,
@@ -92,32 +77,20 @@ class Connected:
         # reactor waits milliseconds for it each time. Powers of two keep the statements few.
         if not rows:
             return
-        into = self._into.get(table) or self._place(db, table)
-        verb, tail = replace
-        place = f"({','.join([self.database.mark] * len(rows[0]))})"
         start = 0
         while left := len(rows) - start:
             size = min(_MOST_ROWS, 1 << left.bit_length() - 1)
-            values = tuple(chain.from_iterable(rows[start : start + size]))
-            _run(db, f"{verb}{into}{','.join([place] * size)}{tail}", values)
+            shape = table, size, replace
+            statement = self._inserts.get(shape) or self._statement(db, *shape)
+            self.run(statement, tuple(chain.from_iterable(rows[start : start + size])))
             start += size
 
-    def _place(self, db: Connection, table: Table) -> str:
-        keys = [column.key for column in table.columns if column.key != "id"]
-        whole = str(insert(table).values(dict.fromkeys(keys)).compile(dialect=db.dialect))
-        into = whole.removeprefix("INSERT").partition(" VALUES ")[0] + " VALUES "
-        return self._into.setdefault(table, into)
-
-    def _connection(self) -> Connection:
-        if self._db is None:
-            self._db = self.database.connect()
-        return self._db
-
-    def _begun(self) -> Connection:
+    def begin(self) -> Connection:
+        """Begin a transaction, if need be on a new connection."""
         for again in (self.database.remote, False):
             db = self._connection()
             try:
-                _run(db, self.database.begin)
+                self.run(self.database.begin)
             except self.database.errors as error:
                 self._drop()
                 if not again:
@@ -126,13 +99,34 @@ class Connected:
                 return db
         raise AssertionError("unreachable")
 
-    def _take_back(self, db: Connection) -> None:
+    def take_back(self, db: Connection) -> None:
+        """End a transaction of which nothing is to be kept."""
         if self.database.remote:
             self._drop()  # it takes back what it had not kept
         else:
             driver: Any = db.connection.driver_connection
             if driver.in_transaction:
-                _run(db, "ROLLBACK")
+                self.run("ROLLBACK")
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> None:
+        """Have the driver execute ``statement``, in a transaction."""
+        # Not SQLAlchemy: a small commit would spend a quarter of its time there.
+        self._cursor.execute(statement, values)
+
+    def _statement(self, db: Connection, table: Table, count: int, replace: tuple[str, str]) -> str:
+        keys = [column.key for column in table.columns if column.key != "id"]
+        whole = str(insert(table).values(dict.fromkeys(keys)).compile(dialect=db.dialect))
+        into = whole.removeprefix("INSERT").partition(" VALUES ")[0]
+        row = f"({','.join([self.database.mark] * len(keys))})"
+        verb, tail = replace
+        statement = f"{verb}{into} VALUES {','.join([row] * count)}{tail}"
+        return self._inserts.setdefault((table, count, replace), statement)
+
+    def _connection(self) -> Connection:
+        if self._db is None:
+            self._db = self.database.connect()
+            self._cursor = self._db.connection.cursor()
+        return self._db
 
     def _drop(self) -> None:
         """Let go of a connection of which nothing is known any more."""
@@ -141,7 +135,39 @@ class Connected:
             self.close()
 
 
-def _run(db: Connection, statement: str, values: Sequence[Any] = ()) -> None:
-    """Have the driver execute ``statement``."""
-    # Not SQLAlchemy: a small commit would spend a quarter of its time there.
-    db.connection.cursor().execute(statement, values)
+class Transaction:
+    """Keeps, durably, all that is done within, or none of it: ``with`` it, one at a time.
+
+    Raises:
+        OSError: the database is away, or the like. It may still have kept it, if it went away
+            at the very end.
+        ValueError: a place is taken.
+    """
+
+    def __init__(self, connected: Connected, doubt: Callable[[], object]) -> None:
+        self._connected, self._doubt = connected, doubt
+        self._db: Connection
+
+    def __enter__(self) -> Connection:
+        try:
+            self._db = self._connected.begin()
+        except BaseException:
+            self._doubt()
+            raise
+        return self._db
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            try:
+                self._connected.run("COMMIT")
+            except BaseException as failed:
+                self._fail(failed)
+                raise
+        else:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._doubt()
+        self._connected.take_back(self._db)
+        if isinstance(error, self._connected.database.errors):
+            raise told(error) from error

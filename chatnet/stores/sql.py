@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Executable, Row, delete, insert, update
@@ -49,7 +48,7 @@ class SqlStore:
             OSError: it is away, or the like.
             ValueError: its tables are of a later release, or of something else.
         """
-        self._db = Connected(database)
+        self._db = Connected(database, self._doubt)
         self._indexing = Indexing(self._db, self.read)
         self._heads: dict[str, tuple[int, bytes]] = {}  # seq and link of the last entry, by room
         self._named: dict[str, int] = {}  # answers by origin since the last pruning
@@ -66,7 +65,7 @@ class SqlStore:
             (origin, done.cid): (origin, done.cid, done.room, done.seq)
             for origin, done in batch.answers
         }
-        with self._changes() as db:
+        with self._db.transaction as db:
             self._insert(db, records, batch)
             self._db.insert(db, answers, list(given.values()), self._db.database.replace)
             for room, (seq, state) in batch.states.items():
@@ -86,7 +85,7 @@ class SqlStore:
     def index(self, limit: int) -> bool:
         found, upto = self._indexing.ready(limit)
         if upto:
-            with self._changes() as db:
+            with self._db.transaction as db:
                 self._indexing.index(db, found, upto)
             self._indexing.forget([room for room, seq in upto.items() if not seq])
         return bool(upto)
@@ -96,7 +95,7 @@ class SqlStore:
         seq, link = self._link(room, min(upto, covered, floor + limit))
         if seq <= floor:
             return floor
-        with self._changes() as db:
+        with self._db.transaction as db:
             _raise(db, room, Anchor(seq, link))
             for table in (entries, messages):
                 db.execute(delete(table).where(table.c.room == room, table.c.seq <= seq))
@@ -105,7 +104,7 @@ class SqlStore:
     def adopt(self, room: str, anchor: Anchor, records: Sequence[Record]) -> None:
         head, _ = self._link(room)
         follow(head or anchor.seq, room, [record.seq for record in records])
-        with self._changes() as db:
+        with self._db.transaction as db:
             if not head and anchor.seq:
                 _raise(db, room, anchor)
             self._insert(db, records, Batch.of([record.entry for record in records]))
@@ -203,7 +202,7 @@ class SqlStore:
             return False
         account = {"key": name.key, "name": name.text, "verifier": verifier, "made_at": at}
         try:
-            with self._changes() as db:
+            with self._db.transaction as db:
                 db.execute(insert(accounts).values(account))
                 for claim in sorted(name.claims):
                     db.execute(insert(claims).values(claim=claim, account=name.key))
@@ -212,11 +211,11 @@ class SqlStore:
         return True
 
     def change(self, key: str, verifier: str) -> None:
-        with self._changes() as db:
+        with self._db.transaction as db:
             db.execute(update(accounts).where(accounts.c.key == key).values(verifier=verifier))
 
     def remove(self, key: str) -> None:
-        with self._changes() as db:
+        with self._db.transaction as db:
             db.execute(delete(claims).where(claims.c.account == key))
             db.execute(delete(accounts).where(accounts.c.key == key))
 
@@ -226,15 +225,10 @@ class SqlStore:
 
     # -- how -----------------------------------------------------------------------
 
-    @contextmanager
-    def _changes(self) -> Iterator[Connection]:
-        try:
-            with self._db.transaction() as db:
-                yield db
-        except BaseException:
-            self._heads.clear()  # what was kept may not be known
-            self._indexing.doubt()
-            raise
+    def _doubt(self) -> None:
+        """Nobody knows what was kept."""
+        self._heads.clear()
+        self._indexing.doubt()
 
     def _insert(self, db: Connection, records: Sequence[Record], batch: Batch) -> None:
         """Insert ``records``, which the entries of ``batch`` are, and erase what they delete."""

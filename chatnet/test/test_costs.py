@@ -81,6 +81,7 @@ ARRIVAL = Counts(calls=645, instructions=8300, blocks=80)  # of one who takes a 
 ENTRY = Counts(calls=1110, instructions=15650, blocks=160)  # and opens a room, in its turn
 STATEMENTS, STATEMENTS_OF_MANY = 9, 16  # of batches of 50 and 500 messages with answers
 ROW = Counts(rows=1, calls=15, instructions=180)  # in SQLite, besides its statement
+COMMIT = Counts(batches=1, rows=1, calls=68, instructions=800)  # of one row
 
 
 def traced(work: Callable[[], None]) -> tuple[int, int]:
@@ -364,14 +365,19 @@ class StatementTests(SynchronousTestCase):
         first, self.seq = self.seq + 1, self.seq + count
         return [Entry("tea", n, 1.8e9, Said("ann", BODY)) for n in range(first, self.seq + 1)]
 
+    def commit(self, count: int) -> Counts:
+        batch = Batch.of(self.entries(count))
+        return Counts(0, 0, 1, count, *traced(partial(self.store.write, batch)))
+
     def test_a_row_costs_little(self) -> None:
         few, many = 128, 256  # one statement each
-        costs = []
-        for count in (few, few, many):
-            batch = Batch.of(self.entries(count))
-            costs.append(Counts(0, 0, 0, count, *traced(partial(self.store.write, batch))))
-        cost = costs[2].per(costs[1], many - few)
+        _, _, *costs = map(self.commit, (few, many, few, many))  # each is made once
+        cost = costs[1].per(costs[0], many - few)
         self.assertEqual(cost.above(ROW), [], cost)
+
+    def test_a_commit_of_one_row_costs_little(self) -> None:
+        _, cost = map(self.commit, (1, 1))
+        self.assertEqual(cost.above(COMMIT), [], cost)
 
     def test_a_batch_takes_few_statements_however_large_it_is(self) -> None:
         counts = []

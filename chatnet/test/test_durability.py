@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core.events import Said
 from chatnet.server.session import WINDOW
-from chatnet.stores.journal import IDLE_SECONDS, INDEXED, MOST_WAITING
+from chatnet.stores.journal import IDLE_SECONDS, INDEXED, LATEST_SECONDS, MOST_WAITING
 from chatnet.test.rig import Rig
 
 SORRY = "That could not be stored. Please try again."
@@ -155,11 +155,10 @@ class CommitTests(SynchronousTestCase):
             return len(asked) < 3
 
         self.patch(self.store, "index", index)
-        self.ann.types("one")
-        self.rig.clock.advance(IDLE_SECONDS / 2)
-        self.rig.settle()
+        for _ in range(INDEXED):
+            self.ann.types("one")
         self.assertEqual(asked, [])
-        self.rig.clock.advance(IDLE_SECONDS / 2)
+        self.rig.clock.advance(IDLE_SECONDS)
         self.ann.asks("two")
         self.rig.clock.advance(0)
         self.assertTrue(self.rig.journal._busy)
@@ -169,6 +168,24 @@ class CommitTests(SynchronousTestCase):
         for _ in range(9):
             self.rig.settle()
         self.assertEqual(len(asked), 3)
+
+    def test_a_few_messages_wait_for_others_but_not_for_ever(self) -> None:
+        asked: list[int] = []
+        self.patch(self.store, "index", asked.append)
+        self.rig.clock.advance(LATEST_SECONDS)
+        self.rig.settle()
+        self.assertEqual(asked, [INDEXED])  # who came
+        asked.clear()
+        self.ann.types("one")
+        for _ in range(int(LATEST_SECONDS) - 1):
+            self.rig.clock.advance(IDLE_SECONDS)
+            self.rig.settle()
+        self.ann.types("two")
+        self.assertEqual(asked, [])
+        for _ in range(2):
+            self.rig.clock.advance(IDLE_SECONDS)
+            self.rig.settle()
+        self.assertEqual(asked, [INDEXED])
 
     def test_what_it_puts_off_under_load_does_not_grow_without_bound(self) -> None:
         asked: list[int] = []
