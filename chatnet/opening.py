@@ -55,6 +55,8 @@ class StoreOptions(usage.Options):
             usage.UsageError: they make no sense; the sentence says what.
         """
         data: str = self["data"]
+        if not data.strip():
+            raise usage.UsageError("--data names no folder: it is empty")
         return Settings(
             data=os.path.abspath(data),
             store=self._store(),
@@ -79,7 +81,9 @@ class StoreOptions(usage.Options):
                 config = tomllib.load(file)
         except OSError as error:
             raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError:
+            raise usage.UsageError(f"{path} is not TOML: it is not UTF-8") from None
+        except tomllib.TOMLDecodeError as error:
             raise usage.UsageError(f"{path} is not TOML: {error}") from None
         faults = []
         for key, value in config.items():

@@ -403,7 +403,7 @@ class OneShotTests(ConsoleCase):
         await server.logged("Port connection established")
         await poll_until_watched(self, server, shot)
         os.kill(shot.transport.pid, signal.SIGINT)  # type: ignore[union-attr]
-        self.assertEqual(await shot.ended(), 0)
+        self.assertEqual((await shot.ended(), shot.err), (0, ""))
         self.assertTrue(all(json.loads(line)["text"] for line in shot.out.splitlines()))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 
 from tests.harness import Client, Server
-from tests.test_console import ADMIN, ConsoleCase
+from tests.starting import start
+from tests.test_console import ADMIN, ConsoleCase, Shot
 
 
 class AccountTests(ConsoleCase):
@@ -44,6 +46,21 @@ class AccountTests(ConsoleCase):
         await (await self.logs_in(server, "secret")).until("Wrong name or password")
         await (await self.logs_in(server, "open-sesame")).until("You are logged in as ann.")
         self.assertNotIn(b"sesame", server.log)
+
+    async def test_ctrl_c_at_a_password_ends_it_on_a_line_of_its_own(self) -> None:
+        await self.opens()
+        for words in (
+            ("admin", "--data", str(self.folder / "data"), "account", "passwd", "ann"),
+            ("admin", "--connect", "localhost:1", "--user", "ann", "who"),
+            ("client", "--user", "ann"), ("send", "--user", "ann", "tea", "hello"),
+            ("tail", "--user", "ann", "tea"),
+        ):  # fmt: skip
+            shot = Shot()
+            start(shot, (sys.executable, "-m", "chatnet", *words), terminal=True)
+            await shot.shows("assword")
+            shot.transport.write(b"\x03")  # type: ignore[union-attr]
+            self.assertEqual(await shot.ended(), 130, (words, shot.out))
+            self.assertRegex(shot.out, r"assword[^\n]*: [^\n]*\r\n\Z")
 
     async def test_a_code_lets_in_who_forgot_the_password(self) -> None:
         server = await self.opens()

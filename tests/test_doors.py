@@ -579,6 +579,7 @@ class TlsOnlyTests(LiveTestCase):
     async def test_who_does_not_speak_it_is_told_so_in_their_own_way(self) -> None:
         server = await self.serves("--tls-only")
         port = server.port
+        await server.logged(f"in a browser:  https://HOST:{port}/")
 
         def work() -> None:
             for data, code in (

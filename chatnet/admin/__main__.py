@@ -16,12 +16,13 @@ from twisted.python.failure import Failure
 
 from chatnet.admin import importing
 from chatnet.admin.calling import Calls
-from chatnet.admin.commandline import USAGE, Asked, by_itself, parse
+from chatnet.admin.commandline import USAGE, Asked, by_itself, parse, secret
+from chatnet.admin.grammar import Given, Kind, Verb
 from chatnet.admin.oneshot import DONE, OneShot
 from chatnet.admin.verbs import help_on, help_text, understand
 from chatnet.core.refusals import Malformed
 
-_BROKEN = 70  # the exit status of a bug
+_BROKEN, _INTERRUPTED = 70, 130  # the exit statuses of a bug, and of Ctrl-C
 
 
 def main(words: list[str]) -> int:
@@ -31,8 +32,8 @@ def main(words: list[str]) -> int:
         from chatnet.admin.keeping import main as keep
 
         return keep(alone)
-    asked = parse(words)
     try:
+        asked = parse(words)
         if not asked.words:
             return (
                 _console(asked) if sys.stdin is not None and sys.stdin.isatty() else _piped(asked)
@@ -44,6 +45,8 @@ def main(words: list[str]) -> int:
     except Malformed as error:
         sys.stderr.write(f"chatnet: {error}\n")
         return USAGE
+    except KeyboardInterrupt:  # at a password
+        return _INTERRUPTED
 
 
 def _once(asked: Asked) -> int:
@@ -54,13 +57,22 @@ def _once(asked: Asked) -> int:
     if laying and len(asked.words) != 3:
         raise Malformed("Use it like this: ban import FILE")
     verb, given = understand(asked.words)
+    _ask_secrets(verb, given)  # before the reactor runs, which would swallow Ctrl-C
     from twisted.internet import reactor  # noqa: TID251 -- a program begins here
 
     shot = OneShot(Calls(reactor, asked.where, _tell), asked.json)
     if laying:
         clock: Any = reactor
-        return _run(reactor, shot.lay(asked.words[2], clock.seconds()), 130)
-    return _run(reactor, shot.do(verb, given), DONE if verb.name == "watch" else 130)
+        return _run(reactor, shot.lay(asked.words[2], clock.seconds()), _INTERRUPTED)
+    return _run(reactor, shot.do(verb, given), DONE if verb.name == "watch" else _INTERRUPTED)
+
+
+def _ask_secrets(verb: Verb, given: Given) -> None:
+    for argument in verb.arguments:
+        if argument.kind is Kind.SECRET:
+            if argument.name in given.values:
+                raise Malformed(f"A {argument.name} is not for the command line: it is asked for.")
+            given.values[argument.name] = secret(f"{argument.name.capitalize()}: ")
 
 
 def _console(asked: Asked) -> int:
@@ -75,7 +87,7 @@ def _console(asked: Asked) -> int:
     from chatnet.admin.console import Console
 
     console = Console(Calls(reactor, asked.where, _tell), asked.where)
-    return _run(reactor, console.converse(), 130)
+    return _run(reactor, console.converse(), _INTERRUPTED)
 
 
 def _piped(asked: Asked) -> int:
@@ -89,17 +101,25 @@ def _piped(asked: Asked) -> int:
     lines = Lines()
     shot = OneShot(Calls(reactor, asked.where, _tell), asked.json)
     with standard.piped(lines, reactor):
-        return _run(reactor, Piped(shot, lines).converse(), 130)
+        return _run(reactor, Piped(shot, lines).converse(), _INTERRUPTED)
 
 
 def _run(reactor: Any, work: Coroutine[Deferred[Any], Any, int], interrupted: int) -> int:
     """Return what ``work`` does, or ``interrupted``."""
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     status, stopping = interrupted, False
+    going: Deferred[int] | None = None
+
+    def start() -> None:
+        nonlocal going
+        going = Deferred.fromCoroutine(work)
+        going.addBoth(ended)
 
     def stop() -> None:
         nonlocal stopping
         stopping = True
+        if going is not None:
+            going.cancel()  # or it would say that the server is gone
 
     def ended(result: int | Failure) -> None:
         nonlocal status
@@ -114,7 +134,7 @@ def _run(reactor: Any, work: Coroutine[Deferred[Any], Any, int], interrupted: in
             reactor.stop()
 
     reactor.addSystemEventTrigger("before", "shutdown", stop)
-    reactor.callWhenRunning(lambda: Deferred.fromCoroutine(work).addBoth(ended))
+    reactor.callWhenRunning(start)
     reactor.run()
     return status
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.defer import Deferred, TimeoutError as Late
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError as Late
 from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.error import ConnectionRefusedError as Closed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols import amp
@@ -109,7 +110,7 @@ class Calls:
     async def _call(self, line: Line, command: type[amp.Command], **values: Any) -> Any:
         try:
             return await line.callRemote(command, **values)
-        except Refused:
+        except (Refused, CancelledError):
             raise
         except amp.TooLong:
             raise Refused("That is too long: 65,535 bytes are the most.") from None
@@ -138,6 +139,8 @@ class Calls:
             await done.addTimeout(CONNECT_SECONDS, clock)
         except Late:
             raise Unreachable(f"There is no answer from {self._where}.") from None
+        except CancelledError:
+            raise
         except Exception as error:
             raise Unreachable(self._sentence(error)) from None
 
@@ -155,6 +158,8 @@ class Calls:
 
     def _sentence(self, error: Exception) -> str:
         where = self._where
+        if not where.path and isinstance(error, Closed):
+            return f"Nothing listens at {where}. Was the server started with --admin tcp:PORT?"
         if not where.path:
             return f"Cannot reach {where}: {error}"
         folder = os.path.dirname(where.path)

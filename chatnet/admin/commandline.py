@@ -146,7 +146,9 @@ def _data_in(parser: _Parser, path: str) -> str:
             data = tomllib.load(file).get("data", Settings().data)
     except OSError as error:
         parser.error(f"cannot read {path}: {error.strerror}")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        parser.error(f"{path} is not TOML: it is not UTF-8")
+    except tomllib.TOMLDecodeError as error:
         parser.error(f"{path} is not TOML: {error}")
     return str(data)
 

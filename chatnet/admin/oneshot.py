@@ -12,8 +12,8 @@ from twisted.internet.defer import Deferred
 
 from chatnet.admin import importing
 from chatnet.admin.calling import Calls, Told, Unreachable
-from chatnet.admin.commandline import USAGE, secret
-from chatnet.admin.grammar import Given, Kind, Verb
+from chatnet.admin.commandline import USAGE
+from chatnet.admin.grammar import Given, Verb
 from chatnet.admin.tables import Shown, cell, lines_of
 from chatnet.core.plain import plain
 from chatnet.core.refusals import Refused
@@ -33,13 +33,6 @@ class OneShot:
 
     async def do(self, verb: Verb, given: Given) -> int:
         """Do ``verb``, and return the exit status."""
-        for argument in verb.arguments:
-            if argument.kind is not Kind.SECRET:
-                continue
-            if argument.name in given.values:
-                complain(f"A {argument.name} is not for the command line: it is asked for.")
-                return USAGE
-            given.values[argument.name] = secret(f"{argument.name.capitalize()}: ")
         return await status_of(self._do(verb, given))
 
     async def _do(self, verb: Verb, given: Given) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from getpass import getpass
@@ -81,7 +82,11 @@ def ask_hidden(question: str) -> str:
         OSError: there is no terminal. (``getpass`` alone would take it from standard input.)
     """
     os.close(os.open("/dev/tty", os.O_RDWR))
-    return getpass(question)
+    try:
+        return getpass(question)
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")  # what comes next begins a line of its own
+        raise
 
 
 def parse(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+from chatnet.client.exits import INTERRUPTED
 from chatnet.client.link import Link
 from chatnet.client.options import Parser, add_server, ask_hidden, server_of
 from chatnet.client.places import Manner
@@ -98,6 +99,8 @@ def main(words: Sequence[str]) -> int:
         parser.error(str(error).rstrip("."))
     except BadSettings as error:
         parser.error(str(error).rstrip("."))
+    except KeyboardInterrupt:  # at the password
+        return INTERRUPTED
     say = Printer(2)
     tell_bugs(say)
     text = " ".join(given.text)

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from chatnet.client import cursors
 from chatnet.client.chat import Chat, connect
 from chatnet.client.cursors import BadCursor, Cursor
+from chatnet.client.exits import INTERRUPTED
 from chatnet.client.frames import Strange
 from chatnet.client.options import Parser, Server, add_server, ask_hidden, server_of
 from chatnet.client.places import Manner
@@ -173,7 +174,7 @@ def main(words: Sequence[str]) -> int:
     try:
         wish, server = _asked(words)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return run(lambda: _tail(wish, server))
 
 

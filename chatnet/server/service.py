@@ -31,6 +31,15 @@ from chatnet.settings import Settings
 from chatnet.shell import Shell
 
 Door = tuple[str, IStreamServerEndpoint, IProtocolFactory]  # first how the operator wrote it
+_CONNECT = (
+    "connect with:  nc HOST {port}   or:  python -m chatnet.client --host HOST --port {port}"
+    "   or, in a browser:  http://HOST:{port}/"
+)
+_BY_TLS = (
+    "connect with:  openssl s_client -quiet -connect HOST:{port}"
+    "   or:  python -m chatnet.client --tls --host HOST --port {port}"
+    "   or, in a browser:  https://HOST:{port}/"
+)
 SWITCH_SECONDS = 0.001
 _POLL_SECONDS = 0.05
 
@@ -178,11 +187,8 @@ class ChatService(Service):
         self._places.append(place)
         self._log.info("chatnet {version} listens on {where}", version=__version__, where=place)
         if number is not None:
-            self._log.info(
-                "connect with:  nc HOST {port}   or:  python -m chatnet.client --host HOST"
-                " --port {port}   or, in a browser:  http://HOST:{port}/",
-                port=number,
-            )
+            closed = self.factory is not None and self.factory.host.settings.tls_only
+            self._log.info(_BY_TLS if closed else _CONNECT, port=number)
 
     def _opened(self, port: IListeningPort) -> None:
         self._desks.append(port)

@@ -248,7 +248,8 @@ class RefusalTests(SharingTestCase):
         (link,) = self.ann.receives()
         secret = link["url"].split("/")[4]
         self.refused(401, "GET", f"/files/{id}", token=secret)
-        self.refused(404, "GET", f"/get/{self.token}/a.txt", token="")
+        answer = self.refused(404, "GET", f"/get/{self.token}/a.txt", token="")
+        self.assertIn(b"Ask for another one: /get ID", answer.body)
 
     def test_pages_of_other_sites_may_not(self) -> None:
         self.refused(403, "PUT", "/r/tea/a", BODY, Origin="https://elsewhere.example")

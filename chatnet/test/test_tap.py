@@ -140,6 +140,7 @@ class OptionsTests(SynchronousTestCase):
             ("--password-file nowhere", "cannot read nowhere"),
             ("--nonsense", "--nonsense"),
             ("8888", "8888 is no option"),
+            ("--data=", "--data names no folder: it is empty"),
         ):
             self.assertIn(part, self.refusal(*words.split()), words)
 

@@ -43,6 +43,10 @@ _NOT_GOOD = (
     "That is no token, or no more: it is good for a while, and as long as the connection is there"
     " that asked for it. Ask for another one: /token."
 )
+_NO_LINK = (
+    "That link is good no more: it is for a while, and as long as the connection is there that"
+    " asked for it. Ask for another one: /get ID, or what the page shows beside the file."
+)
 _PLAINTEXT = "That token was given over TLS, and is not taken without: use https://."
 
 
@@ -80,7 +84,9 @@ class Gate:
         shown = secret or _shown(request)
         held = self._files.passes.find(shown)
         if held is None or bool(held.file) is not bool(secret):
-            raise Turned(404 if secret else 401, _NOT_GOOD if shown else _UNKNOWN)
+            if secret:
+                raise Turned(404, _NO_LINK)
+            raise Turned(401, _NOT_GOOD if shown else _UNKNOWN)
         if held.session.secure and not request.door.private:
             raise Turned(403, _PLAINTEXT)
         return held

@@ -286,7 +286,7 @@ function comings(run) {
   const lines = run.map((entry) => h("p", told(entry), time(entry)));
   if (run.length < 4) return h("div.quiet", lines);
   const last = run.at(-1);
-  return h("details.quiet", h("summary", told(last), `, after ${run.length - 1} others came and went`, time(last)), lines);
+  return h("details.quiet", h("summary", told(last), `, after ${run.length - 1} other comings and goings`, time(last)), lines);
 }
 
 // An event as a sentence.
