@@ -295,6 +295,18 @@ class TogetherTests(BrowserTestCase):
         await ann.reads("zoe: message 299")
         self.assertLess(await ann.runs("return document.querySelectorAll('.row').length"), 450)
 
+    async def test_a_command_leaves_the_end_in_sight(self) -> None:
+        server = await self.serves()
+        zoe = await self.joins(server, "zoe")
+        zoe.types(*(f"message {n}" for n in range(40)))
+        await zoe.answered()
+        ann = await self.visits(server, "ann")
+        await ann.reads("zoe: message 39")
+        await ann.types("/help")
+        await ann.until("return document.body.textContent.includes('list the commands')")
+        below = "return log.scrollHeight - log.scrollTop - log.clientHeight"
+        self.assertEqual(await ann.runs(f"const log = document.getElementById('log'); {below}"), 0)
+
     async def test_the_address_says_which_room_is_open(self) -> None:
         server = await self.serves()
         page = await self.page()

@@ -68,6 +68,7 @@ export function toEnd() {
   build(talk.entries.length - MOST);
   stick();
   edges();
+  stick(); // the beginning may stand above it now
 }
 
 function stick() {
