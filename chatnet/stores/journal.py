@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import chain, islice
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -35,6 +36,8 @@ LATEST_SECONDS = 30.0  # in which fewer may wait to be done together: each time 
 MOST_WAITING = 10_000  # entries, behind which it is done beside the commits as well
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 _NONE = Series("", 1, (), ())  # entries of who only waits for what was asked before
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +84,8 @@ class Journal:
         self._waiting: list[_Append] = []  # the next one
         self._pieces: list[_Append] = []  # to be kept with the next batch, and shown to nobody
         self._states: dict[str, tuple[int, RoomState]] = {}  # to be kept with the next batch
-        self._discards: set[str] = set()  # to be forgotten with it
+        self._discards: set[str] = set()  # to be forgotten with it, until that has happened
+        self._discarded = 0  # times that something was to be forgotten
         self._busy = False  # a batch is being written, or is about to be
         self._gathering = Gathering(clock, gather, self._begin)
         self._stopped = False
@@ -142,13 +146,14 @@ class Journal:
     def discard(self, room: str) -> None:
         self._states.pop(room, None)
         self._discards.add(room)
+        self._discarded += 1
         self._wake()
 
     def open(self, room: str) -> Deferred[Room]:
-        return self._reader.run(self._open, room).addCallback(self._opened)
+        return self._find(room, self._opened)
 
     def state(self, room: str) -> Deferred[RoomState]:
-        return self._reader.run(self._open, room).addCallback(lambda room: room.state)
+        return self._find(room, lambda room: room.state)
 
     def open_now(self, room: str) -> Room:
         """Bring ``room`` into memory on this thread, before the reactor runs."""
@@ -213,6 +218,16 @@ class Journal:
             room.log.forget()
         room.rewind()
         return room
+
+    def _find(self, name: str, then: Callable[[Room], T]) -> Deferred[T]:
+        """Return what ``then`` makes of the room ``name``, but of nothing that is forgotten."""
+        if name in self._discards:
+            self._wake()  # it may wait for a store that failed
+            return self.settle().addCallback(lambda _: self._find(name, then))
+        return self._reader.run(self._open, name).addCallback(self._found, then, self._discarded)
+
+    def _found(self, room: Room, then: Callable[[Room], T], discarded: int) -> T | Deferred[T]:
+        return then(room) if self._discarded == discarded else self._find(room.key, then)
 
     def _opened(self, room: Room) -> Room:
         self._heads[room.key] = room.log.head
@@ -336,7 +351,7 @@ class Journal:
         ]
         kept, self._states = self._states, {}
         states = dict(kept)
-        discards, self._discards = sorted(self._discards), set()
+        discards = sorted(self._discards)
         stored = dict(runs)
         for room, run in runs.items():
             if run.first == 1 or not _are_plain(run):  # seldom
@@ -354,8 +369,8 @@ class Journal:
                 self.commits.note(self._clock.seconds() - began)
             except Exception:
                 self._states = kept | self._states
-                self._discards |= set(discards)
                 raise
+            self._discards.difference_update(discards)
 
     def _prepared(self, entry: Entry, states: dict[str, tuple[int, RoomState]]) -> Event:
         """Return what is stored of the event of ``entry``; add to ``states`` which come with it."""

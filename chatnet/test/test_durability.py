@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
+from typing import TypeVar, cast
 
+from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatnet.core.events import Said
+from chatnet.core.refusals import Unavailable
+from chatnet.core.room import Room
 from chatnet.server.session import WINDOW
 from chatnet.stores.journal import IDLE_SECONDS, INDEXED, LATEST_SECONDS, MOST_WAITING
 from chatnet.test.rig import Rig
+
+T = TypeVar("T")
 
 SORRY = "That could not be stored. Please try again."
 
@@ -146,6 +154,53 @@ class CommitTests(SynchronousTestCase):
             self.rig.clock.advance(1)
             self.rig.settle()
         self.assertEqual(list(self.rig.room("tea").state.members), ["ann", "bob"])
+
+    def test_a_log_that_is_opened_while_it_is_discarded_begins_anew(self) -> None:
+        journal, words = self.rig.journal, [Said("ann", "hello")]
+        journal.subscribe(lambda _: None, lambda _: None)
+        turn = partial(self.rig.clock.advance, 0)
+        some: Sequence[Callable[[], object]] = (turn, self.rig.reader.step, self.rig.writer.step)
+        opened: Deferred[Room]
+        for steps, opens, discards in product(product(some, repeat=3), range(4), range(4)):
+            self.success(journal.open("box"))
+            self.success(journal.append("box", words, ""))
+            self.assertTrue(journal.close("box"))
+            kept = 1
+            then: Sequence[Callable[[], object]] = (*steps, turn)
+            for place, step in enumerate(then):
+                if place == opens:
+                    opened = journal.open("box")
+                if place == discards and not (place > opens and opened.called):  # it is closed
+                    journal.discard("box")
+                    kept = 0
+                step()
+            room = self.success(opened)
+            self.assertEqual(room.log.head, kept, (steps, opens, discards))
+            again = self.success(journal.append("box", words, ""))
+            self.assertEqual(again.first, room.log.head + 1)
+            self.assertTrue(journal.close("box"))
+            journal.discard("box")
+            self.rig.settle()
+
+    def test_a_log_that_could_not_be_discarded_is_not_opened_before_it_is(self) -> None:
+        journal = self.rig.journal
+        self.success(journal.open("box"))
+        self.success(journal.append("box", [Said("ann", "hello")], "").addErrback(lambda _: None))
+        self.assertTrue(journal.close("box"))
+        self.store.fail_before = True
+        journal.discard("box")
+        self.rig.settle()
+        for opening in (journal.open("box"), journal.state("box")):
+            self.rig.settle()
+            self.failureResultOf(opening, Unavailable)
+        self.store.fail_before = False
+        self.assertEqual(self.success(journal.open("box")).log.head, 0)
+        self.flushLoggedErrors(KeyError)  # the network does not know it
+
+    def success(self, done: Deferred[T]) -> T:
+        """Return what ``done`` fires with when all is done that is to be done now."""
+        self.rig.settle()
+        return self.successResultOf(done)
 
     def test_what_the_store_put_off_is_done_when_there_is_nothing_to_commit(self) -> None:
         asked: list[int] = []
