@@ -56,7 +56,7 @@ class StoreOptions(usage.Options):
         """
         data: str = self["data"]
         if not data.strip():
-            raise usage.UsageError("--data names no folder: it is empty")
+            raise usage.UsageError("--data, or data in a file of options, is empty: name a folder")
         return Settings(
             data=os.path.abspath(data),
             store=self._store(),

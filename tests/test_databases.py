@@ -10,7 +10,7 @@ import time
 from contextlib import closing, suppress as ignoring
 from itertools import count
 from threading import Thread
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import text
 from twisted.internet.threads import deferToThread
@@ -171,6 +171,24 @@ class ServerContract(Contract):
             running(self.kind).restart()
             db.execute(text("DELETE FROM messages"))
         self.assertEqual(len(self.store.read("tea", 0, 9, 9)), 1)
+
+    def test_what_was_begun_before_the_server_was_away_is_not_finished_after_it(self) -> None:
+        self.store.write(said("tea", 1, "kept"))
+        indexing = self.store._indexing
+        mark = indexing.mark
+
+        def late(*args: Any) -> None:
+            running(self.kind).restart()  # the first row was inserted, and nothing is kept of it
+            mark(*args)
+
+        indexing.doubt()  # so that it asks, and thereby connects again
+        self.patch(indexing, "mark", late)
+        with self.assertRaises(OSError):
+            self.store.write(said("tea", 2, "not kept"))
+        self.patch(indexing, "mark", mark)
+        self.assertEqual([entry.seq for entry in self.store.read("tea", 0, 9, 9)], [1])
+        self.store.write(said("tea", 2, "kept as well"))
+        self.assertEqual(self.found("kept"), ["tea 2", "tea 1"])
 
     def test_a_server_that_hangs_is_not_waited_for_without_end(self) -> None:
         self.patch(databases, "ANSWER_SECONDS", 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError as Late
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.error import ConnectionRefusedError as Closed
+from twisted.internet.error import ConnectingCancelledError, ConnectionRefusedError as Closed
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols import amp
@@ -136,11 +136,11 @@ class Calls:
         done = self._endpoint().connect(factory)
         clock: IReactorTime = self._reactor
         try:
-            await done.addTimeout(CONNECT_SECONDS, clock)
+            await done.addTimeout(CONNECT_SECONDS, clock, lambda _, __: Failure(Late()))
         except Late:
             raise Unreachable(f"There is no answer from {self._where}.") from None
-        except CancelledError:
-            raise
+        except (CancelledError, ConnectingCancelledError):
+            raise CancelledError from None
         except Exception as error:
             raise Unreachable(self._sentence(error)) from None
 

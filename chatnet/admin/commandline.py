@@ -80,7 +80,7 @@ def _parser() -> _Parser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--data", "-d", default="", metavar="DIR", help="the server's data folder, where its socket"
+    add("--data", "-d", metavar="DIR", help="the server's data folder, where its socket"
         f" is ({Settings().data})")  # fmt: skip
     add("--config", "-c", default="", metavar="FILE", help="the server's TOML file, which names it")
     add("--connect", default="", metavar="WHERE", help="HOST:PORT, over TLS, or unix:FILE: what the"
@@ -125,7 +125,10 @@ def _where(parser: _Parser, given: argparse.Namespace) -> Where:
     if not given.connect:
         if given.user or given.ca or given.password_file:
             parser.error("--user, --password-file and --ca go with --connect HOST:PORT")
-        return Where(socket_in(os.path.abspath(given.data or _data_in(parser, given.config))))
+        data = _data_in(parser, given.config) if given.data is None else given.data
+        if not data.strip():
+            parser.error("--data, or data in a file of options, is empty: name a folder")
+        return Where(socket_in(os.path.abspath(data)))
     kind, _, rest = given.connect.partition(":")
     if kind == "unix":
         return Where(os.path.abspath(rest))

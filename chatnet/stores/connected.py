@@ -34,7 +34,9 @@ class Connected:
         self.database = database
         self.transaction = Transaction(self, doubt)
         self._db: Connection | None = None
-        self._cursor: Any = None  # the driver's, for what is executed without SQLAlchemy
+        # The driver's, of the connection on which a transaction was begun: if that is lost within,
+        # nothing more of it may be executed on the next one.
+        self._cursor: Any = None
         self._inserts: dict[tuple[Table, int, tuple[str, str]], str] = {}  # of so many rows
         try:
             prepare(self._connection(), database)
@@ -90,6 +92,7 @@ class Connected:
         for again in (self.database.remote, False):
             db = self._connection()
             try:
+                self._cursor = db.connection.cursor()
                 self.run(self.database.begin)
             except self.database.errors as error:
                 self._drop()
@@ -125,7 +128,6 @@ class Connected:
     def _connection(self) -> Connection:
         if self._db is None:
             self._db = self.database.connect()
-            self._cursor = self._db.connection.cursor()
         return self._db
 
     def _drop(self) -> None:

@@ -31,8 +31,9 @@ from chatnet.stores.pieces import PAGE, commit, forget, page, with_body
 PIECE = 512 * 1024  # characters of a large message that are written at once
 MANY = 50  # logs whose age is looked at together
 IDLE_SECONDS = 1.0  # between two looks whether there is a moment for what can wait
-INDEXED = 256  # entries that this is done for at a time, and from which on it need not wait longer
-LATEST_SECONDS = 30.0  # in which fewer may wait to be done together: each time is one more commit
+INDEXED = 256  # entries that this is done for at a time
+ENOUGH_BYTES = 1024 * 1024  # that they weigh, about; so many, or so much, need not wait for more
+LOOKS = 30  # for which fewer wait to be done together: each time is one more commit
 MOST_WAITING = 10_000  # entries, behind which it is done beside the commits as well
 RETRY_SECONDS = 1.0  # until a store that cannot be read is asked again
 _NONE = Series("", 1, (), ())  # entries of who only waits for what was asked before
@@ -90,7 +91,8 @@ class Journal:
         self._gathering = Gathering(clock, gather, self._begin)
         self._stopped = False
         self._unindexed = 0  # entries, about
-        self._index_at = 0.0  # when that is to be done, however few they are
+        self._unindexed_bytes = 0  # that they weigh, about
+        self._looks = 0  # at them, since they are so few that they wait for others
         self._indexing: IDelayedCall | None = None
         self._flying = False  # the batch in the writer's hands still is, or is being answered
 
@@ -284,6 +286,7 @@ class Journal:
 
     def catch_up(self) -> None:
         """Do what the store put off before it was opened, in moments without commits."""
+        self._looks = LOOKS  # nobody knows how much it is
         self._index_later()
 
     def stop(self) -> None:
@@ -299,16 +302,21 @@ class Journal:
     def _index(self) -> None:
         """Have the store do a portion of what it put off, unless there is something to commit."""
         self._indexing = None
-        few = self._unindexed < INDEXED and self._clock.seconds() < self._index_at
-        if few or (self._busy and self._unindexed < MOST_WAITING):
+        few = self._unindexed < INDEXED and self._unindexed_bytes < ENOUGH_BYTES
+        if few and self._looks < LOOKS:
+            self._looks += 1
+            self._index_later()
+        elif self._busy and self._unindexed < MOST_WAITING:
             self._index_later()
         else:
             done = self._writer.run(self._store.index, INDEXED)
             done.addCallbacks(self._indexed, self._not_indexed)
 
     def _indexed(self, more: bool) -> None:
-        self._unindexed = max(0, self._unindexed - INDEXED) if more else 0
-        self._index_at = 0.0  # once begun, all of it is done
+        if more:  # once begun, all of it is done
+            self._unindexed, self._looks = max(0, self._unindexed - INDEXED), LOOKS
+        else:
+            self._unindexed = self._unindexed_bytes = self._looks = 0
         if more and self._indexing is None and not self._stopped:
             self._indexing = self._clock.callLater(0, self._index)
 
@@ -358,9 +366,9 @@ class Journal:
                 events = [self._prepared(entry, states) for entry in run]
                 stored[room] = Series(room, run.first, run.times, events)
         entries = [*stored.values(), *(piece.entries for piece in pieces)]
-        if not self._unindexed:
-            self._index_at = self._clock.seconds() + LATEST_SECONDS
-        self._unindexed += sum(map(len, entries))
+        for run in entries:
+            self._unindexed += len(run)
+            self._unindexed_bytes += run.weight
         if entries or answers or states or discards:
             try:
                 whole = Batch(entries, answers, states, discards)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import struct
+import time
+from itertools import product
 from typing import Any, get_args
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -287,6 +290,22 @@ class TextTests(SynchronousTestCase):
                 got = dialect.receive(b"hello", True)
                 self.assertEqual(got, c.Request(c.Say("", "hello")))
             self.assertEqual(dialect.speech([b"hello", line]), ())
+
+    def test_a_window_of_any_size_is_passed_over(self) -> None:
+        for width, height in product((10, 80, 255, 266, 2560, 2570), repeat=2):
+            size = struct.pack(">HH", width, height).replace(b"\xff", b"\xff\xff")
+            dialect = TextDialect()
+            for line in (b"\xff\xfa\x1f" + size + b"\xff\xf0").split(b"\n"):
+                self.assertIsNone(dialect.receive(line, True), (width, height))
+            self.assertEqual(dialect.receive(b"hi", True), c.Request(c.Say("", "hi")))
+
+    def test_looking_for_telnets_commands_takes_no_longer_than_the_line_is_long(self) -> None:
+        for begins in (b"\xff\xff\xfa", b"\xff\xfa\xff", b"\xff\xfa", b"\xfa\xff\xff", b"\xff"):
+            line = (begins * 65536)[:65536]
+            began = time.process_time()
+            with self.assertRaisesRegex(Malformed, "not UTF-8"):
+                TextDialect().receive(line, True)
+            self.assertLess(time.process_time() - began, 2)  # it takes some 0.01, and took 20
 
     def test_a_window_whose_size_was_begun_takes_no_line_with_it(self) -> None:
         dialect = TextDialect()

@@ -15,7 +15,7 @@ from chatnet.core.events import Said
 from chatnet.core.refusals import Unavailable
 from chatnet.core.room import Room
 from chatnet.server.session import WINDOW
-from chatnet.stores.journal import IDLE_SECONDS, INDEXED, LATEST_SECONDS, MOST_WAITING
+from chatnet.stores.journal import ENOUGH_BYTES, IDLE_SECONDS, INDEXED, LOOKS, MOST_WAITING
 from chatnet.test.rig import Rig
 
 T = TypeVar("T")
@@ -225,22 +225,46 @@ class CommitTests(SynchronousTestCase):
         self.assertEqual(len(asked), 3)
 
     def test_a_few_messages_wait_for_others_but_not_for_ever(self) -> None:
-        asked: list[int] = []
-        self.patch(self.store, "index", asked.append)
-        self.rig.clock.advance(LATEST_SECONDS)
-        self.rig.settle()
-        self.assertEqual(asked, [INDEXED])  # who came
-        asked.clear()
+        asked = self.indexes()
+        self.waits(asked)  # who came
         self.ann.types("one")
-        for _ in range(int(LATEST_SECONDS) - 1):
-            self.rig.clock.advance(IDLE_SECONDS)
-            self.rig.settle()
+        for _ in range(LOOKS):
+            self.looks()
+        self.rig.journal.keep("tea", 1, self.rig.room("tea").state)  # nothing to index
         self.ann.types("two")
         self.assertEqual(asked, [])
-        for _ in range(2):
-            self.rig.clock.advance(IDLE_SECONDS)
-            self.rig.settle()
-        self.assertEqual(asked, [INDEXED])
+        self.assertEqual(self.waits(asked), 1)
+
+    def test_much_does_not_wait_and_nor_does_what_was_there_before(self) -> None:
+        asked = self.indexes()
+        self.waits(asked)
+        for _ in range(1 + ENOUGH_BYTES // 16000):
+            self.ann.types("x" * 16000)
+        self.assertEqual(self.waits(asked), 1)
+        self.rig.restart()
+        self.rig.journal.catch_up()
+        self.rig.journal.keep("tea", 1, self.store.load("tea")[1])
+        self.rig.settle()
+        self.assertEqual(self.waits(asked), 1)
+
+    def indexes(self) -> list[int]:
+        """Return what the store is asked to index from now on."""
+        asked: list[int] = []
+        self.patch(self.store, "index", asked.append)
+        return asked
+
+    def looks(self) -> None:
+        self.rig.clock.advance(IDLE_SECONDS)
+        self.rig.settle()
+
+    def waits(self, asked: list[int]) -> int:
+        """Return after how many looks something is indexed, and forget that it was."""
+        for count in range(1, 99):
+            self.looks()
+            if asked:
+                asked.clear()
+                return count
+        raise AssertionError("nothing was indexed")
 
     def test_what_it_puts_off_under_load_does_not_grow_without_bound(self) -> None:
         asked: list[int] = []

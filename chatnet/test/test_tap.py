@@ -140,7 +140,7 @@ class OptionsTests(SynchronousTestCase):
             ("--password-file nowhere", "cannot read nowhere"),
             ("--nonsense", "--nonsense"),
             ("8888", "8888 is no option"),
-            ("--data=", "--data names no folder: it is empty"),
+            ("--data=", "--data, or data in a file of options, is empty: name a folder"),
         ):
             self.assertIn(part, self.refusal(*words.split()), words)
 
