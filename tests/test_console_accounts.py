@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import sys
+import termios
+from typing import Any
 
-from tests.harness import Client, Server
+from tests.harness import Client, Server, poll
 from tests.starting import start
 from tests.test_console import ADMIN, ConsoleCase, Shot
 
@@ -61,6 +65,21 @@ class AccountTests(ConsoleCase):
             shot.transport.write(b"\x03")  # type: ignore[union-attr]
             self.assertEqual(await shot.ended(), 130, (words, shot.out))
             self.assertRegex(shot.out, r"assword[^\n]*: [^\n]*\r\n\Z")
+
+    async def test_what_ends_the_console_leaves_the_terminal_as_it_was(self) -> None:
+        await self.opens()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            shot = Shot()
+            start(shot, (*ADMIN, "--data", str(self.folder / "data")), terminal=True)
+            terminal: Any = shot.transport
+            kept = os.dup(terminal.fd)
+            self.addCleanup(os.close, kept)
+            before = termios.tcgetattr(kept)
+            await shot.shows("Ctrl-D leaves.")
+            await poll(lambda: termios.tcgetattr(kept) != before, "a prompt")  # noqa: B023
+            os.kill(terminal.pid, number)
+            self.assertEqual(await shot.ended(), 130)
+            self.assertEqual(termios.tcgetattr(kept), before)
 
     async def test_a_code_lets_in_who_forgot_the_password(self) -> None:
         server = await self.opens()

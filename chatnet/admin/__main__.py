@@ -108,18 +108,18 @@ def _run(reactor: Any, work: Coroutine[Deferred[Any], Any, int], interrupted: in
     """Return what ``work`` does, or ``interrupted``."""
     globalLogBeginner.beginLoggingTo([], redirectStandardIO=False, discardBuffer=True)
     status, stopping = interrupted, False
-    going: Deferred[int] | None = None
+    going: Deferred[None] | None = None
 
     def start() -> None:
         nonlocal going
-        going = Deferred.fromCoroutine(work)
-        going.addBoth(ended)
+        going = Deferred.fromCoroutine(work).addBoth(ended)
 
-    def stop() -> None:
+    def stop() -> Deferred[None] | None:
         nonlocal stopping
         stopping = True
         if going is not None:
-            going.cancel()  # or it would say that the server is gone
+            going.cancel()  # or it would say that the server is gone, and leave a terminal as it is
+        return going
 
     def ended(result: int | Failure) -> None:
         nonlocal status
