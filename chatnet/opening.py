@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from twisted.python import usage
 
 from chatnet.folder import CannotStart
-from chatnet.settings import Settings
+from chatnet.settings import Settings, data_folder, read_options
 from chatnet.stores.files import FilesStore
 from chatnet.stores.memory import MemoryStore
 
@@ -54,11 +52,12 @@ class StoreOptions(usage.Options):
         Raises:
             usage.UsageError: they make no sense; the sentence says what.
         """
-        data: str = self["data"]
-        if not data.strip():
-            raise usage.UsageError("--data, or data in a file of options, is empty: name a folder")
+        try:
+            data = data_folder(self["data"])
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from None
         return Settings(
-            data=os.path.abspath(data),
+            data=data,
             store=self._store(),
             journal=self._journal(),
             store_password=self.first_line("store-password-file"),
@@ -77,14 +76,9 @@ class StoreOptions(usage.Options):
         if not path:
             return []
         try:
-            with open(path, "rb") as file:
-                config = tomllib.load(file)
-        except OSError as error:
-            raise usage.UsageError(f"cannot read {path}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise usage.UsageError(f"{path} is not TOML: it is not UTF-8") from None
-        except tomllib.TOMLDecodeError as error:
-            raise usage.UsageError(f"{path} is not TOML: {error}") from None
+            config = read_options(path)
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from None
         faults = []
         for key, value in config.items():
             try:

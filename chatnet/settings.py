@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tomllib
 from dataclasses import dataclass, field
+from typing import Any
 
 from chatnet.core.limits import Registration
 
@@ -52,3 +55,31 @@ class Settings:
     def forgets(self) -> bool:
         """Whether all is in memory alone, and gone when the server stops."""
         return self.store == "memory:" and not self.journal
+
+
+def data_folder(named: str) -> str:
+    """Return the path of the data folder that an operator named.
+
+    Raises:
+        ValueError: nothing was named; the sentence says what to do.
+    """
+    if not named.strip():
+        raise ValueError("--data, or data in a file of options, is empty: name a folder")
+    return os.path.abspath(named)
+
+
+def read_options(path: str) -> dict[str, Any]:
+    """Return what the TOML file ``path`` says.
+
+    Raises:
+        ValueError: it cannot be read; the sentence says why.
+    """
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not TOML: it is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from None

@@ -158,9 +158,9 @@ class Calls:
 
     def _sentence(self, error: Exception) -> str:
         where = self._where
-        if not where.path and isinstance(error, Closed):
-            return f"Nothing listens at {where}. Was the server started with --admin tcp:PORT?"
         if not where.path:
+            if isinstance(error, Closed):
+                return f"Nothing listens at {where}. Was the server started with --admin tcp:PORT?"
             return f"Cannot reach {where}: {error}"
         folder = os.path.dirname(where.path)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -15,7 +14,7 @@ from chatnet.admin.calling import Where
 from chatnet.admin.places import socket_in
 from chatnet.admin.verbs import BY_THEMSELVES, help_text
 from chatnet.client.options import ask_hidden
-from chatnet.settings import Settings
+from chatnet.settings import Settings, data_folder, read_options
 
 USAGE = 2  # the exit status of what makes no sense
 _MORE = """\
@@ -125,10 +124,7 @@ def _where(parser: _Parser, given: argparse.Namespace) -> Where:
     if not given.connect:
         if given.user or given.ca or given.password_file:
             parser.error("--user, --password-file and --ca go with --connect HOST:PORT")
-        data = _data_in(parser, given.config) if given.data is None else given.data
-        if not data.strip():
-            parser.error("--data, or data in a file of options, is empty: name a folder")
-        return Where(socket_in(os.path.abspath(data)))
+        return Where(socket_in(_data(parser, given)))
     kind, _, rest = given.connect.partition(":")
     if kind == "unix":
         return Where(os.path.abspath(rest))
@@ -141,19 +137,13 @@ def _where(parser: _Parser, given: argparse.Namespace) -> Where:
     return Where("", host.strip("[]"), int(port), given.ca, given.user, password)
 
 
-def _data_in(parser: _Parser, path: str) -> str:
-    if not path:
-        return Settings().data
+def _data(parser: _Parser, given: argparse.Namespace) -> str:
     try:
-        with open(path, "rb") as file:
-            data = tomllib.load(file).get("data", Settings().data)
-    except OSError as error:
-        parser.error(f"cannot read {path}: {error.strerror}")
-    except UnicodeDecodeError:
-        parser.error(f"{path} is not TOML: it is not UTF-8")
-    except tomllib.TOMLDecodeError as error:
-        parser.error(f"{path} is not TOML: {error}")
-    return str(data)
+        options = read_options(given.config) if given.config and given.data is None else {}
+        named = options.get("data", Settings().data) if given.data is None else given.data
+        return data_folder(str(named))
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def _password(parser: _Parser, given: argparse.Namespace) -> str:
